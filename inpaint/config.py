@@ -1,0 +1,156 @@
+"""The settings of a restoration: the only home of their defaults, and of the presets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+from inpaint.errors import ArgumentError
+
+SolverName = Literal["gradient-descent", "rmsprop", "adam", "lbfgs"]
+ScheduleName = Literal["constant", "cosine"]
+BackendName = Literal["auto", "cpp", "torch"]
+DtypeName = Literal["float32", "float64"]
+
+SOLVERS: tuple[str, ...] = get_args(SolverName)
+SCHEDULES: tuple[str, ...] = get_args(ScheduleName)
+BACKENDS: tuple[str, ...] = get_args(BackendName)
+DTYPES: tuple[str, ...] = get_args(DtypeName)
+
+
+@dataclass(frozen=True)
+class SolverDefaults:
+    """What a solver uses where the configuration leaves it open."""
+
+    steps: int
+    learning_rate: float
+    schedule: ScheduleName
+
+
+SOLVER_DEFAULTS: dict[str, SolverDefaults] = {
+    "gradient-descent": SolverDefaults(500, 5e-4, "constant"),
+    "rmsprop": SolverDefaults(1000, 0.008, "constant"),
+    "adam": SolverDefaults(500, 0.4, "cosine"),
+    "lbfgs": SolverDefaults(150, 1.0, "constant"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreConfig:
+    """How to search for the latent vector of an image.
+
+    Attributes:
+        restarts: Starting points that are followed down, per image (R).
+        screen: Latent vectors drawn per image, of which the `restarts` of lowest cost are
+            followed; 0 follows the first ones drawn, without screening.
+        solver: What follows a starting point down.
+        steps: Steps of the solver at most; None takes the solver's own number.
+        learning_rate: Step size; None takes the solver's own. L-BFGS finds its own steps.
+        schedule: Learning rate over the steps: constant, or a cosine down to 1 %; None takes
+            the solver's own.
+        tolerance: A restart has converged when its lowest cost fell by no more than this
+            over `patience` steps; 0 always takes all steps.
+        patience: See `tolerance`.
+        polish: Restarts of lowest cost that L-BFGS follows further at the end; 0 polishes none.
+        seed: All randomness follows from it.
+        backend: "cpp", "torch", or "auto" for the first of them that can serve.
+        dtype: Precision of the computation.
+        device: Where torch computes: "cpu", "cuda", "cuda:1".
+        threads: Threads of the cpp backend; 0 takes all cores.
+    """
+
+    restarts: int = 64
+    screen: int = 2000
+    solver: SolverName = "adam"
+    steps: int | None = None
+    learning_rate: float | None = None
+    schedule: ScheduleName | None = None
+    tolerance: float = 1e-3
+    patience: int = 25
+    polish: int = 0
+    seed: int = 0
+    backend: BackendName = "auto"
+    dtype: DtypeName = "float32"
+    device: str = "cpu"
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("restarts", 1, 1_000_000),
+            ("screen", 0, 100_000_000),
+            ("steps", 1, 10_000_000),
+            ("patience", 1, 10_000_000),
+            ("polish", 0, 1_000_000),
+            ("seed", 0, 2**63 - 1),
+            ("threads", 0, 1024),
+        ):
+            _check_integer(name, getattr(self, name), low, high, optional=name == "steps")
+        _check_choice("solver", self.solver, SOLVERS)
+        _check_choice("backend", self.backend, BACKENDS)
+        _check_choice("dtype", self.dtype, DTYPES)
+        if self.schedule is not None:
+            _check_choice("schedule", self.schedule, SCHEDULES)
+        if self.learning_rate is not None:
+            _check_number("learning_rate", self.learning_rate, positive=True)
+        _check_number("tolerance", self.tolerance, positive=False)
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> RestoreConfig:
+        """The settings called `name`, with some fields changed.
+
+        Args:
+            name: A key of `PRESETS`.
+            changes: Fields that differ from the preset.
+
+        Raises:
+            ArgumentError: If there is no such preset or field, or a value breaks its rule.
+        """
+        _check_choice("preset", name, tuple(PRESETS))
+        known = {field.name for field in fields(cls)}
+        for field_name in changes:
+            _check_choice("the field", field_name, tuple(sorted(known)))
+        return replace(cls(**PRESETS[name]), **changes)
+
+    def resolved(self) -> RestoreConfig:
+        """The same settings with nothing left open: what a record keeps."""
+        own = SOLVER_DEFAULTS[self.solver]
+        return replace(
+            self,
+            steps=own.steps if self.steps is None else self.steps,
+            learning_rate=own.learning_rate if self.learning_rate is None else self.learning_rate,
+            schedule=own.schedule if self.schedule is None else self.schedule,
+        )
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "fast": {},
+    "best": {"restarts": 256, "screen": 8000},
+    "published": {
+        "restarts": 1,
+        "screen": 0,
+        "solver": "gradient-descent",
+        "tolerance": 0.0,
+    },
+}
+
+
+def _check_integer(name: str, value: Any, low: int, high: int, *, optional: bool = False) -> None:
+    if optional and value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ArgumentError(
+            f"{name} is {value!r}; it must be a whole number. Choose {low} to {high}."
+        )
+
+
+def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ArgumentError(f"{name} is {value!r}; choose one of {', '.join(choices)}.")
+
+
+def _check_number(name: str, value: Any, *, positive: bool) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < 0 or (positive and value == 0):
+        rule = "above 0" if positive else "0 or above"
+        raise ArgumentError(f"{name} is {value!r}; choose a finite number {rule}.")
