@@ -1,0 +1,28 @@
+"""Restore damaged images by searching the latent space of a generator."""
+
+from inpaint.config import RestoreConfig
+from inpaint.errors import InpaintError
+from inpaint.generator import Dense, Generator, ModuleGenerator
+from inpaint.operators import Mask, measure
+from inpaint.readers import read_generator, read_images, write_generator
+from inpaint.restore import restore
+from inpaint.types import ImageSet, Measurement, Progress, Restoration, Status
+
+__all__ = [
+    "Dense",
+    "Generator",
+    "ImageSet",
+    "InpaintError",
+    "Mask",
+    "Measurement",
+    "ModuleGenerator",
+    "Progress",
+    "Restoration",
+    "RestoreConfig",
+    "Status",
+    "measure",
+    "read_generator",
+    "read_images",
+    "restore",
+    "write_generator",
+]

@@ -1,0 +1,53 @@
+# Everything that a fresh machine with Python 3.11, g++ and make needs.
+#   make run      the dashboard at http://localhost:8501
+#   make restore  the bundled example in the terminal
+#   make test     lint, types, C++ unit tests, and the whole test suite
+
+PYTHON ?= python3
+# Outside the folder that Streamlit watches, and shared by nothing else.
+VENV ?= $(HOME)/.cache/inpaint/venv-$(shell pwd | cksum | cut -d' ' -f1)
+BIN := $(VENV)/bin
+STAMPS := .make
+
+.PHONY: run restore test lint clean setup setup-test
+
+setup: $(STAMPS)/install
+setup-test: $(STAMPS)/install-test $(STAMPS)/browser
+
+$(STAMPS)/venv: constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0 numpy setuptools wheel pybind11 ninja
+	@mkdir -p $(STAMPS) && touch $@
+
+CORE := setup.py pyproject.toml constraints.txt $(wildcard csrc/*)
+
+$(STAMPS)/install: $(STAMPS)/venv $(CORE)
+	$(BIN)/pip install --quiet --no-build-isolation --constraint constraints.txt --editable ".[dashboard]"
+	@touch $@
+
+$(STAMPS)/install-test: $(STAMPS)/venv $(CORE)
+	$(BIN)/pip install --quiet --no-build-isolation --constraint constraints.txt --editable ".[dashboard,test]"
+	@touch $@ $(STAMPS)/install
+
+# The browser that the dashboard's tests drive comes from the system's packages.
+$(STAMPS)/browser:
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
+	@mkdir -p $(STAMPS) && touch $@
+
+run: setup
+	$(BIN)/streamlit run dashboard/app.py --server.port 8501 --server.address localhost --server.headless true
+
+restore: setup
+	$(BIN)/inpaint restore --output restored
+
+lint: setup-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: setup-test lint
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(STAMPS) build *.egg-info inpaint/_C*.so $(VENV)
