@@ -117,13 +117,10 @@ def measure(
         ]
         grain = np.stack([stream.standard_normal(shape) for stream in streams])
         images = images + noise * torch.from_numpy(grain).to(images)
-    ideal = image_set.ideal
-    if ideal is None and noise > 0:
-        ideal = image_set.images
     return Measurement(
         values=operator.apply(images),
         operator=operator,
-        ideal=ideal,
+        ideal=image_set.ideal,
         numbers=image_set.numbers,
         source=image_set.source,
     )

@@ -49,7 +49,8 @@ class ImageSet:
 
     Attributes:
         images: As they were recorded, with whatever noise that brought. [B, C, H, W]
-        ideal: The same images without noise, where they are known. [B, C, H, W]
+        ideal: What a restoration should reach, where it is known: the same images without
+            noise, or the images themselves where a file holds whole pictures. [B, C, H, W]
         source: Where they came from, in words.
         notes: What the reader settled: orientation, ink colour, value range.
         numbers: The number of each image in its source.

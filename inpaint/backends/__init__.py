@@ -1,0 +1,85 @@
+"""Two backends that do the same: choose one of them, and say why.
+
+Each has `cost`, `cost_and_gradient`, `advance` and `finish` with equal signatures.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+from torch import Tensor
+
+from inpaint.backends import cpp, torch
+from inpaint.config import RestoreConfig
+from inpaint.errors import BackendError
+from inpaint.objective import Objective
+from inpaint.solvers import Solver, SolveState
+from inpaint.types import Status
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What a restoration runs on.
+
+    Attributes:
+        label: Its name and what it computes with, such as "cpp (avx512)".
+        reasons: Why it was chosen.
+        cost: J of latent vectors, forward only. [B, R, D] -> [B, R]
+        advance: Takes steps; returns the new state and the costs met. [num_steps, B, R]
+        finish: Evaluates the last iterates and settles each restart's status.
+    """
+
+    label: str
+    reasons: tuple[str, ...]
+    cost: Callable[[Objective, Tensor], Tensor]
+    advance: Callable[[Objective, Solver, SolveState, int], tuple[SolveState, Tensor]]
+    finish: Callable[[Objective, SolveState, Status], SolveState]
+
+
+def choose(config: RestoreConfig, objective: Objective) -> Backend:
+    """Pick the backend that the configuration asks for, or the first that can serve.
+
+    Args:
+        config: Names a backend, or "auto": C++ where it can, else torch.
+        objective: What shall be minimised.
+
+    Raises:
+        BackendError: If "cpp" is asked for and cannot serve; it never falls back. Also if
+            the extension is there and fails to load, which no fallback shall hide.
+    """
+    if config.backend == "torch":
+        return _torch(objective, "torch was asked for.")
+    obstacle = cpp.obstacle(objective)
+    if obstacle is None:
+        reason = "cpp was asked for." if config.backend == "cpp" else "C++ serves this problem."
+        return Backend(
+            label=f"cpp ({cpp.capability()})",
+            reasons=(reason,),
+            cost=partial(cpp.cost, threads=config.threads),
+            advance=partial(cpp.advance, threads=config.threads),
+            finish=partial(cpp.finish, threads=config.threads),
+        )
+    if config.backend == "cpp":
+        raise BackendError(f"backend is 'cpp', which cannot serve here: {obstacle}")
+    _log_once(obstacle)
+    return _torch(objective, obstacle)
+
+
+def _torch(objective: Objective, reason: str) -> Backend:
+    return Backend(
+        label=f"torch ({objective.target.device})",
+        reasons=(reason,),
+        cost=torch.cost,
+        advance=torch.advance,
+        finish=torch.finish,
+    )
+
+
+@lru_cache(maxsize=64)
+def _log_once(obstacle: str) -> None:
+    logger.info("The torch backend serves instead of C++: %s", obstacle)

@@ -16,6 +16,22 @@ from inpaint.solvers import Adam, FirstOrder, GradientDescent, RMSprop, Solver, 
 from inpaint.types import Status
 
 
+SCREEN_NUMBERS = 2**23
+"""Pixels that `cost` holds at once, so that thousands of candidates fit in memory."""
+
+
+def cost(objective: Objective, latents: Tensor) -> Tensor:
+    """J of latent vectors, forward only. [B, R, D] -> [B, R]"""
+    images, _, _ = latents.shape
+    block = max(1, SCREEN_NUMBERS // max(1, images * objective.target.shape[1]))
+    return torch.cat([objective.cost(part) for part in latents.split(block, dim=1)], dim=1)
+
+
+def cost_and_gradient(objective: Objective, latents: Tensor) -> tuple[Tensor, Tensor]:
+    """J and its gradient. [B, R, D] -> [B, R], [B, R, D]"""
+    return objective.cost_and_gradient(latents)
+
+
 def advance(
     objective: Objective, solver: Solver, state: SolveState, num_steps: int
 ) -> tuple[SolveState, Tensor]:
