@@ -1,0 +1,151 @@
+"""MATLAB files (v5): images as columns, and generators as matrices A_1, B_1, A_2, ...
+
+A column is an image stored column by column; the last sigmoid's sign is settled by looking
+at what the generator draws.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+import torch
+from numpy.typing import NDArray
+
+from inpaint.errors import FileError, InpaintError
+from inpaint.generator import Dense, Generator
+from inpaint.readers.files import check_finite, check_size, picture_side, settle_ink
+from inpaint.types import ImageSet
+
+Matrix = NDArray[np.float64]
+
+
+def read_images(path: Path) -> ImageSet:
+    """Images `X_n` (as recorded) and, where present, `X_i` (ideal), one per column.
+
+    Raises:
+        FileError: If the file is no MATLAB file or holds no such arrays.
+    """
+    matrices = _load(path, required=("X_n",), optional=("X_i",))
+    recorded = matrices["X_n"]
+    ideal = matrices.get("X_i")
+    if ideal is not None and ideal.shape != recorded.shape:
+        raise FileError(
+            f"{path.name} holds X_n {list(recorded.shape)} and X_i {list(ideal.shape)}; for masked "
+            "images the two must have the same shape."
+        )
+    side = picture_side(path, recorded.shape[0])
+    images, ink = settle_ink(_pictures(recorded, side))
+    notes = ["columns are pictures stored column by column", ink]
+    if ideal is None:
+        return ImageSet(images=images, source=path.name, notes=tuple(notes))
+    ideals, ideal_ink = settle_ink(_pictures(ideal, side))
+    if ideal_ink != ink:
+        raise FileError(
+            f"{path.name} holds X_n with {ink.split(',')[0]} but X_i with "
+            f"{ideal_ink.split(',')[0]}; both must have the same ink colour."
+        )
+    return ImageSet(images=images, ideal=ideals, source=path.name, notes=tuple(notes))
+
+
+def read_generator(path: Path) -> Generator:
+    """A generator of dense ReLU layers whose output is a logistic sigmoid.
+
+    Layer k is `A_k` [out, in] with `B_k` [out, 1]. Files differ in the sign inside the last
+    sigmoid: the one taken is that under which the border of a typical image is paper.
+
+    Raises:
+        FileError: If the file is no MATLAB file or its arrays are no generator.
+    """
+    names = _names(path)
+    count = 0
+    while f"A_{count + 1}" in names:
+        count += 1
+    wanted = [f"{letter}_{k}" for k in range(1, max(count, 1) + 1) for letter in "AB"]
+    matrices = _load(path, required=tuple(wanted))
+    try:
+        layers = [
+            Dense(
+                weight=torch.from_numpy(matrices[f"A_{k}"]),
+                bias=torch.from_numpy(matrices[f"B_{k}"].reshape(-1)),
+                activation="sigmoid" if k == count else "relu",
+            )
+            for k in range(1, count + 1)
+        ]
+        last = layers[-1]
+        side = picture_side(path, last.weight.shape[0])
+        # Row-major pixel (row, column) is entry column * side + row of the file.
+        order = torch.arange(side * side).reshape(side, side).T.reshape(-1)
+        layers[-1] = Dense(last.weight[order], last.bias[order], "sigmoid")
+        generator = Generator(tuple(layers), (1, side, side), name=path.stem)
+        return _settle_sign(generator)
+    except InpaintError as error:
+        raise FileError(f"{path.name} holds no generator: {error}") from error
+
+
+def _settle_sign(generator: Generator) -> Generator:
+    typical = torch.zeros(1, generator.latent_size, dtype=torch.float64)
+    _, ink = settle_ink(generator(typical))
+    inverted = ink.endswith("inverted")
+    sign = "x = sigmoid(-W)" if inverted else "x = sigmoid(W)"
+    last = generator.layers[-1]
+    if inverted:
+        last = Dense(-last.weight, -last.bias, "sigmoid")
+    return Generator(
+        (*generator.layers[:-1], last),
+        generator.image_shape,
+        name=generator.name,
+        card={"output sign": f"{sign}, detected from the border of a typical image"},
+    )
+
+
+def _pictures(columns: Matrix, side: int) -> torch.Tensor:
+    """[P, B], column-major -> [B, 1, H, W]"""
+    pictures = columns.T.reshape(-1, 1, side, side).transpose(0, 1, 3, 2)
+    return torch.from_numpy(np.ascontiguousarray(pictures))
+
+
+def _names(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the arrays, from the headers alone."""
+    try:
+        listed = scipy.io.whosmat(str(path))
+    except NotImplementedError as error:
+        raise FileError(
+            f"{path.name} is a MATLAB v7.3 file; save it with the option -v7 to read it here."
+        ) from error
+    except Exception as error:  # scipy raises whatever the bytes lead it to.
+        raise FileError(
+            f"{path.name} is not a readable MATLAB file; it may be truncated or of another format."
+        ) from error
+    return {name: tuple(shape) for name, shape, _ in listed}
+
+
+def _load(
+    path: Path, *, required: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> dict[str, Matrix]:
+    names = _names(path)
+    missing = [name for name in required if name not in names]
+    if missing:
+        found = ", ".join(sorted(names)) or "no array"
+        raise FileError(
+            f"{path.name} holds no {' or '.join(missing)} (found: {found}); images need X_n, a "
+            "generator A_1, B_1, A_2, B_2."
+        )
+    wanted = [name for name in (*required, *optional) if name in names]
+    check_size(path, sum(8 * int(np.prod(names[name], dtype=np.int64)) for name in wanted))
+    try:
+        loaded = scipy.io.loadmat(str(path), variable_names=wanted)
+    except Exception as error:  # scipy raises whatever the bytes lead it to.
+        raise FileError(f"{path.name} cannot be read to its end; it may be truncated.") from error
+    matrices = {}
+    for name in wanted:
+        array = loaded.get(name)
+        if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu":
+            raise FileError(f"{path.name} holds {name}, which is not a matrix of real numbers.")
+        if re.match(r"X_", name) and array.size == 0:
+            raise FileError(f"{path.name} holds an empty {name}; it needs one column per image.")
+        check_finite(path, name, array)
+        matrices[name] = array.astype(np.float64)
+    return matrices

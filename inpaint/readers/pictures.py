@@ -1,0 +1,41 @@
+"""PNG and JPEG pictures."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from inpaint.errors import FileError
+from inpaint.readers.files import settle_ink
+from inpaint.types import ImageSet
+
+MAX_PIXELS = 4096 * 4096
+"""Largest picture that is decoded; a small file can declare a huge one."""
+
+
+def read_images(path: Path) -> ImageSet:
+    """One picture, as grey values in its own size.
+
+    Raises:
+        FileError: If the file is no picture or declares too large a one.
+    """
+    try:
+        with warnings.catch_warnings(), Image.open(path) as picture:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            if picture.width * picture.height > MAX_PIXELS:
+                raise FileError(
+                    f"{path.name} is a picture of {picture.width}x{picture.height} pixels; at most "
+                    f"{MAX_PIXELS:,} pixels are read. Scale it down."
+                )
+            grey = np.asarray(picture.convert("L"), dtype=np.float64) / 255
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError,
+            ValueError) as error:
+        raise FileError(f"{path.name} is not a readable picture; it may be truncated.") from error
+    images, ink = settle_ink(torch.from_numpy(grey)[None, None])
+    return ImageSet(
+        images=images, ideal=images, source=path.name, notes=("grey values 0 to 1", ink)
+    )
