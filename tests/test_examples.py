@@ -1,0 +1,51 @@
+"""The bundled drawings: the same every time, placed as MNIST's digits are, labelled as drawn."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from inpaint.errors import ArgumentError
+from inpaint.examples import NOISE, bundled_names, load_bundled
+
+
+def test_bundled_sets_have_the_same_images_on_every_call() -> None:
+    assert bundled_names() == ("eights",)
+    first, second = load_bundled("eights"), load_bundled()
+    assert first.images.shape == (4, 1, 28, 28)
+    assert first.ideal is not None
+    assert second.ideal is not None
+    assert torch.equal(first.images, second.images)
+    assert torch.equal(first.ideal, second.ideal)
+    assert "not handwriting" in first.source
+
+
+def test_the_noise_has_the_level_it_is_said_to_have() -> None:
+    images = load_bundled()
+    noise = images.images - images.ideal
+    assert noise.std().item() == pytest.approx(NOISE, rel=0.05)
+    assert abs(noise.mean().item()) < 0.01
+
+
+def test_drawings_are_dark_on_white_and_placed_as_in_mnist() -> None:
+    ideal = load_bundled().ideal
+    assert ideal.min() == 0
+    assert ideal.max() == 1
+    for ink in 1 - ideal[:, 0]:
+        rows, columns = (ink.sum(1) > 0).nonzero()[:, 0], (ink.sum(0) > 0).nonzero()[:, 0]
+        height, width = (int(axis[-1] - axis[0]) + 1 for axis in (rows, columns))
+        assert 19 <= max(height, width) <= 20
+        centre = torch.arange(28.0).double()
+        for mass in (ink.sum(1), ink.sum(0)):
+            assert abs((mass * centre).sum() / mass.sum() - 13.5) <= 0.5 + 1e-9
+
+
+def test_drawings_differ_visibly() -> None:
+    ideal = load_bundled().ideal.flatten(1)
+    distances = torch.cdist(ideal, ideal) + 100 * torch.eye(4)
+    assert distances.min() > 5
+
+
+def test_an_unknown_set_is_refused_in_words() -> None:
+    with pytest.raises(ArgumentError, match=r"no bundled set 'nines'.*eights"):
+        load_bundled("nines")
