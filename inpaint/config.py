@@ -24,16 +24,21 @@ class SolverDefaults:
     """What a solver uses where the configuration leaves it open."""
 
     steps: int
+    patience: int
     learning_rate: float
     schedule: ScheduleName
 
 
 SOLVER_DEFAULTS: dict[str, SolverDefaults] = {
-    "gradient-descent": SolverDefaults(500, 5e-4, "constant"),
-    "rmsprop": SolverDefaults(1000, 0.008, "constant"),
-    "adam": SolverDefaults(500, 0.4, "cosine"),
-    "lbfgs": SolverDefaults(150, 1.0, "constant"),
+    "gradient-descent": SolverDefaults(500, 100, 5e-4, "constant"),
+    "rmsprop": SolverDefaults(1000, 100, 0.008, "constant"),
+    "adam": SolverDefaults(500, 100, 0.4, "cosine"),
+    "lbfgs": SolverDefaults(300, 3, 1.0, "constant"),
 }
+
+
+OPTIONAL = ("steps", "patience", "learning_rate", "schedule")
+"""Fields that may stay open, for the solver's own value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +50,15 @@ class RestoreConfig:
         screen: Latent vectors drawn per image, of which the `restarts` of lowest cost are
             followed; 0 follows the first ones drawn, without screening.
         solver: What follows a starting point down.
-        steps: Steps of the solver at most; None takes the solver's own number.
+        steps: Steps of the solver at most, each of one gradient; None takes the solver's own
+            number.
         learning_rate: Step size; None takes the solver's own. L-BFGS finds its own steps.
         schedule: Learning rate over the steps: constant, or a cosine down to 1 %; None takes
             the solver's own.
         tolerance: A restart has converged when its lowest cost fell by no more than this
             over `patience` steps; 0 always takes all steps.
-        patience: See `tolerance`.
+        patience: See `tolerance`; None takes the solver's own. L-BFGS counts the steps that
+            its line search accepts.
         polish: Restarts of lowest cost that L-BFGS follows further at the end; 0 polishes none.
         seed: All randomness follows from it.
         backend: "cpp", "torch", or "auto" for the first of them that can serve.
@@ -62,12 +69,12 @@ class RestoreConfig:
 
     restarts: int = 64
     screen: int = 2000
-    solver: SolverName = "adam"
+    solver: SolverName = "lbfgs"
     steps: int | None = None
     learning_rate: float | None = None
     schedule: ScheduleName | None = None
     tolerance: float = 1e-3
-    patience: int = 25
+    patience: int | None = None
     polish: int = 0
     seed: int = 0
     backend: BackendName = "auto"
@@ -85,7 +92,7 @@ class RestoreConfig:
             ("seed", 0, 2**63 - 1),
             ("threads", 0, 1024),
         ):
-            _check_integer(name, getattr(self, name), low, high, optional=name == "steps")
+            _check_integer(name, getattr(self, name), low, high, optional=name in OPTIONAL)
         _check_choice("solver", self.solver, SOLVERS)
         _check_choice("backend", self.backend, BACKENDS)
         _check_choice("dtype", self.dtype, DTYPES)
@@ -118,6 +125,7 @@ class RestoreConfig:
         return replace(
             self,
             steps=own.steps if self.steps is None else self.steps,
+            patience=own.patience if self.patience is None else self.patience,
             learning_rate=own.learning_rate if self.learning_rate is None else self.learning_rate,
             schedule=own.schedule if self.schedule is None else self.schedule,
         )

@@ -111,7 +111,7 @@ class _Run:
         except KeyboardInterrupt:
             self.cancelled = True
         status = Status.CANCELLED if self.cancelled else Status.MAX_STEPS
-        state = self.backend.finish(self.objective, state, status)
+        state = self.backend.finish(self.objective, solver, state, status)
         self.history.append(state.costs[None])
         return state
 

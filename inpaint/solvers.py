@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ class Solver(ABC):
     """What all solvers share.
 
     Attributes:
-        steps: Steps at most.
+        steps: Steps at most; one step evaluates the gradient once.
         tolerance: Converged when the lowest cost fell by no more than this in `patience` steps;
             0 never stops early.
         patience: See `tolerance`.
@@ -99,14 +100,44 @@ class Adam(FirstOrder):
         return 2 * latent_size
 
 
+@dataclass(frozen=True, kw_only=True)
+class LBFGS(Solver):
+    """Limited-memory BFGS with a weak Wolfe line search by bisection.
+
+    Nocedal and Wright 2006, algorithm 7.4, with the line search of Lewis and Overton 2013,
+    section 3, which needs no smoothness: J has kinks wherever a ReLU switches. Each step
+    evaluates one trial point, so a line search spreads over several steps, and a restart
+    never waits for another one's.
+
+    Its iterate is the best one met; `SolveState.latents` holds the trial point. Memory of a
+    restart: gradient at the iterate [D], direction [D], then step length, lower and upper
+    bracket, slope along the direction, trials of this search, number of pairs; then, newest
+    first, the pairs' differences of iterates [pairs, D], of gradients [pairs, D] and the
+    reciprocals of their products [pairs].
+    """
+
+    pairs: int = 10
+    armijo: float = 1e-4
+    curvature: float = 0.9
+    trials: int = 25
+    curvature_floor: float = 1e-8
+    first_length: float = 1.0
+
+    SCALARS: ClassVar[int] = 6
+
+    def memory_size(self, latent_size: int) -> int:
+        """Two vectors, six numbers and the pairs."""
+        return 2 * latent_size + self.SCALARS + self.pairs * (2 * latent_size + 1)
+
+
 @dataclass(frozen=True)
 class SolveState:
     """Where a descent of R restarts on each of B images stands.
 
     Attributes:
         step: Steps taken.
-        latents: Current iterates. [B, R, D]
-        costs: J at the iterate evaluated last; +inf once non-finite. [B, R]
+        latents: Points that the next step evaluates. [B, R, D]
+        costs: J at the current iterates; +inf once non-finite. [B, R]
         best_latents: The iterate of lowest cost that each restart met. [B, R, D]
         best_costs: J there. [B, R]
         status: `Status` of each restart. uint8 [B, R]
@@ -163,11 +194,15 @@ def make_solver(config: RestoreConfig) -> Solver:
     assert config.steps is not None
     assert config.learning_rate is not None
     assert config.schedule is not None
+    assert config.patience is not None
+    stopping = {
+        "steps": config.steps,
+        "tolerance": config.tolerance,
+        "patience": config.patience,
+    }
+    if config.solver == "lbfgs":
+        return LBFGS(**stopping)
     first_order = {"gradient-descent": GradientDescent, "rmsprop": RMSprop, "adam": Adam}
     return first_order[config.solver](
-        steps=config.steps,
-        tolerance=config.tolerance,
-        patience=config.patience,
-        learning_rate=config.learning_rate,
-        schedule=config.schedule,
+        **stopping, learning_rate=config.learning_rate, schedule=config.schedule
     )

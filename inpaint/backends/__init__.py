@@ -38,7 +38,7 @@ class Backend:
     reasons: tuple[str, ...]
     cost: Callable[[Objective, Tensor], Tensor]
     advance: Callable[[Objective, Solver, SolveState, int], tuple[SolveState, Tensor]]
-    finish: Callable[[Objective, SolveState, Status], SolveState]
+    finish: Callable[[Objective, Solver, SolveState, Status], SolveState]
 
 
 def choose(config: RestoreConfig, objective: Objective) -> Backend:

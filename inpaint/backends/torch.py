@@ -11,8 +11,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from inpaint.backends import quasi_newton
 from inpaint.objective import Objective
-from inpaint.solvers import Adam, FirstOrder, GradientDescent, RMSprop, Solver, SolveState
+from inpaint.solvers import LBFGS, Adam, FirstOrder, GradientDescent, RMSprop, Solver, SolveState
 from inpaint.types import Status
 
 
@@ -46,6 +47,8 @@ def advance(
     Returns:
         The new state and the cost at the beginning of each step. [num_steps, B, R]
     """
+    if isinstance(solver, LBFGS):
+        return quasi_newton.advance(objective, solver, state, num_steps)
     assert isinstance(solver, FirstOrder)
     history = []
     for rate in solver.learning_rates(state.step, num_steps):
@@ -55,21 +58,27 @@ def advance(
     return state, torch.stack(history)
 
 
-def finish(objective: Objective, state: SolveState, status: Status) -> SolveState:
+def finish(
+    objective: Objective, solver: Solver, state: SolveState, status: Status
+) -> SolveState:
     """Evaluate the last iterates and give running restarts their final status.
 
     Args:
         objective: J of B images.
+        solver: What stepped. L-BFGS knows the cost of its iterates already.
         state: Where the descent ended.
         status: What running restarts become: MAX_STEPS or CANCELLED.
     """
     running = state.running
-    costs = torch.where(running, objective.cost(state.latents), state.costs)
+    costs = state.costs
+    if isinstance(solver, FirstOrder):
+        costs = torch.where(running, cost(objective, state.latents), costs)
     costs = torch.where(costs.isfinite(), costs, torch.inf)
     failed = running & ~costs.isfinite()
     final = torch.where(running, int(status), state.status)
     final = torch.where(failed, int(Status.NON_FINITE), final).to(torch.uint8)
-    return _keep_best(replace(state, costs=costs, status=final))
+    state = replace(state, costs=costs, status=final)
+    return _keep_best(state) if isinstance(solver, FirstOrder) else state
 
 
 def _keep_best(state: SolveState) -> SolveState:
