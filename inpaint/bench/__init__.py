@@ -1,0 +1,189 @@
+"""How fast the backends are here, measured on the spot.
+
+`run_bench` compares the published loop in numpy, the torch backend and the C++ backend.
+`run_full_bench` adds the peers of the checkout's `benchmarks/` folder.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from inpaint.bench.problem import AgreementError, Problem, Trace, Variant
+from inpaint.bench.result import BenchResult, Row, Skipped, describe_machine, make_row
+from inpaint.bench.timing import Cell, OnProgress, Plan, Station, interleave
+from inpaint.bench.variants import VARIANTS
+from inpaint.errors import ArgumentError, BackendError
+from inpaint.generator import Generator
+from inpaint.operators import Mask
+
+__all__ = [
+    "VARIANTS",
+    "AgreementError",
+    "BenchResult",
+    "Problem",
+    "Row",
+    "Skipped",
+    "Trace",
+    "Variant",
+    "run_bench",
+    "run_full_bench",
+]
+
+
+def run_bench(
+    *,
+    restarts: Sequence[int] = (1, 8, 64, 512),
+    keeps: Sequence[int] = (350, 784),
+    threads: Sequence[int] = (1,),
+    seconds: float = 10.0,
+    generator: Generator | None = None,
+    variants: Sequence[Variant] = VARIANTS,
+    on_progress: OnProgress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> BenchResult:
+    """Time the variants against each other, once they were seen to compute the same.
+
+    Args:
+        restarts: Numbers of restarts R.
+        keeps: Numbers of observed pixels N.
+        threads: Numbers of threads.
+        seconds: Time for the timing, to which some seconds of preparation come; every
+            variant is timed in three rounds at least.
+        generator: Whose latent space is searched; None takes the shipped one.
+        variants: What is timed; one that cannot run here is left out, with its reason.
+        on_progress: Called with the share that is done, 0 to 1, and what is done next.
+        cancelled: Asked often; True ends the bench, and what was measured is returned.
+
+    Raises:
+        AgreementError: If a variant computes something else than the others.
+        ArgumentError: If a number is out of range.
+    """
+    report = on_progress or _ignore
+    stop = cancelled or _never
+    generator = _default_generator() if generator is None else generator
+    _check(restarts, keeps, threads, seconds, generator)
+
+    sizes = list(itertools.product(threads, keeps, restarts))
+    sample_seconds = min(0.1, max(0.002, seconds / (12 * len(sizes) * len(variants))))
+    stations = {
+        count: Station(generator, variants, threads=count, sample_seconds=sample_seconds)
+        for count in threads
+    }
+    machine = describe_machine() | {"generator": generator.name, "seconds": seconds}
+    instructions = machine["instructions"]
+
+    plans: dict[tuple[int, Cell], Plan] = {}
+    skipped: dict[str, str] = {}
+    for done, (count, keep, number) in enumerate(sizes):
+        for variant in variants:
+            if variant.name in skipped or stop():
+                continue
+            report(done / len(sizes) * PREPARATION, f"checking {variant.name}")
+            cell = Cell(variant.name, keep, number)
+            try:
+                plans[count, cell] = stations[count].prepare(cell)
+            except BackendError as error:
+                skipped[variant.name] = str(error)
+
+    samples = interleave(
+        [(cell.variant, partial(stations[count].sample, cell)) for count, cell in plans],
+        seconds=seconds,
+        on_progress=lambda share, text: report(PREPARATION + (1 - PREPARATION) * share, text),
+        cancelled=stop,
+    )
+    rows = [
+        make_row(cell, plan, taken, threads=count, instructions=instructions)
+        for ((count, cell), plan), taken in zip(plans.items(), samples, strict=True)
+        if taken
+    ]
+    machine["load_after"] = os.getloadavg()[0]
+    report(1.0, "done")
+    return BenchResult(
+        rows=rows,
+        machine=machine,
+        skipped=[Skipped(variant=name, reason=reason) for name, reason in skipped.items()],
+        cancelled=stop(),
+    )
+
+
+PREPARATION = 0.2
+"""Share of the progress that checking and warming up take."""
+
+
+def run_full_bench(
+    *,
+    seconds: float = 600.0,
+    generator: Generator | None = None,
+    on_progress: OnProgress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> BenchResult:
+    """Time this package beside its peers, on one and two threads and with AVX2 forced.
+
+    Args:
+        seconds: Time for the timing, to which minutes of preparation come.
+        generator: See `run_bench`.
+        on_progress: See `run_bench`.
+        cancelled: See `run_bench`.
+
+    Raises:
+        BackendError: If the package was installed without its checkout, which has the peers.
+        AgreementError: If a variant computes something else than the others.
+    """
+    checkout = Path(__file__).resolve().parents[2]
+    if not (checkout / "benchmarks" / "full.py").is_file():
+        raise BackendError(
+            "The full bench needs the folder benchmarks/ of the source tree, which this "
+            "installation does not have; install the checkout with pip install -e '.[bench]'."
+        )
+    if str(checkout) not in sys.path:
+        sys.path.insert(0, str(checkout))
+    full = importlib.import_module("benchmarks.full")
+    result: BenchResult = full.run_full_bench(
+        seconds=seconds,
+        generator=_default_generator() if generator is None else generator,
+        on_progress=on_progress or _ignore,
+        cancelled=cancelled or _never,
+    )
+    return result
+
+
+def _default_generator() -> Generator:
+    from inpaint.pretrained import load_pretrained, pretrained_names
+
+    return load_pretrained(pretrained_names()[0])
+
+
+def _check(
+    restarts: Sequence[int],
+    keeps: Sequence[int],
+    threads: Sequence[int],
+    seconds: float,
+    generator: Generator,
+) -> None:
+    for name, numbers, most in (("restarts", restarts, 1_000_000), ("threads", threads, 1024)):
+        for number in numbers:
+            if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= most:
+                raise ArgumentError(
+                    f"{name} holds {number!r}; each must be a whole number. Choose 1 to {most}."
+                )
+    for name, numbers in (("restarts", restarts), ("keeps", keeps), ("threads", threads)):
+        if not numbers:
+            raise ArgumentError(f"{name} is empty; give at least one number.")
+    for keep in keeps:
+        Mask.leading(keep, generator.image_shape)
+    if not 0 < seconds < float("inf"):
+        raise ArgumentError(f"seconds is {seconds!r}; choose a finite number above 0.")
+
+
+def _ignore(share: float, text: str) -> None:
+    """Take no notice of progress."""
+
+
+def _never() -> bool:
+    return False

@@ -1,0 +1,152 @@
+"""The variants that every bench times: the published loop, the torch and the C++ backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inpaint.backends import choose
+from inpaint.bench.problem import Descent, Problem, Trace, Variant
+from inpaint.config import BackendName, RestoreConfig
+from inpaint.generator import Dense
+from inpaint.objective import make_objective
+from inpaint.solvers import GradientDescent, start
+
+SEQUENTIAL_STARTS = 4
+"""Starts that a one-at-a-time variant follows: its rate is the same for any number of them."""
+
+Array = NDArray[np.float64]
+
+
+Observe = tuple[Callable[[Array], Array], Callable[[Array], Array]]
+
+
+def _loop(observe: Callable[[Problem], Observe]) -> Callable[[Problem, int], Descent]:
+    """The published loop: float64, one start at a time, the whole image at every step.
+
+    Args:
+        observe: Makes T and its transpose, as functions.
+    """
+
+    def prepare(problem: Problem, threads: int) -> Descent:
+        layers = [_Layer(layer) for layer in problem.generator.layers]
+        apply, transpose = observe(problem)
+        target = apply(problem.measurement.values.flatten().numpy())
+        keep, rate = problem.keep, problem.learning_rate
+        starts = problem.starts[:SEQUENTIAL_STARTS].numpy()
+
+        def follow(z: Array, costs: Array) -> Array:
+            for step in range(len(costs)):
+                outputs = [z]
+                for layer in layers:
+                    outputs.append(layer.forward(outputs[-1]))
+                residual = apply(outputs[-1]) - target
+                misfit = residual @ residual
+                costs[step] = keep * np.log(misfit) + z @ z
+                gradient = transpose(2 * keep / misfit * residual)
+                for layer, output in zip(reversed(layers), reversed(outputs), strict=False):
+                    gradient = layer.backward(gradient, output)
+                z = z - rate * (gradient + 2 * z)
+            return z
+
+        def descend(steps: int) -> Trace:
+            costs = np.empty((len(starts), steps))
+            latents = [follow(z, row) for z, row in zip(starts, costs, strict=True)]
+            return Trace(np.stack(latents), costs.T)
+
+        return descend
+
+    return prepare
+
+
+def _observed(problem: Problem) -> Array:
+    """Row-major numbers of the N observed pixels."""
+    operator = problem.measurement.operator
+    return operator.apply(torch.ones(1, *operator.image_shape)).flatten().nonzero()[:, 0].numpy()
+
+
+def _matrix(problem: Problem) -> Observe:
+    """T = [I 0] as the matrix of N rows that it is written as."""
+    pixels = problem.measurement.values.numel()
+    matrix = np.eye(pixels)[_observed(problem)]
+    return (lambda x: matrix @ x), (lambda r: matrix.T @ r)
+
+
+def _indices(problem: Problem) -> Observe:
+    """T as a choice of pixels, which costs next to nothing."""
+    observed = _observed(problem)
+
+    def transpose(residual: Array) -> Array:
+        image = np.zeros(problem.measurement.values.numel())
+        image[observed] = residual
+        return image
+
+    return (lambda x: x[observed]), transpose
+
+
+class _Layer:
+    """A dense layer in numpy, for one vector at a time."""
+
+    def __init__(self, layer: Dense) -> None:
+        self.weight: Array = layer.weight.numpy()
+        self.bias: Array = layer.bias.numpy()
+        self.activate, self.slope = _ACTIVATIONS[layer.activation](layer.negative_slope)
+
+    def forward(self, inputs: Array) -> Array:
+        return self.activate(self.weight @ inputs + self.bias)
+
+    def backward(self, gradient: Array, outputs: Array) -> Array:
+        return self.weight.T @ (gradient * self.slope(outputs))
+
+
+Elementwise = Callable[[Array], Array]
+
+
+def _stable_sigmoid(x: Array) -> Array:
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+_ACTIVATIONS: dict[str, Callable[[float], tuple[Elementwise, Elementwise]]] = {
+    "none": lambda _: (lambda x: x, np.ones_like),
+    "relu": lambda _: (lambda x: np.maximum(x, 0), lambda y: (y > 0).astype(float)),
+    "leaky_relu": lambda a: (
+        lambda x: np.where(x > 0, x, a * x),
+        lambda y: np.where(y > 0, 1.0, a),
+    ),
+    "tanh": lambda _: (np.tanh, lambda y: 1 - y * y),
+    "sigmoid": lambda _: (_stable_sigmoid, lambda y: y * (1 - y)),
+}
+
+
+def _backend(name: BackendName) -> Callable[[Problem, int], Descent]:
+    """One of the product's own backends, as `restore` runs it."""
+
+    def prepare(problem: Problem, threads: int) -> Descent:
+        objective = make_objective(problem.measurement, problem.generator, dtype=torch.float32)
+        backend = choose(RestoreConfig(backend=name, threads=threads), objective)
+        starts = problem.starts[None].to(torch.float32)
+
+        def descend(steps: int) -> Trace:
+            solver = GradientDescent(
+                steps=steps,
+                tolerance=0.0,
+                patience=1,
+                learning_rate=problem.learning_rate,
+                schedule="constant",
+            )
+            state, costs = backend.advance(objective, solver, start(solver, starts), steps)
+            return Trace(state.latents[0].numpy(), costs[:, 0].numpy())
+
+        return descend
+
+    return prepare
+
+
+PUBLISHED = Variant("published loop (numpy, T as a matrix)", _loop(_matrix))
+INDEXED = Variant("published loop (numpy, T as indices)", _loop(_indices))
+TORCH = Variant("torch backend", _backend("torch"))
+CPP = Variant("C++ backend", _backend("cpp"))
+VARIANTS = (PUBLISHED, INDEXED, TORCH, CPP)
