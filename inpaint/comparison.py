@@ -1,0 +1,191 @@
+"""The five-column comparison as data; `figures` and `sheet` draw it, records keep its figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from inpaint.config import RestoreConfig
+from inpaint.errors import ShapeError
+from inpaint.generator import AnyGenerator
+from inpaint.metrics import Metrics, compare_images
+from inpaint.operators import Mask
+from inpaint.types import Measurement, Restoration, Status
+
+COLUMNS = ("Ideal", "Corrupted", "Cost J", "Output", "Difference")
+
+CAPTIONS = {
+    "Ideal": "The undamaged image.",
+    "Corrupted": "What was measured; lost pixels are dark.",
+    "Cost J": "The cost over the iterations: every restart faint, the best one bold.",
+    "Output": "The generator's image at the lowest cost.",
+    "Difference": (
+        "Difference = ideal - output. Mid-grey: equal. Dark: the output is brighter than the "
+        "ideal (with dark ink: ink is missing). Bright: the output is darker than the ideal "
+        "(ink was added)."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image's row of the comparison.
+
+    Attributes:
+        number: The image's number in its source.
+        ideal: The undamaged image where it is known. [C, H, W]
+        corrupted: What was measured, lost pixels being 0. [C, H, W]
+        observed: True where a pixel was observed. [C, H, W]
+        curves: J after each step, the start included; NaN where it was not finite. [S + 1, R]
+        best: The restart of lowest cost.
+        output: The restored image. [C, H, W]
+        cost: J of the best restart.
+        noise_level: Estimated noise standard deviation, in units of the pixels.
+        status: How the best restart ended.
+        metrics: How far the output is from the ideal, where that is known.
+    """
+
+    number: int
+    ideal: Tensor | None
+    corrupted: Tensor
+    observed: Tensor
+    curves: Tensor
+    best: int
+    output: Tensor
+    cost: float
+    noise_level: float
+    status: Status
+    metrics: Metrics | None
+
+    @property
+    def best_curve(self) -> Tensor:
+        """Cost of the best restart after each step. [S + 1]"""
+        return self.curves[:, self.best]
+
+    @property
+    def difference(self) -> Tensor | None:
+        """Ideal - output, in -1 to 1, the mean over the channels. [H, W]"""
+        return None if self.ideal is None else (self.ideal - self.output).mean(0)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The row's figures in words, one short line each."""
+        lines = [f"image {self.number}", f"J {self.cost:.2f}", f"noise {self.noise_level:.3f}"]
+        if self.metrics is not None:
+            lines.append(f"error {self.metrics.error:.2f}")
+            lines.append(f"PSNR {self.metrics.psnr:.1f} dB")
+            if self.metrics.psnr_missing is not None:
+                lines.append(f"missing {self.metrics.psnr_missing:.1f} dB")
+        return (*lines, self.status.label)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The five columns of a batch of images: one row per image.
+
+    Attributes:
+        rows: In the order of the measurement.
+        title: What was observed, such as "N = 350 of 784 pixels observed".
+        settings: How it was restored, in words.
+    """
+
+    rows: tuple[Row, ...]
+    title: str
+    settings: str
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def compare(
+    measurement: Measurement,
+    generator: AnyGenerator,
+    restoration: Restoration,
+    *,
+    config: RestoreConfig | None = None,
+) -> Comparison:
+    """Put a restoration beside what it was restored from, and beside the ideal where known.
+
+    Args:
+        measurement: What was restored. B images
+        generator: What restored it.
+        restoration: The result for the same B images.
+        config: The settings, to be named in the heading.
+
+    Raises:
+        ShapeError: If measurement and restoration are not of equally many images.
+    """
+    if len(measurement) != len(restoration.images):
+        raise ShapeError(
+            f"The measurement has {len(measurement)} images and the restoration "
+            f"{len(restoration.images)}; give the two that belong together."
+        )
+    rows = tuple(_row(measurement, restoration, index) for index in range(len(measurement)))
+    return Comparison(rows, _title(measurement), _settings(generator, restoration, config))
+
+
+def _row(measurement: Measurement, restoration: Restoration, index: int) -> Row:
+    ideal = None if measurement.ideal is None else _picture(measurement.ideal[index])
+    observed = _mask(measurement)[index].cpu()
+    output = _picture(restoration.images[index])
+    curves = restoration.history[:, index].cpu().float()
+    return Row(
+        number=measurement.numbers[index],
+        ideal=ideal,
+        corrupted=_picture(measurement.values[index]) * observed,
+        observed=observed,
+        curves=torch.where(curves.isfinite(), curves, torch.nan),
+        best=int(restoration.best[index]),
+        output=output,
+        cost=float(restoration.best_costs[index]),
+        noise_level=float(restoration.noise_level[index]),
+        status=restoration.best_status()[index],
+        metrics=None if ideal is None else compare_images(output, ideal, observed),
+    )
+
+
+def _picture(image: Tensor) -> Tensor:
+    return image.detach().cpu().float()
+
+
+def _mask(measurement: Measurement) -> Tensor:
+    """What is observed of each image. [B, C, H, W]"""
+    operator = measurement.operator
+    if not isinstance(operator, Mask):
+        raise ShapeError(f"A {type(operator).__name__} has no picture of lost pixels; use a Mask.")
+    return operator.batch(len(measurement))
+
+
+def _title(measurement: Measurement) -> str:
+    observed = _mask(measurement)
+    if bool((observed == observed[:, :1]).all()):
+        observed, unit = observed[:, :1], "pixels"
+    else:
+        unit = "values"
+    counts = observed.flatten(1).sum(1)
+    low, high = int(counts.min()), int(counts.max())
+    number = f"{low}" if low == high else f"{low} to {high}"
+    return f"N = {number} of {observed[0].numel()} {unit} observed"
+
+
+def _settings(
+    generator: AnyGenerator, restoration: Restoration, config: RestoreConfig | None
+) -> str:
+    entries, _, restarts = restoration.history.shape
+    if config is None:
+        parts = [_plural(restarts, "restart"), _plural(entries - 1, "step")]
+    else:
+        config = config.resolved()
+        screened = f" screened from {config.screen}" if config.screen > restarts else ""
+        parts = [_plural(restarts, "restart") + screened, config.solver]
+        parts.append(f"at most {_plural(config.steps or entries - 1, 'step')}")
+        if config.solver != "lbfgs":
+            parts.append(f"learning rate {config.learning_rate:g} {config.schedule}")
+        parts.append(f"seed {config.seed}")
+    return ", ".join([*parts, f"generator {generator.name}", restoration.backend])
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,171 @@
+"""The comparison, the figure and the sheet show what they should, where they should."""
+
+import numpy as np
+import pytest
+import torch
+
+from inpaint import sheet
+from inpaint.comparison import CAPTIONS, COLUMNS, compare
+from inpaint.config import RestoreConfig
+from inpaint.errors import ArgumentError, ShapeError
+from inpaint.figures import MAX_ROWS, draw_comparison, draw_samples, to_png
+from inpaint.generator import Dense, Generator
+from inpaint.operators import Mask
+from inpaint.types import Measurement, Restoration, Status
+
+
+def make_case(images=2, *, shape=(1, 28, 28), restarts=5, steps=20, known=True, name="made-up"):
+    """A measurement and a restoration of random pixels, the second restart being best."""
+    draw = torch.Generator().manual_seed(0)
+    ideal = torch.rand(images, *shape, generator=draw)
+    mask = Mask.leading(shape[1] * shape[2] // 2, shape)
+    history = 100 + torch.rand(steps + 1, images, restarts, generator=draw).cumsum(0).flip(0)
+    history[:, :, min(1, restarts - 1)] -= 50
+    pixels = shape[0] * shape[1] * shape[2]
+    generator = Generator(
+        (Dense(torch.zeros(pixels, 3), torch.zeros(pixels), "sigmoid"),), shape, name=name
+    )
+    restoration = Restoration(
+        images=(ideal + 0.1 * torch.randn(ideal.shape, generator=draw)).clamp(0, 1),
+        latents=torch.zeros(images, restarts, 3),
+        costs=history[-1],
+        history=history,
+        status=torch.full((images, restarts), int(Status.MAX_STEPS), dtype=torch.uint8),
+        best=history[-1].argmin(1),
+        noise_level=torch.full((images,), 0.1),
+        evaluations=torch.full((images, restarts), steps, dtype=torch.int32),
+        backend="torch (cpu)",
+        reasons=("torch was asked for.",),
+        seconds=1.0,
+    )
+    measurement = Measurement(mask.apply(ideal), mask, ideal if known else None)
+    return measurement, generator, restoration
+
+
+def test_rows_hold_the_columns_as_data():
+    measurement, generator, restoration = make_case()
+    comparison = compare(measurement, generator, restoration, config=RestoreConfig(seed=7))
+    assert comparison.title == "N = 392 of 784 pixels observed"
+    assert "seed 7" in comparison.settings
+    assert "made-up" in comparison.settings
+    for index, row in enumerate(comparison.rows):
+        assert torch.equal(row.ideal, measurement.ideal[index])
+        assert torch.equal(row.output, restoration.images[index])
+        assert (row.corrupted[~row.observed] == 0).all()
+        assert torch.equal(row.best_curve, restoration.best_history[:, index])
+        assert row.cost == float(restoration.best_costs[index])
+        assert row.metrics.error == pytest.approx(float((row.ideal - row.output).norm()), rel=1e-5)
+
+
+def test_the_difference_is_dark_where_the_output_is_brighter():
+    measurement, generator, restoration = make_case(1)
+    row = compare(measurement, generator, restoration).rows[0]
+    assert torch.equal(row.difference, (row.ideal - row.output)[0])
+    brighter = row.output[0] > row.ideal[0] + 0.05
+    grey = sheet.to_pixels(row.difference, low=-1)[..., 0]
+    assert (grey[brighter] < 128).all()
+    assert "Dark: the output is brighter" in CAPTIONS["Difference"]
+    assert "ink is missing" in CAPTIONS["Difference"]
+
+
+def test_refuses_results_of_other_images():
+    measurement, generator, restoration = make_case(2)
+    with pytest.raises(ShapeError, match="has 1 images"):
+        compare(measurement[:1], generator, restoration)
+
+
+def test_figure_has_a_row_of_five_axes_per_image():
+    measurement, generator, restoration = make_case(3)
+    comparison = compare(measurement, generator, restoration)
+    figure = draw_comparison(comparison)
+    axes = np.array(figure.axes).reshape(3, len(COLUMNS))
+    assert tuple(one.get_title() for one in axes[0]) == COLUMNS
+    for row, (ideal, corrupted, cost, output, difference) in zip(
+        comparison.rows, axes, strict=True
+    ):
+        assert np.array_equal(ideal.images[0].get_array(), row.ideal[0])
+        assert np.array_equal(corrupted.images[0].get_array(), row.corrupted[0])
+        assert np.array_equal(output.images[0].get_array(), row.output[0])
+        assert np.array_equal(difference.images[0].get_array(), row.difference)
+        assert {one.images[0].get_clim() for one in (ideal, corrupted, output)} == {(0, 1)}
+        assert difference.images[0].get_clim() == (-1, 1)
+        assert np.array_equal(cost.lines[0].get_ydata(), row.best_curve)
+        assert len(cost.collections[0].get_segments()) == row.curves.shape[1]
+        for picture in (ideal, corrupted, output, difference):
+            assert picture.images[0].get_interpolation() == "nearest"
+    texts = " ".join(text.get_text() for text in figure.texts)
+    assert comparison.title in texts
+    assert "ink is missing" in texts
+    assert "image 2" in texts
+
+
+def test_no_text_leaves_the_figure_or_meets_another():
+    measurement, generator, restoration = make_case(2, name="a-very-long-name" * 20)
+    figure = draw_comparison(compare(measurement, generator, restoration))
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.texts]
+    width, height = figure.get_size_inches() * figure.dpi
+    assert width == 1280
+    for index, box in enumerate(boxes):
+        assert box.x0 >= 0
+        assert box.x1 <= width
+        assert box.y0 >= 0
+        assert box.y1 <= height
+        assert not any(box.shrunk(0.98, 0.9).overlaps(other) for other in boxes[index + 1 :])
+
+
+def test_an_unknown_ideal_is_said():
+    figure = draw_comparison(compare(*make_case(1, known=False)))
+    assert len(figure.axes) == len(COLUMNS)
+    for index in (0, 4):
+        assert not figure.axes[index].images
+        assert "not known" in figure.axes[index].texts[0].get_text()
+
+
+def test_colour_many_and_odd_sizes():
+    colour = draw_comparison(compare(*make_case(1, shape=(3, 8, 20))))
+    assert colour.axes[0].images[0].get_array().shape == (8, 20, 3)
+    many = draw_comparison(compare(*make_case(MAX_ROWS + 2)))
+    assert len(many.axes) == MAX_ROWS * len(COLUMNS)
+    assert "the first 12 of 14 images" in many.texts[0].get_text()
+
+
+def test_failed_restarts_leave_gaps():
+    measurement, generator, restoration = make_case(1)
+    restoration.history[3:, 0, 0] = torch.inf
+    row = compare(measurement, generator, restoration).rows[0]
+    assert row.curves[3:, 0].isnan().all()
+    restoration.history[:] = torch.nan
+    figure = draw_comparison(compare(measurement, generator, restoration))
+    assert "no finite cost" in figure.axes[2].texts[0].get_text()
+    assert to_png(figure).startswith(b"\x89PNG")
+
+
+def test_sheet_enlarges_without_blur():
+    measurement, generator, restoration = make_case(2)
+    comparison = compare(measurement, generator, restoration)
+    pixels = sheet.compose(comparison, scale=5, gap=4)
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == (4 + 2 * 144, 4 + 4 * 144, 3)
+    first = pixels[4:144, 4:144, 0]
+    expected = np.rint(255 * comparison.rows[0].ideal[0].double().numpy()).astype(np.uint8)
+    assert np.array_equal(first[::5, ::5], expected)
+    assert np.array_equal(first[4::5, 4::5], expected)
+    assert (pixels[:4] == sheet.BORDER).all()
+
+
+def test_sheet_of_colour_and_of_unknown_ideals():
+    assert sheet.compose(compare(*make_case(1, shape=(3, 8, 8), known=False))).shape[2] == 3
+    assert sheet.strip(torch.rand(3, 3, 8, 8), scale=1, gap=1).shape == (10, 28, 3)
+    with pytest.raises(ArgumentError, match="choose from Ideal"):
+        sheet.compose(compare(*make_case(1)), columns=["Cost J"])
+
+
+def test_samples_fill_a_grid():
+    images = torch.rand(100, 1, 28, 28)
+    figure = draw_samples(images, title="100 samples")
+    (axes,) = figure.axes
+    pixels = axes.images[0].get_array()
+    assert np.array_equal(pixels, sheet.grid(images, columns=10, scale=4))
+    # One pixel of the sheet is one of the file.
+    assert figure.get_size_inches()[0] * figure.dpi == pixels.shape[1]
