@@ -1,0 +1,275 @@
+"""Runs as records: what determines a restoration, and what is kept of it on disk.
+
+`run.json` alone is enough to repeat a run: it names the inputs, holds the hash of what was
+read from them, and every setting.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+import os
+import platform
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from inpaint.comparison import Comparison, Row, compare
+from inpaint.config import RestoreConfig
+from inpaint.errors import FileError, InpaintError
+from inpaint.figures import draw_comparison, to_png
+from inpaint.operators import Mask
+from inpaint.problem import Problem, Run
+from inpaint.types import Measurement, Restoration
+
+FORMAT = 1
+"""Version of `run.json`."""
+
+
+def describe_run(
+    problem: Problem, restoration: Restoration, comparison: Comparison | None = None
+) -> dict[str, Any]:
+    """What `run.json` holds: inputs, settings, versions and each image's figures.
+
+    Args:
+        problem: What was restored.
+        restoration: The result.
+        comparison: The result beside the ideal, if it was made already.
+    """
+    run = replace(problem.run, config=problem.run.config.resolved())
+    if comparison is None:
+        comparison = compare(problem.measurement, problem.generator, restoration)
+    return {
+        "format": FORMAT,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": run.command,
+        "source": _absolute(run.source),
+        "source_description": problem.image_set.source,
+        "source_notes": list(problem.image_set.notes),
+        "generator": _absolute(run.generator),
+        "keep": run.keep,
+        "noise": run.noise,
+        "numbers": list(problem.measurement.numbers),
+        "config": asdict(run.config),
+        "sha256": problem.digests(),
+        "backend": restoration.backend,
+        "reasons": list(restoration.reasons),
+        "seconds": restoration.seconds,
+        "evaluations": int(restoration.evaluations.sum()),
+        "versions": versions(),
+        "machine": {
+            "system": platform.platform(),
+            "processor": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+        },
+        "images": [describe_row(row) for row in comparison.rows],
+    }
+
+
+def describe_row(row: Row) -> dict[str, Any]:
+    """One image's figures; those of the ideal only where it is known, None if not finite."""
+    figures: dict[str, Any] = {
+        "number": row.number,
+        "cost": _finite(row.cost),
+        "noise_level": _finite(row.noise_level),
+        "status": row.status.label,
+    }
+    if row.metrics is not None:
+        figures |= {name: _finite(value) for name, value in asdict(row.metrics).items()}
+    return figures
+
+
+def pack_arrays(measurement: Measurement, restoration: Restoration) -> bytes:
+    """What `restoration.npz` holds: the arrays of the two, by their names."""
+    names = (
+        "images", "latents", "costs", "history", "status", "best", "noise_level", "evaluations",
+    )  # fmt: skip
+    arrays = {name: getattr(restoration, name).numpy() for name in names}
+    arrays["measurement"] = measurement.values.cpu().numpy()
+    arrays["numbers"] = np.array(measurement.numbers)
+    if isinstance(measurement.operator, Mask):
+        arrays["mask"] = measurement.operator.observed.cpu().numpy()
+    if measurement.ideal is not None:
+        arrays["ideal"] = measurement.ideal.cpu().numpy()
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def write_run(
+    directory: str | os.PathLike[str],
+    problem: Problem,
+    restoration: Restoration,
+    comparison: Comparison,
+) -> Path:
+    """Write figure.png, restoration.npz and run.json, all of them or none.
+
+    Args:
+        directory: Made if it is not there; results of an earlier run in it are replaced.
+        problem: What was restored.
+        restoration: The result.
+        comparison: The result as figures.
+
+    Returns:
+        The path of run.json.
+
+    Raises:
+        FileError: If the directory cannot be written; what was in it stays as it was.
+    """
+    record = describe_run(problem, restoration, comparison)
+    content = {
+        "figure.png": to_png(draw_comparison(comparison)),
+        "restoration.npz": pack_arrays(problem.measurement, restoration),
+        "run.json": json.dumps(record, indent=2, allow_nan=False).encode() + b"\n",
+    }
+    write_files(directory, content)
+    return Path(directory) / "run.json"
+
+
+def write_files(directory: str | os.PathLike[str], content: Mapping[str, bytes]) -> None:
+    """Write files into a directory, all of them or none.
+
+    Raises:
+        FileError: If one cannot be written.
+    """
+    directory = Path(directory)
+    written: dict[Path, Path] = {}
+    with _as_file_error(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            for name, data in content.items():
+                partial = directory / f".{name}.{uuid.uuid4().hex}.partial"
+                written[partial] = directory / name
+                partial.write_bytes(data)
+            for target in written.values():
+                if target.is_dir():
+                    raise OSError(f"{target.name} is a directory")
+            for partial, target in written.items():
+                partial.replace(target)
+        finally:
+            for partial in written:
+                partial.unlink(missing_ok=True)
+
+
+def check_writable(directory: str | os.PathLike[str]) -> Path:
+    """Make a directory and see that files can be written there, before long work is begun.
+
+    Raises:
+        FileError: If it cannot be written.
+    """
+    directory = Path(directory)
+    with _as_file_error(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+    return directory
+
+
+def read_run(path: str | os.PathLike[str]) -> tuple[Run, dict[str, Any]]:
+    """Read run.json.
+
+    Returns:
+        What to run, and the whole record.
+
+    Raises:
+        FileError: If it cannot be read or is no record of a run.
+    """
+    path = Path(path)
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise FileError(f"{path} is not JSON; give the run.json that a run has written.") from error
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise FileError(
+            f"{path} is no record of format {FORMAT}; give the run.json that a run has written."
+        )
+    try:
+        run = Run(
+            source=_typed(record, "source", str),
+            generator=_typed(record, "generator", str),
+            keep=_typed(record, "keep", int),
+            noise=float(_typed(record, "noise", (int, float))),
+            numbers=tuple(int(number) for number in _typed(record, "numbers", list)),
+            config=RestoreConfig(**_typed(record, "config", dict)),
+        )
+        _typed(record, "sha256", dict)
+        for image in _typed(record, "images", list):
+            _typed(image, "cost", (float, int, type(None)))
+    except (TypeError, ValueError, InpaintError) as error:
+        raise FileError(f"{path} cannot be repeated: {error}") from error
+    return run, record
+
+
+def check_inputs(problem: Problem, record: Mapping[str, Any]) -> None:
+    """See that a run is repeated on the very inputs that it was recorded with.
+
+    Raises:
+        FileError: If an input has changed since.
+    """
+    inputs = {
+        "images": ("SOURCE", problem.run.source),
+        "generator": ("--generator", problem.run.generator),
+    }
+    for name, digest in problem.digests().items():
+        argument, value = inputs[name]
+        recorded = str(record["sha256"].get(name))
+        if digest != recorded:
+            raise FileError(
+                f"{argument} is {value!r}, whose content has changed since the run was recorded "
+                f"(hash {digest[:12]}, recorded {recorded[:12]}); give the original as {argument}, "
+                "or start a new run without --from-run."
+            )
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that a result can depend on."""
+    found = {"python": platform.python_version(), "torch": torch.__version__}
+    for name in ("inpaint", "numpy", "scipy", "scikit-image", "matplotlib"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _typed(record: Any, name: str, kind: type | tuple[type, ...]) -> Any:
+    if name not in record:
+        raise TypeError(f"it has no {name!r}.")
+    value = record[name]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"its {name!r} is {value!r}.")
+    return value
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity."""
+    return None if value is None or not math.isfinite(value) else value
+
+
+def _absolute(source: str) -> str:
+    """A file's whole path, so that the record can be used from anywhere; a name as it is."""
+    path = Path(source)
+    return str(path.resolve()) if path.is_file() else source
+
+
+@contextlib.contextmanager
+def _as_file_error(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise FileError(
+            f"output is {str(directory)!r}, which cannot be written ({reason}); choose a directory "
+            "that you can write to."
+        ) from error

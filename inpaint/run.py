@@ -1,0 +1,68 @@
+"""What determines a restoration, as its user names it: inputs, damage, settings."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field, fields, replace
+
+from inpaint.config import RestoreConfig
+from inpaint.errors import FileError
+
+
+def default_generator() -> str:
+    """The name of the generator that is used where none is named.
+
+    Raises:
+        FileError: If the package came without generators.
+    """
+    # Imported here, for it brings torch along: the command line's help needs none of that.
+    from inpaint.pretrained import pretrained_names
+
+    names = pretrained_names()
+    if not names:
+        raise FileError(
+            "This installation has no generator of its own; name a file with --generator."
+        )
+    return names[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Everything that determines a restoration.
+
+    Attributes:
+        source: Image file, or name of a bundled set.
+        generator: Generator file, or name of a shipped one.
+        keep: Number N of leading pixels observed, column after column.
+        noise: Standard deviation of the noise added to the images, in units of the pixels.
+        numbers: Numbers of the images restored; None restores all.
+        config: How to search.
+    """
+
+    source: str = "eights"
+    generator: str = field(default_factory=default_generator)
+    keep: int = 350
+    noise: float = 0.0
+    numbers: tuple[int, ...] | None = None
+    config: RestoreConfig = field(default_factory=RestoreConfig)
+
+    def arguments(self) -> list[str]:
+        """Words after `inpaint restore` that do the same, defaults left out."""
+        config = self.config.resolved()
+        usual = RestoreConfig(solver=config.solver).resolved()
+        usual = replace(usual, solver=RestoreConfig().solver)
+        words = [self.source, "--generator", self.generator, "--keep", str(self.keep)]
+        if self.noise:
+            words += ["--noise", repr(self.noise)]
+        if self.numbers is not None:
+            words += ["--images", ",".join(map(str, self.numbers))]
+        for setting in fields(config):
+            value = getattr(config, setting.name)
+            if value != getattr(usual, setting.name):
+                words += [f"--{setting.name.replace('_', '-')}", str(value)]
+        return words
+
+    @property
+    def command(self) -> str:
+        """The same run as a command for a shell."""
+        return shlex.join(["inpaint", "restore", *self.arguments()])
