@@ -79,7 +79,7 @@ class Dense:
             case "relu":
                 gradient = gradient * (outputs > 0)
             case "leaky_relu":
-                gradient = gradient * torch.where(outputs > 0, 1.0, self.negative_slope).to(outputs)
+                gradient = torch.where(outputs > 0, gradient, self.negative_slope * gradient)
             case "tanh":
                 gradient = gradient * (1 - outputs * outputs)
             case "sigmoid":

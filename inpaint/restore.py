@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -63,7 +64,9 @@ def restore(
         starts = _draw(config, measurement, run, generator.latent_size)
     else:
         starts = latents.to(objective.target).contiguous()
-    state = run.descend(make_solver(config), starts, stage="descent")
+    state, history = run.descend(make_solver(config), starts, stage="descent")
+    if config.polish and not run.cancelled:
+        state, history = _polish(config, run, state, history)
 
     costs = torch.where(state.status == Status.NON_FINITE, torch.inf, state.best_costs)
     best = restarts.select_best(costs)
@@ -74,7 +77,7 @@ def restore(
         images=images.cpu(),
         latents=state.best_latents.cpu(),
         costs=costs.cpu(),
-        history=torch.cat(run.history).cpu(),
+        history=history.cpu(),
         status=state.status.cpu(),
         best=best.cpu(),
         noise_level=objective.noise_level(chosen[:, None])[:, 0].cpu(),
@@ -94,26 +97,31 @@ class _Run:
     began: float
     on_progress: OnProgress | None
     cancelled: bool = False
-    history: list[Tensor] = field(default_factory=list)
 
-    def descend(self, solver: Solver, latents: Tensor, *, stage: str) -> SolveState:
-        """Follow all starting points down, in chunks of about `CHUNK_SECONDS`."""
+    def descend(
+        self, solver: Solver, latents: Tensor, *, stage: str
+    ) -> tuple[SolveState, Tensor]:
+        """Follow all starting points down, in chunks of about `CHUNK_SECONDS`.
+
+        Returns:
+            The final state, and the costs met: at the start, and after each step. [S + 1, B, R]
+        """
         state = start(solver, latents)
+        met: list[Tensor] = []
         chunk = 1
         try:
             while state.step < solver.steps and state.running.any() and not self.cancelled:
                 clock = time.perf_counter()
                 steps = min(chunk, solver.steps - state.step)
                 state, history = self.backend.advance(self.objective, solver, state, steps)
-                self.history.append(history)
+                met.append(history)
                 self.report(stage, state.step, solver.steps, state.best_costs.amin(1))
                 chunk = _next_chunk(steps, time.perf_counter() - clock)
         except KeyboardInterrupt:
             self.cancelled = True
         status = Status.CANCELLED if self.cancelled else Status.MAX_STEPS
         state = self.backend.finish(self.objective, solver, state, status)
-        self.history.append(state.costs[None])
-        return state
+        return state, torch.cat([*met, state.costs[None]])
 
     def report(self, stage: str, step: int, steps: int, best_costs: Tensor) -> None:
         """Tell the caller, who may answer False to end the search."""
@@ -122,6 +130,28 @@ class _Run:
         seconds = time.perf_counter() - self.began
         if self.on_progress(Progress(stage, step, steps, best_costs.cpu(), seconds)) is False:
             self.cancelled = True
+
+
+def _polish(
+    config: RestoreConfig, run: _Run, state: SolveState, history: Tensor
+) -> tuple[SolveState, Tensor]:
+    """Follow each image's best restarts further down with L-BFGS; the others stay."""
+    solver = make_solver(replace(config, solver="lbfgs", steps=None, patience=None).resolved())
+    costs = torch.where(state.status == Status.NON_FINITE, torch.inf, state.best_costs)
+    chosen = costs.argsort(dim=1, stable=True)[:, : config.polish]
+    vectors = chosen[..., None].expand(-1, -1, state.latents.shape[2])
+    polished, met = run.descend(solver, state.best_latents.gather(1, vectors), stage="polish")
+    better = torch.where(polished.status == Status.NON_FINITE, torch.inf, polished.best_costs)
+    rest = state.best_costs.expand(len(met), *state.best_costs.shape)
+    state = replace(
+        state,
+        best_latents=state.best_latents.scatter(1, vectors, polished.best_latents),
+        best_costs=state.best_costs.scatter(1, chosen, better),
+        status=state.status.scatter(1, chosen, polished.status),
+        evaluations=state.evaluations.scatter_add(1, chosen, polished.evaluations),
+    )
+    curves = rest.scatter(2, chosen.expand(len(met), *chosen.shape), met)
+    return state, torch.cat([history, curves])
 
 
 def _next_chunk(steps: int, seconds: float) -> int:
@@ -138,10 +168,7 @@ def _draw(
     drawn = drawn.to(run.objective.target)
     if count == config.restarts:
         return drawn
-    kept = restarts.screen(
-        lambda latents: run.backend.cost(run.objective, latents), drawn, config.restarts
-    )
-    return kept
+    return restarts.screen(partial(run.backend.cost, run.objective), drawn, config.restarts)
 
 
 def _device(name: str) -> torch.device:
