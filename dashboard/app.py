@@ -1,0 +1,25 @@
+"""The dashboard: `streamlit run dashboard/app.py`. Navigation only."""
+
+from pathlib import Path
+
+import streamlit as st
+
+HERE = Path(__file__).parent
+
+st.set_page_config(
+    page_title="inpaint",
+    page_icon=str(HERE / "icon.png"),
+    layout="wide",
+    initial_sidebar_state=290,
+)
+st.html(HERE / "style.css")
+
+# Not in a folder called pages/: the first visitor of /speed would get that file without all this.
+page = st.navigation(
+    [
+        st.Page("views/restore.py", title="Restore", icon=":material/healing:", default=True),
+        st.Page("views/speed.py", title="Speed", icon=":material/speed:"),
+    ],
+    position="top",
+)
+page.run()

@@ -1,0 +1,176 @@
+"""What a restoration found, drawn: five columns, table of figures, downloads, how to repeat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import curves
+import pandas as pd
+import repeat
+import streamlit as st
+from runner import Report
+from widgets import Request
+
+from inpaint import sheet
+from inpaint.comparison import CAPTIONS, COLUMNS, Comparison, compare
+from inpaint.problem import Problem
+from inpaint.restore import restore
+from inpaint.types import Progress, Restoration, Status
+
+SCALE = 5
+GAP = 4
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished restoration with all that its page shows of it."""
+
+    request: Request
+    problem: Problem
+    restoration: Restoration
+    comparison: Comparison
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was cut short."""
+        return bool((self.restoration.status == Status.CANCELLED).any())
+
+    @property
+    def summary(self) -> str:
+        """What was done, in a line."""
+        count, seconds = len(self.problem.measurement), self.restoration.seconds
+        images = "1 image" if count == 1 else f"{count} images"
+        done = "Stopped: best so far of" if self.stopped else "Restored"
+        where = f"in {seconds:.2f} s on {self.restoration.backend}"
+        return f"**{self.comparison.title}.** {done} {images} {where}."
+
+
+def compute(request: Request, report: Report) -> Result:
+    """Restore what a request asks for. Runs in a worker.
+
+    Raises:
+        InpaintError: If the request breaks a rule.
+    """
+    problem = request.problem()
+    restoration = restore(
+        problem.measurement,
+        problem.generator,
+        request.run.config,
+        on_progress=lambda progress: report(*_describe(progress)),
+    )
+    comparison = compare(
+        problem.measurement, problem.generator, restoration, config=request.run.config
+    )
+    return Result(request, problem, restoration, comparison)
+
+
+def _describe(progress: Progress) -> tuple[float, str]:
+    """How far a restoration is: the share of its stage, and a line of words."""
+    share = progress.step / max(1, progress.steps)
+    text = f"{progress.stage.capitalize()}: step {progress.step:,} of {progress.steps:,}"
+    if progress.step > 0:
+        text += f", {progress.seconds * (1 - share) / share:.0f} s left at most"
+    return share, text
+
+
+def draw_columns(comparison: Comparison) -> None:
+    """The five columns, each one picture, so that rows stay level and pixels sharp."""
+    with st.container(key="sheet"):
+        for cell, column in zip(st.columns(len(COLUMNS), gap="xsmall"), COLUMNS, strict=True):
+            with cell:
+                st.markdown(f"**{column}**", text_alignment="center")
+                st.image(
+                    curves.draw_column(comparison, scale=SCALE, gap=GAP)
+                    if column == "Cost J"
+                    else sheet.compose(comparison, columns=(column,), scale=SCALE, gap=GAP),
+                    width="stretch",
+                    alt=f"{column}: {CAPTIONS[column]}",
+                )
+    st.caption(CAPTIONS["Difference"])
+    st.caption(f"{CAPTIONS['Corrupted']} {CAPTIONS['Cost J']}")
+
+
+def draw_table(comparison: Comparison) -> None:
+    """Figures of each image; those against the ideal are split into its two parts."""
+    rows = []
+    for row in comparison.rows:
+        figures_of = {
+            "Image": row.number,
+            "Cost J": row.cost,
+            "Noise": row.noise_level,
+            "Status": row.status.label,
+        }
+        if row.metrics is not None:
+            figures_of |= {
+                "Error": row.metrics.error,
+                "PSNR observed": row.metrics.psnr_observed,
+                "PSNR missing": row.metrics.psnr_missing,
+                "SSIM": row.metrics.ssim,
+                "SSIM missing": row.metrics.ssim_missing,
+            }
+        rows.append(figures_of)
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        column_config={
+            "Image": number(help="The image's number in its source."),
+            "Cost J": number(format="%.2f", help="What the search made small; lower fits better."),
+            "Noise": number(
+                format="%.3f",
+                help="Noise level estimated from the misfit, in units of the pixels: 0 to 1.",
+            ),
+            "Status": st.column_config.TextColumn(help="How the best restart ended."),
+            "Error": number(format="%.2f", help="L2 norm of ideal - output over the whole image."),
+            "PSNR observed": number(
+                format="%.1f dB", help="Peak signal-to-noise ratio of the pixels that were kept."
+            ),
+            "PSNR missing": number(
+                format="%.1f dB", help="The same of the lost pixels: what the method is for."
+            ),
+            "SSIM": number(format="%.3f", help="Structural similarity; 1 for equal images."),
+            "SSIM missing": number(format="%.3f", help="The same over the lost part."),
+        },
+    )
+    if comparison.rows[0].metrics is None:
+        st.caption("The ideal images are not known, so no errors can be given.")
+
+
+def draw_downloads(result: Result) -> None:
+    """The files that the command line would write; each is made when it is asked for."""
+    files = (
+        ("Figure (PNG)", "figure.png", "image/png", repeat.figure_file),
+        ("Arrays (npz)", "restoration.npz", "application/octet-stream", repeat.arrays_file),
+        ("Record (run.json)", "run.json", "application/json", repeat.record_file),
+    )
+    with st.container(horizontal=True):
+        for label, name, mime, make in files:
+            arguments = (result.problem, result.restoration, result.comparison)
+            st.download_button(
+                label,
+                partial(make, *arguments),
+                name,
+                mime,
+                icon=":material/download:",
+                on_click="ignore",
+            )
+
+
+def draw_curves(comparison: Comparison) -> None:
+    """Every restart's curve of one image, to look into."""
+    numbers = [str(row.number) for row in comparison.rows]
+    chosen = st.segmented_control(
+        "Image", numbers, default=numbers[0], required=True, key="curves of"
+    )
+    row = comparison.rows[numbers.index(chosen) if chosen in numbers else 0]
+    st.altair_chart(curves.draw_curves(row))
+    st.caption(f"{CAPTIONS['Cost J']} Point at a curve to read it.")
+
+
+def draw_repeat(request: Request) -> None:
+    """The same run outside the dashboard."""
+    st.markdown("In a terminal:")
+    st.code(request.run.command, language="bash", wrap_lines=True)
+    st.markdown("In Python:")
+    st.code(repeat.as_python(request.run), language="python")

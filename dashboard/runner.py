@@ -1,0 +1,240 @@
+"""Work away from the page: few workers, queues, and jobs that a page finds again by a key.
+
+A job never touches `st`. The page polls it, and asks it to stop by an event that the work
+heeds at its next report.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+import torch
+
+from inpaint.errors import InpaintError
+
+Report = Callable[[float, str], bool]
+Work = Callable[[Report], Any]
+
+QUEUE_LIMIT = 20
+"""Jobs that may wait in one queue; further ones are refused with a message."""
+
+FINISHED_LIMIT = 32
+"""Finished jobs that are kept for a page that is loaded again."""
+
+ABANDONED_SECONDS = 60.0
+"""A job that no page has asked about for so long is stopped: its user has gone."""
+
+
+class BusyError(InpaintError):
+    """There is no room for another job."""
+
+
+@dataclass(eq=False)
+class Job:
+    """One piece of work, from its place in the queue to its result.
+
+    Attributes:
+        owner: Who may see it.
+        page: Which page it belongs to.
+        quick: Which queue it is in.
+        key: Finds it again; cannot be guessed.
+        about: What the page wants to remember of it: the request that it answers.
+        share: How much of the work is done, 0 to 1, as it reported last.
+        text: What it is doing.
+        started: Whether it has left the queue.
+    """
+
+    owner: str
+    page: str
+    quick: bool
+    about: Any = None
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    share: float = 0.0
+    text: str = "Starting."
+    started: bool = False
+    _seen: float = field(default_factory=time.monotonic)
+    _cancel: threading.Event = field(default_factory=threading.Event)
+    _future: Future[Any] = field(default_factory=Future)
+
+    @property
+    def done(self) -> bool:
+        """Whether there is a result or an error. Asking shows that somebody waits for it."""
+        self._seen = time.monotonic()
+        return self._future.done()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._cancel.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end, but not longer than this; tell whether it has come."""
+        with contextlib.suppress(FutureTimeout, CancelledError):
+            self._future.exception(timeout=seconds)
+        return self.done
+
+    def stop(self) -> None:
+        """Ask the work to end at its next report with what it has reached."""
+        self._cancel.set()
+        self._future.cancel()
+
+    def result(self) -> Any:
+        """What the work returned; None if it was stopped before it began.
+
+        Raises:
+            InpaintError: As the work did.
+        """
+        return None if self._future.cancelled() else self._future.result()
+
+    def report(self, share: float, text: str) -> bool:
+        """Note how far the work is, and tell it whether to go on."""
+        self.share, self.text = min(1.0, share), text
+        return not self.stopping and time.monotonic() - self._seen < ABANDONED_SECONDS
+
+
+class Pool:
+    """A queue for quick jobs and one for long ones, so that sliders never wait for long runs.
+
+    Args:
+        quick_workers: Threads for jobs of well under a second.
+        long_workers: Threads for all others.
+    """
+
+    def __init__(self, *, quick_workers: int = 2, long_workers: int = 1) -> None:
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job] = {}
+        workers = quick_workers + long_workers
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        # Each worker would otherwise open as many threads of its own as there are cores.
+        self._executors = {
+            quick: ThreadPoolExecutor(count, name, torch.set_num_threads, (threads,))
+            for quick, count, name in (
+                (True, quick_workers, "quick"),
+                (False, long_workers, "long"),
+            )
+        }
+
+    def submit(self, work: Work, *, owner: str, page: str, quick: bool, about: Any = None) -> Job:
+        """Put work in a queue.
+
+        Args:
+            work: Takes a function to report to; ends early when that answers False.
+            owner: Who may see the job.
+            page: Which page it belongs to.
+            quick: Whether it takes well under a second.
+            about: See `Job`.
+
+        Raises:
+            BusyError: If the queue is full.
+        """
+        with self._lock:
+            self._forget_old()
+            waiting = sum(1 for job in self._unfinished(quick) if not job.started)
+            if waiting >= QUEUE_LIMIT:
+                raise BusyError(
+                    f"{waiting} runs are waiting already, as many as this server lets wait. "
+                    "Try again in a moment."
+                )
+            job = Job(owner, page, quick, about)
+            self._jobs[job.key] = job
+            job._future = self._executors[quick].submit(_run, job, work)
+            return job
+
+    def find(self, key: str, *, owner: str, page: str) -> Job | None:
+        """The job of this key, if it is this owner's and this page's."""
+        job = self._jobs.get(key)
+        if job is None or job.page != page or not secrets.compare_digest(job.owner, owner):
+            return None
+        return job
+
+    def ahead(self, job: Job) -> int:
+        """How many unfinished jobs are before this one in its queue."""
+        with self._lock:
+            queue = self._unfinished(job.quick)
+        return queue.index(job) if job in queue else 0
+
+    def _unfinished(self, quick: bool) -> list[Job]:
+        return [job for job in self._jobs.values() if job.quick == quick and not job._future.done()]
+
+    def _forget_old(self) -> None:
+        finished = [key for key, job in self._jobs.items() if job._future.done()]
+        for key in finished[: max(0, len(finished) - FINISHED_LIMIT)]:
+            del self._jobs[key]
+
+
+def _run(job: Job, work: Work) -> Any:
+    job.started = True
+    return work(job.report)
+
+
+@st.cache_resource(show_spinner=False)
+def get_pool() -> Pool:
+    """The one pool of this server."""
+    return Pool()
+
+
+def get_owner() -> str:
+    """Who is looking: the same in every tab of a browser and after a reload, and secret.
+
+    The cookie is Streamlit's own guard against forged requests. Where a browser sends none,
+    the session stands for itself and cannot be found again after a reload.
+    """
+    cookie = st.context.cookies.get("_streamlit_xsrf")
+    if cookie:
+        return str(cookie)
+    return str(st.session_state.setdefault("owner", secrets.token_urlsafe(16)))
+
+
+def begin(page: str, work: Work, *, quick: bool, about: Any = None) -> Job:
+    """Start a job of a page, and remember it in the session and, if it is long, in the URL.
+
+    Raises:
+        BusyError: If the queue is full.
+    """
+    job = get_pool().submit(work, owner=get_owner(), page=page, quick=quick, about=about)
+    st.session_state[f"{page} job"] = job.key
+    if not quick:
+        st.query_params["job"] = job.key
+    return job
+
+
+def recall(page: str) -> Job | None:
+    """The page's job; after a reload, the one that the URL names."""
+    key = st.session_state.get(f"{page} job") or st.query_params.get("job", "")
+    return get_pool().find(key, owner=get_owner(), page=page)
+
+
+def forget(page: str) -> None:
+    """Let go of the page's job once its result was taken over."""
+    st.session_state.pop(f"{page} job", None)
+    st.query_params.pop("job", None)
+
+
+@st.fragment(run_every=0.3)
+def watch(job: Job) -> None:
+    """Show how far a job is and let it be stopped; rerun the page when it has ended."""
+    if job.done:
+        st.rerun()
+    left, right = st.columns([4, 1], vertical_alignment="center")
+    left.progress(job.share, _describe(job))
+    if right.button("Stop", key="stop", icon=":material/stop:", width="stretch"):
+        job.stop()
+
+
+def _describe(job: Job) -> str:
+    if job.stopping:
+        return "Stopping."
+    if job.started:
+        return job.text
+    ahead = get_pool().ahead(job)
+    return f"Waiting: {'1 run is' if ahead == 1 else f'{ahead} runs are'} ahead in the queue."

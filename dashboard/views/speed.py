@@ -1,0 +1,173 @@
+"""Speed: how fast C++ and Python are on this machine, measured on the spot."""
+
+import os
+from functools import partial
+
+import altair as alt
+import pandas as pd
+import runner
+import streamlit as st
+from runner import Report
+
+from inpaint.bench import BenchResult, run_bench
+from inpaint.errors import InpaintError
+
+PAGE = "speed"
+RESTARTS = (1, 8, 64, 512)
+KEEPS = (350, 784)
+DURATIONS = (5, 20, 60)
+# Seen on a light and on a dark page.
+GREY = "#7c8aa5"
+
+
+def main() -> None:
+    """Ask what to measure, measure it, show it."""
+    st.header("Speed", anchor=False)
+    st.caption(
+        "How many steps of the search this machine takes in a second: the loop of the published "
+        "method, the torch backend and the C++ backend. Before anything is timed, all of them "
+        "are checked to compute the same."
+    )
+    keep, threads, seconds = ask()
+    bar = st.container(key="bar")
+    job = runner.recall(PAGE)
+    if job is not None and job.done:
+        collect(job)
+        job = None
+    with bar:
+        if job is not None:
+            runner.watch(job)
+        elif st.button("Measure", key="measure", type="primary", icon=":material/speed:"):
+            start(keep, threads, seconds)
+    if "bench error" in st.session_state:
+        st.error(st.session_state["bench error"], icon=":material/error:")
+    if "bench" in st.session_state:
+        draw(st.session_state["bench"])
+    elif job is None:
+        st.info("Nothing was measured yet.", icon=":material/info:")
+
+
+def ask() -> tuple[int, int, float]:
+    """N, threads, seconds."""
+    left, middle, right = st.columns(3)
+    keep = left.segmented_control(
+        "Pixels kept (N)", KEEPS, default=KEEPS[0], required=True, key="bench N"
+    )
+    cores = os.cpu_count() or 1
+    threads = middle.segmented_control(
+        "Threads", sorted({1, cores}), default=1, required=True, key="bench threads"
+    )
+    seconds = right.segmented_control(
+        "Duration",
+        DURATIONS,
+        default=DURATIONS[0],
+        format_func=lambda seconds: f"{seconds} s",
+        required=True,
+        key="bench seconds",
+    )
+    return keep, threads, seconds
+
+
+def start(keep: int, threads: int, seconds: float) -> None:
+    """Queue the measurement."""
+    st.session_state.pop("bench error", None)
+    try:
+        runner.begin(PAGE, partial(measure, keep, threads, seconds), quick=False)
+    except runner.BusyError as error:
+        st.session_state["bench error"] = str(error)
+    st.rerun()
+
+
+def measure(keep: int, threads: int, seconds: float, report: Report) -> BenchResult:
+    """Run the bench. Runs in a worker."""
+    going_on = True
+
+    def note(share: float, text: str) -> None:
+        nonlocal going_on
+        going_on = report(share, f"{text[:1].upper()}{text[1:]}.")
+
+    return run_bench(
+        restarts=RESTARTS,
+        keeps=(keep,),
+        threads=(threads,),
+        seconds=seconds,
+        on_progress=note,
+        cancelled=lambda: not going_on,
+    )
+
+
+def collect(job: runner.Job) -> None:
+    """Take over what was measured; an error leaves the earlier figures as they were."""
+    runner.forget(PAGE)
+    try:
+        found = job.result()
+    except InpaintError as error:
+        st.session_state["bench error"] = str(error)
+        return
+    if found is not None and found.rows:
+        st.session_state["bench"] = found
+
+
+def draw(result: BenchResult) -> None:
+    """Bars, the machine, and the figures to take away."""
+    rows = pd.DataFrame(result.rows)
+    first = result.rows[0]
+    threads = "1 thread" if first["threads"] == 1 else f"{first['threads']} threads"
+    st.markdown(f"**Steps per second, N = {first['N']}, {threads}**")
+    st.altair_chart(draw_bars(rows))
+    st.caption(
+        "A step is one forward pass, cost, gradient and update of one restart. Bars are medians, "
+        "thin lines go from the slowest to the fastest round; all variants took turns in every "
+        "round. The published loop follows one start after the other."
+    )
+    machine = result.machine
+    st.markdown(
+        f":material/memory: {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['instructions']}, load {machine['load_before']:.1f} before the measurement. "
+        + ("**Stopped early.** " if result.cancelled else "")
+        + "All variants agreed in cost and gradient."
+    )
+    for skipped in result.skipped:
+        st.warning(f"{skipped['variant']} was left out: {skipped['reason']}")
+    st.download_button(
+        "Figures (JSON)",
+        result.to_json,
+        "bench.json",
+        "application/json",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def draw_bars(rows: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
+    """Bars in groups of equally many restarts, with the figure at their end."""
+    order = list(dict.fromkeys(rows["variant"]))
+    legend = alt.Legend(orient="top", title=None, columns=2, labelLimit=320)
+    base = alt.Chart(rows).encode(
+        y=alt.Y(
+            "R:O",
+            title=None,
+            axis=alt.Axis(
+                labelExpr="datum.value == 1 ? '1 restart' : datum.value + ' restarts'",
+                ticks=False,
+                domain=False,
+                labelPadding=8,
+            ),
+            scale=alt.Scale(paddingInner=0.25),
+        ),
+        yOffset=alt.YOffset("variant:N", sort=order),
+    )
+    axis = alt.Axis(format="~s", tickCount=5)
+    bars = base.mark_bar().encode(
+        x=alt.X("rate:Q", title="Steps per second", axis=axis),
+        color=alt.Color("variant:N", sort=order, legend=legend),
+        tooltip=["variant", "R", alt.Tooltip("rate", format=".3s"), "rounds"],
+    )
+    spread = base.mark_rule(color=GREY, strokeWidth=1.5).encode(x="min:Q", x2="max:Q")
+    figures = base.mark_text(align="left", dx=6, color=GREY, fontWeight=600).encode(
+        x="max:Q", text=alt.Text("rate:Q", format=".3s")
+    )
+    return alt.layer(bars, spread, figures).properties(height=26 * len(rows) + 40)
+
+
+main()

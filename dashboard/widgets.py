@@ -1,0 +1,243 @@
+"""The form of a restoration: widgets in, a `Request` with its `RestoreConfig` out.
+
+Options and defaults are read from `RestoreConfig`. Every choice is kept in the URL, so a
+link repeats the run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import streamlit as st
+from sources import Source, choose_generator, choose_images
+
+from inpaint.config import BACKENDS, DTYPES, PRESETS, SCHEDULES, SOLVERS, RestoreConfig
+from inpaint.generator import Generator
+from inpaint.problem import Problem, pose, select
+from inpaint.run import Run
+from inpaint.types import ImageSet
+
+QUICK_STEPS = 200_000
+"""Solver steps of all restarts of all images up to which a result follows the sliders."""
+
+MOST_IMAGES = 12
+"""Images restored at once at most, so that the page stays readable."""
+
+KEPT_SHARE = 350 / 784
+"""Share of the pixels that is kept at first: the third of the four published problems."""
+
+PRESET_NOTES = {
+    "fast": "Many starts, screened: finds the best image nearly always.",
+    "best": "More of everything, for hard cases.",
+    "published": "One start and plain gradient descent, as first published: often stuck.",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the page asks for; equal requests have equal results.
+
+    Attributes:
+        run: What the command line would be told.
+        images: Where the images come from.
+        generator: Where to search.
+    """
+
+    run: Run
+    images: Source[ImageSet]
+    generator: Source[Generator]
+
+    @property
+    def quick(self) -> bool:
+        """Whether the result comes soon enough to follow the sliders."""
+        config = self.run.config.resolved()
+        count = len(self.images.content if self.run.numbers is None else self.run.numbers)
+        return count * config.restarts * (config.steps or 0) <= QUICK_STEPS
+
+    def problem(self) -> Problem:
+        """The run with its inputs read and its images damaged.
+
+        Raises:
+            InpaintError: If they do not fit together.
+        """
+        return pose(self.run, select(self.images.content, self.run.numbers), self.generator.content)
+
+
+def ask_request() -> Request | None:
+    """Ask for everything; None while an upload is awaited.
+
+    Raises:
+        InpaintError: If an upload cannot be read, or a setting breaks its rule.
+    """
+    with st.sidebar:
+        images = choose_images()
+        generator = choose_generator()
+        if images is None or generator is None:
+            return None
+        numbers = _ask_numbers(images.content)
+        preset = _ask_preset()
+        with st.expander("Solver settings"):
+            config = _ask_config(preset)
+    keep, noise = _ask_damage(images.content)
+    run = Run(
+        source=images.name,
+        generator=generator.name,
+        keep=keep,
+        noise=noise,
+        numbers=numbers,
+        config=config,
+    )
+    return Request(run, images, generator)
+
+
+def _ask_numbers(images: ImageSet) -> tuple[int, ...] | None:
+    """Which images of a large set; a small one is taken whole."""
+    size = len(images)
+    if size <= MOST_IMAGES:
+        return None
+    left, right = st.columns(2)
+    _clamp("first", size - 1)
+    first = left.number_input("First image", 0, size - 1, key="first", bind="query-params")
+    most = min(MOST_IMAGES, size - first)
+    _clamp("count", most)
+    count = right.number_input("How many", 1, most, min(4, most), key="count", bind="query-params")
+    return images.numbers[first : first + count]
+
+
+def _ask_preset() -> str:
+    preset = st.segmented_control(
+        "Preset",
+        list(PRESETS),
+        default=next(iter(PRESETS)),
+        required=True,
+        key="preset",
+        on_change=_adopt_preset,
+        bind="query-params",
+        width="stretch",
+    )
+    st.caption(PRESET_NOTES.get(preset, ""))
+    return str(preset)
+
+
+def _adopt_preset() -> None:
+    """Set every solver widget to the new preset's value."""
+    config = RestoreConfig.preset(st.session_state["preset"])
+    for field in fields(config):
+        if field.name in st.session_state:
+            st.session_state[field.name] = getattr(config, field.name)
+
+
+def _ask_config(preset: str) -> RestoreConfig:
+    base = RestoreConfig.preset(preset)
+    solver = _choice("Solver", "solver", SOLVERS, base)
+    own = RestoreConfig(solver=solver).resolved()
+    changes = {
+        "restarts": _number(
+            "Restarts", "restarts", base, 1, "Starting points followed down, per image (R)."
+        ),
+        "screen": _number(
+            "Screened draws",
+            "screen",
+            base,
+            0,
+            "Random latent vectors tried first, of which the best are followed; 0 tries none.",
+        ),
+        "steps": _number(
+            "Steps", "steps", base, 1, "Steps of the solver at most.", placeholder=own.steps
+        ),
+    }
+    if solver != "lbfgs":  # It finds its own steps.
+        changes |= _ask_rate(base, own)
+    changes |= {
+        "seed": _number("Seed", "seed", base, 0, "All randomness follows from it."),
+        "backend": _choice("Backend", "backend", BACKENDS, base),
+        "dtype": _choice("Precision", "dtype", DTYPES, base),
+    }
+    return RestoreConfig.preset(preset, solver=solver, **changes)
+
+
+def _ask_rate(base: RestoreConfig, own: RestoreConfig) -> dict[str, Any]:
+    return {
+        "learning_rate": st.number_input(
+            "Learning rate",
+            value=base.learning_rate,
+            format="%g",
+            step=1e-4,
+            placeholder=f"{own.learning_rate:g}",
+            key="learning_rate",
+            bind="query-params",
+            help="Size of a step. Left empty, the solver takes its own.",
+        ),
+        "schedule": st.selectbox(
+            "Schedule",
+            SCHEDULES,
+            index=None if base.schedule is None else SCHEDULES.index(base.schedule),
+            placeholder=str(own.schedule),
+            key="schedule",
+            bind="query-params",
+            help="Learning rate over the steps: constant, or falling along a cosine to 1 %.",
+        ),
+    }
+
+
+def _number(
+    label: str,
+    name: str,
+    base: RestoreConfig,
+    low: int,
+    text: str,
+    *,
+    placeholder: int | None = None,
+) -> int | None:
+    value: int | None = st.number_input(
+        label,
+        low,
+        value=getattr(base, name),
+        step=1,
+        key=name,
+        bind="query-params",
+        help=text,
+        placeholder=None if placeholder is None else str(placeholder),
+    )
+    return value
+
+
+def _choice(label: str, name: str, options: tuple[str, ...], base: RestoreConfig) -> Any:
+    return st.selectbox(
+        label, options, options.index(getattr(base, name)), key=name, bind="query-params"
+    )
+
+
+def _ask_damage(images: ImageSet) -> tuple[int, float]:
+    pixels = images.images.shape[-2] * images.images.shape[-1]
+    _clamp("N", pixels)
+    left, right = st.columns([3, 1], gap="medium")
+    keep = left.slider(
+        "Pixels kept (N)",
+        1,
+        pixels,
+        round(pixels * KEPT_SHARE),
+        key="N",
+        bind="query-params",
+        help=f"The first N of {pixels} pixels, column after column from the left; "
+        "the others are lost.",
+    )
+    noise = right.slider(
+        "Noise added",
+        0.0,
+        0.5,
+        0.0,
+        0.01,
+        key="noise",
+        bind="query-params",
+        help="Standard deviation of noise added to the images, beside what they have already; "
+        "paper is 1 and ink 0.",
+    )
+    return keep, noise
+
+
+def _clamp(key: str, most: int) -> None:
+    """Keep a widget's value within a range that has become smaller."""
+    if st.session_state.get(key, 0) > most:
+        st.session_state[key] = most
