@@ -98,9 +98,7 @@ class _Run:
     on_progress: OnProgress | None
     cancelled: bool = False
 
-    def descend(
-        self, solver: Solver, latents: Tensor, *, stage: str
-    ) -> tuple[SolveState, Tensor]:
+    def descend(self, solver: Solver, latents: Tensor, *, stage: str) -> tuple[SolveState, Tensor]:
         """Follow all starting points down, in chunks of about `CHUNK_SECONDS`.
 
         Returns:
@@ -159,9 +157,7 @@ def _next_chunk(steps: int, seconds: float) -> int:
     return max(1, min(4 * steps, int(steps * CHUNK_SECONDS / max(seconds, 1e-6))))
 
 
-def _draw(
-    config: RestoreConfig, measurement: Measurement, run: _Run, latent_size: int
-) -> Tensor:
+def _draw(config: RestoreConfig, measurement: Measurement, run: _Run, latent_size: int) -> Tensor:
     """Starting points of all images: drawn, and screened if the settings say so. [B, R, D]"""
     count = max(config.restarts, config.screen)
     drawn = restarts.draw_latents(config.seed, measurement.numbers, count, latent_size)

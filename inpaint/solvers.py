@@ -195,14 +195,18 @@ def make_solver(config: RestoreConfig) -> Solver:
     assert config.learning_rate is not None
     assert config.schedule is not None
     assert config.patience is not None
-    stopping = {
-        "steps": config.steps,
-        "tolerance": config.tolerance,
-        "patience": config.patience,
-    }
+    steps, tolerance, patience = config.steps, config.tolerance, config.patience
     if config.solver == "lbfgs":
-        return LBFGS(**stopping)
-    first_order = {"gradient-descent": GradientDescent, "rmsprop": RMSprop, "adam": Adam}
+        return LBFGS(steps=steps, tolerance=tolerance, patience=patience)
+    first_order: dict[str, type[FirstOrder]] = {
+        "gradient-descent": GradientDescent,
+        "rmsprop": RMSprop,
+        "adam": Adam,
+    }
     return first_order[config.solver](
-        **stopping, learning_rate=config.learning_rate, schedule=config.schedule
+        steps=steps,
+        tolerance=tolerance,
+        patience=patience,
+        learning_rate=config.learning_rate,
+        schedule=config.schedule,
     )

@@ -15,6 +15,9 @@ from inpaint import Dense, Generator, ImageSet, read_generator, read_images
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("steady")
 
+# Torch splits every small operation over its threads, which collapses on a loaded machine.
+torch.set_num_threads(1)
+
 IN_CI = bool(os.environ.get("CI"))
 
 

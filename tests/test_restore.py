@@ -27,7 +27,7 @@ from inpaint.config import PRESETS, SOLVERS
 from inpaint.errors import ArgumentError, InpaintError, ShapeError
 from tests.conftest import random_generator
 from tests.test_generator import as_module
-from tests.test_objective import SHAPE, some_measurement
+from tests.test_objective import some_measurement
 from tests.tolerances import KNOWN_COST, SAME_SELECTION
 
 LOWEST_COSTS = {
@@ -223,4 +223,3 @@ def test_things_that_do_not_fit_are_refused(small_generator: Generator) -> None:
         restore(measurement, other)
     with pytest.raises(ArgumentError, match="device is 'moon'"):
         restore(measurement, small_generator, RestoreConfig(device="moon"))
-    assert SHAPE == measurement.operator.image_shape

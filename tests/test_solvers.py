@@ -21,9 +21,7 @@ from tests.tolerances import FLOAT64
 
 @pytest.fixture
 def objective() -> Objective:
-    return make_objective(
-        some_measurement(shared=True), random_generator(), dtype=torch.float64
-    )
+    return make_objective(some_measurement(shared=True), random_generator(), dtype=torch.float64)
 
 
 def starts(restarts: int = 5, *, seed: int = 2) -> torch.Tensor:

@@ -38,10 +38,16 @@ class _Memory:
         sizes = [latent_size, latent_size, LBFGS.SCALARS, many, many, solver.pairs]
         gradient, direction, scalars, moves, turns, inverse = memory.split(sizes, dim=-1)
         shape = (solver.pairs, latent_size)
+        length, low, high, slope, trials, pairs = scalars.unbind(-1)
         return cls(
             gradient,
             direction,
-            *scalars.unbind(-1),
+            length,
+            low,
+            high,
+            slope,
+            trials,
+            pairs,
             moves.unflatten(-1, shape),
             turns.unflatten(-1, shape),
             inverse,

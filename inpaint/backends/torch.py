@@ -16,7 +16,6 @@ from inpaint.objective import Objective
 from inpaint.solvers import LBFGS, Adam, FirstOrder, GradientDescent, RMSprop, Solver, SolveState
 from inpaint.types import Status
 
-
 SCREEN_NUMBERS = 2**23
 """Pixels that `cost` holds at once, so that thousands of candidates fit in memory."""
 
@@ -58,9 +57,7 @@ def advance(
     return state, torch.stack(history)
 
 
-def finish(
-    objective: Objective, solver: Solver, state: SolveState, status: Status
-) -> SolveState:
+def finish(objective: Objective, solver: Solver, state: SolveState, status: Status) -> SolveState:
     """Evaluate the last iterates and give running restarts their final status.
 
     Args:

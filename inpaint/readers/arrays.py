@@ -72,9 +72,7 @@ def _load(path: Path) -> dict[str, NDArray[np.generic]]:
         ) from error
 
 
-def _settle(
-    path: Path, name: str, array: NDArray[np.generic]
-) -> tuple[Tensor, tuple[str, ...]]:
+def _settle(path: Path, name: str, array: NDArray[np.generic]) -> tuple[Tensor, tuple[str, ...]]:
     if array.ndim == 3:
         array = array[:, None]
     if array.ndim != 4 or array.size == 0 or array.dtype.kind not in "fiub":

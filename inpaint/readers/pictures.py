@@ -27,13 +27,14 @@ def read_images(path: Path) -> ImageSet:
         with warnings.catch_warnings(), Image.open(path) as picture:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             if picture.width * picture.height > MAX_PIXELS:
-                raise FileError(
-                    f"{path.name} is a picture of {picture.width}x{picture.height} pixels; at most "
-                    f"{MAX_PIXELS:,} pixels are read. Scale it down."
-                )
+                raise Image.DecompressionBombError
             grey = np.asarray(picture.convert("L"), dtype=np.float64) / 255
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError,
-            ValueError) as error:
+    except Image.DecompressionBombError as error:
+        raise FileError(
+            f"{path.name} declares more than the {MAX_PIXELS:,} pixels that are read at most. "
+            "Scale it down."
+        ) from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise FileError(f"{path.name} is not a readable picture; it may be truncated.") from error
     images, ink = settle_ink(torch.from_numpy(grey)[None, None])
     return ImageSet(

@@ -1,0 +1,202 @@
+"""Files as users have them, good and bad."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from inpaint import Generator, ImageSet, InpaintError, read_generator, read_images
+from inpaint.errors import FileError
+from inpaint.readers.files import settle_ink
+
+
+def test_columns_of_the_real_file_become_upright_pictures(data_dir: Path, eights: ImageSet) -> None:
+    raw = scipy.io.loadmat(str(data_dir / "data22.mat"))
+    assert eights.images.shape == (4, 1, 28, 28)
+    assert eights.ideal is not None
+    for b in range(4):
+        expected = raw["X_i"][:, b].reshape(28, 28).T
+        assert np.array_equal(eights.ideal[b, 0].numpy(), expected)
+    assert "dark ink on light paper, kept" in eights.notes
+
+
+def test_the_real_generator_draws_dark_eights_on_paper(
+    data_dir: Path, published: Generator
+) -> None:
+    raw = scipy.io.loadmat(str(data_dir / "data21.mat"))
+    z = np.random.default_rng(0).standard_normal((6, 10))
+    hidden = np.maximum(raw["A_1"] @ z.T + raw["B_1"], 0)
+    # Where W2 is large the formula's exponential overflows to the right limit, 0.
+    with np.errstate(over="ignore"):
+        expected = 1 / (1 + np.exp(raw["A_2"] @ hidden + raw["B_2"]))
+    images = published(torch.from_numpy(z))
+    assert images.shape == (6, 1, 28, 28)
+    for b in range(6):
+        np.testing.assert_allclose(
+            images[b, 0].numpy(), expected[:, b].reshape(28, 28).T, rtol=0, atol=1e-12
+        )
+    assert float(images[:, 0, 0].min()) > 0.9
+    assert "sigmoid(-W)" in published.card["output sign"]
+
+
+def test_the_other_sign_of_the_sigmoid_is_detected(data_dir: Path, tmp_path: Path) -> None:
+    raw = scipy.io.loadmat(str(data_dir / "data21.mat"))
+    arrays = {name: raw[name] for name in ("A_1", "B_1", "A_2", "B_2")}
+    arrays |= {"A_2": -arrays["A_2"], "B_2": -arrays["B_2"]}
+    scipy.io.savemat(tmp_path / "plain.mat", arrays)
+    plain = read_generator(tmp_path / "plain.mat")
+    assert "sigmoid(W)" in plain.card["output sign"]
+    assert plain.digest() == read_generator(data_dir / "data21.mat").digest()
+
+
+def test_ink_is_made_dark() -> None:
+    picture = torch.ones(1, 1, 8, 8)
+    picture[..., 3:5, 3:5] = 0
+    assert torch.equal(settle_ink(picture)[0], picture)
+    settled, words = settle_ink(1 - picture)
+    assert torch.equal(settled, picture)
+    assert "inverted" in words
+
+
+@pytest.mark.parametrize("ending", ["npz", "npy", "png", "jpg"])
+def test_one_picture_reads_the_same_from_each_format(ending: str, tmp_path: Path) -> None:
+    levels = np.full((28, 28), 255, dtype=np.uint8)
+    levels[5:20, 10:14] = 0
+    path = tmp_path / f"eight.{ending}"
+    if ending == "npz":
+        np.savez(path, images=levels[None])
+    elif ending == "npy":
+        np.save(path, levels[None])
+    else:
+        Image.fromarray(levels).save(path, quality=100)
+    images = read_images(path)
+    assert images.images.shape == (1, 1, 28, 28)
+    np.testing.assert_allclose(images.images[0, 0].numpy(), levels / 255, atol=0.02)
+    assert images.ideal is not None
+
+
+def test_mnist_is_read_and_turned_to_dark_ink(data_dir: Path) -> None:
+    images = read_images(data_dir / "train-images-idx3-ubyte.gz")
+    assert images.images.shape == (60_000, 1, 28, 28)
+    assert float(images.images[:, :, 0].mean()) > 0.99
+
+
+def test_bundled_names_are_sources() -> None:
+    bundled = read_images("eights")
+    assert bundled.ideal is not None
+    assert bundled.images.shape[1:] == (1, 28, 28)
+
+
+BAD_IMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "no arrays": ("a.mat", lambda p: scipy.io.savemat(p, {"Q": np.eye(3)}), "no X_n.*found: Q"),
+    "text": ("a.mat", lambda p: p.write_text("dear reader\n" * 99), "not a readable MATLAB"),
+    "empty": ("a.mat", lambda p: p.write_bytes(b""), "not a readable MATLAB"),
+    "not square": (
+        "a.mat",
+        lambda p: scipy.io.savemat(p, {"X_n": np.ones((785, 2))}),
+        "785 values",
+    ),
+    "other shape": (
+        "a.mat",
+        lambda p: scipy.io.savemat(p, {"X_n": np.ones((16, 2)), "X_i": np.ones((16, 3))}),
+        "same shape",
+    ),
+    "NaN": (
+        "a.mat",
+        lambda p: scipy.io.savemat(p, {"X_n": np.full((16, 2), np.nan)}),
+        "NaN or infinity in X_n",
+    ),
+    "complex": (
+        "a.mat",
+        lambda p: scipy.io.savemat(p, {"X_n": np.ones((16, 2)) * 1j}),
+        "real numbers",
+    ),
+    "struct": ("a.mat", lambda p: scipy.io.savemat(p, {"X_n": {"a": {"b": 1.0}}}), "real numbers"),
+    "strings": ("a.mat", lambda p: scipy.io.savemat(p, {"X_n": "hello"}), "X_n"),
+    "objects": (
+        "a.npy",
+        lambda p: np.save(p, np.array([{}], dtype=object), allow_pickle=True),
+        "never unpickled",
+    ),
+    "no images": ("a.npz", lambda p: np.savez(p, other=np.ones(3)), "found: no array"),
+    "no zip": ("a.npz", lambda p: p.write_text("text"), "not a readable NumPy"),
+    "labels": ("a.npy", lambda p: np.save(p, np.ones(7)), r"shape \[7\]"),
+    "no picture": ("a.png", lambda p: p.write_text("text"), "not a readable picture"),
+    "huge picture": (
+        "a.png",
+        lambda p: Image.new("1", (20_000, 20_000)).save(p),
+        "declares more than",
+    ),
+    "unknown ending": ("a.xyz", lambda p: p.write_text("text"), "no ending"),
+    "folder": ("a.mat", lambda p: p.mkdir(), "not a file"),
+    "absent": ("a.mat", lambda p: None, "no file.*bundled set"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_IMAGES)
+def test_a_bad_file_of_images_gets_one_sentence(name: str, tmp_path: Path) -> None:
+    file_name, write, message = BAD_IMAGES[name]
+    path = tmp_path / file_name
+    write(path)
+    with pytest.raises(FileError, match=message) as error:
+        read_images(path)
+    assert "\n" not in str(error.value)
+
+
+def layers(**changes: np.ndarray) -> dict[str, np.ndarray]:
+    arrays = {
+        "A_1": np.ones((4, 2)),
+        "B_1": np.ones((4, 1)),
+        "A_2": np.ones((9, 4)),
+        "B_2": np.ones((9, 1)),
+    }
+    return arrays | changes
+
+
+BAD_GENERATORS = {
+    "images": ({"X_n": np.ones((16, 2))}, "no A_1 or B_1"),
+    "no bias": ({k: v for k, v in layers().items() if k != "B_2"}, "no B_2"),
+    "widths": (layers(A_2=np.ones((9, 5))), "5 inputs"),
+    "bias length": (layers(B_1=np.ones((3, 1))), r"bias \[3\]"),
+    "not square": (layers(A_2=np.ones((8, 4)), B_2=np.ones((8, 1))), "8 values"),
+    "infinity": (layers(B_2=np.full((9, 1), np.inf)), "NaN or infinity in B_2"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_GENERATORS)
+def test_a_bad_generator_gets_one_sentence(name: str, tmp_path: Path) -> None:
+    arrays, message = BAD_GENERATORS[name]
+    scipy.io.savemat(tmp_path / "g.mat", arrays)
+    with pytest.raises(FileError, match=message):
+        read_generator(tmp_path / "g.mat")
+
+
+@pytest.mark.parametrize("size", [40_130 // 2, 200, 10])
+def test_a_truncated_file_gets_one_sentence(size: int, data_dir: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cut.mat"
+    path.write_bytes((data_dir / "data22.mat").read_bytes()[:size])
+    with pytest.raises(FileError, match="truncated"):
+        read_images(path)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_real_file_never_crashes(
+    data: st.DataObject, data_dir: Path, tmp_path: Path
+) -> None:
+    content = bytearray((data_dir / "data22.mat").read_bytes())
+    for _ in range(data.draw(st.integers(1, 20))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "damaged.mat"
+    path.write_bytes(content)
+    with contextlib.suppress(InpaintError):
+        assert torch.isfinite(read_images(path).images).all()
