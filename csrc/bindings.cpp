@@ -1,0 +1,229 @@
+// inpaint._C: the problem, and the functions of inpaint/backends/cpp.py. The only file that
+// sees torch and pybind11; checks of values and shapes are the Python side's.
+#include <torch/extension.h>
+
+#include <array>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "generator.h"
+#include "kernel.h"
+#include "restarts.h"
+#include "solvers.h"
+
+namespace inpaint {
+namespace {
+
+using torch::Tensor;
+
+template <class Real>
+const Kernel<Real>& choose_kernel(const std::string& capability);
+
+template <>
+const Kernel<float>& choose_kernel(const std::string& capability) {
+  TORCH_CHECK(capability == "portable", "no kernel is called ", capability);
+  return kPortableFloat;
+}
+
+template <>
+const Kernel<double>& choose_kernel(const std::string&) {
+  return kPortableDouble;
+}
+
+// The best instruction set that this processor has and ATEN_CPU_CAPABILITY allows.
+std::string capability() { return "portable"; }
+
+// `Dense` of inpaint/generator.py.
+struct Layer {
+  Tensor weight;  // [out, in]
+  Tensor bias;    // [out]
+  Activation activation;
+  double negative_slope;
+};
+
+template <class Real>
+std::unique_ptr<Problem<Real>> make_problem(const std::vector<Layer>& layers, const Tensor& target,
+                                            const Tensor& weight, const Tensor& count,
+                                            const std::string& capability) {
+  std::vector<Dense<Real>> dense;
+  for (const Layer& layer : layers) {
+    TORCH_CHECK(layer.weight.is_contiguous() && layer.bias.is_contiguous(), "layer not contiguous");
+    dense.push_back({layer.weight.data_ptr<Real>(), layer.bias.data_ptr<Real>(),
+                     static_cast<std::int32_t>(layer.weight.size(0)),
+                     static_cast<std::int32_t>(layer.weight.size(1)), layer.activation,
+                     static_cast<Real>(layer.negative_slope)});
+  }
+  TORCH_CHECK(target.is_contiguous() && weight.is_contiguous(), "target is not contiguous");
+  const Observation<Real> observation{
+      target.data_ptr<Real>(), weight.numel() == 0 ? nullptr : weight.data_ptr<Real>(),
+      count.data_ptr<Real>(), target.size(0), static_cast<std::int32_t>(target.size(1))};
+  return std::make_unique<Problem<Real>>(dense, observation, choose_kernel<Real>(capability));
+}
+
+// A problem in the precision of its tensors.
+class AnyProblem {
+ public:
+  // `weight` is empty where every value has weight 1.
+  AnyProblem(const std::vector<Layer>& layers, const Tensor& target, const Tensor& weight,
+             const Tensor& count, const std::string& capability) {
+    if (target.scalar_type() == torch::kFloat) {
+      problem_ = make_problem<float>(layers, target, weight, count, capability);
+    } else {
+      problem_ = make_problem<double>(layers, target, weight, count, capability);
+    }
+  }
+
+  std::string capability() const {
+    return std::visit([](const auto& problem) { return problem->kernel_name(); }, problem_);
+  }
+
+  // Calls `call(const Problem<Real>&, Real)` without the interpreter's lock.
+  template <class Call>
+  void with(const Call& call) const {
+    pybind11::gil_scoped_release release;
+    std::visit(call, problem_);
+  }
+
+ private:
+  std::variant<std::unique_ptr<Problem<float>>, std::unique_ptr<Problem<double>>> problem_;
+};
+
+// The tensors of `SolveState`, in its order, from `latents` on. They are written to.
+using State = std::array<Tensor, 9>;
+
+template <class Real>
+StateView<Real> view(const State& state) {
+  const auto& [latents, costs, best_latents, best_costs, status, evaluations, anchor, stale,
+               memory] = state;
+  for (const Tensor& tensor : state) TORCH_CHECK(tensor.is_contiguous(), "state not contiguous");
+  return {latents.size(1),
+          static_cast<std::int32_t>(latents.size(2)),
+          static_cast<std::int32_t>(memory.size(2)),
+          {latents.data_ptr<Real>(), costs.data_ptr<Real>(), best_latents.data_ptr<Real>(),
+           best_costs.data_ptr<Real>(), reinterpret_cast<Status*>(status.data_ptr<std::uint8_t>()),
+           evaluations.data_ptr<std::int32_t>(), anchor.data_ptr<Real>(),
+           stale.data_ptr<std::int32_t>(), memory.data_ptr<Real>()}};
+}
+
+template <class Problem>
+struct RealOf;
+template <class T>
+struct RealOf<std::unique_ptr<Problem<T>>> {
+  using type = T;
+};
+
+using AnySolver =
+    std::variant<FirstOrder<GradientDescent>, FirstOrder<RMSprop>, FirstOrder<Adam>, LBFGS>;
+
+Tensor advance_state(const AnyProblem& problem, const AnySolver& solver, double tolerance,
+                     std::int32_t patience, std::int64_t first_step, std::int64_t num_steps,
+                     const std::vector<double>& rates, const State& state, int threads) {
+  const Steps steps{first_step, num_steps, rates.empty() ? nullptr : rates.data()};
+  const Tensor history =
+      torch::empty({state[0].size(0), state[0].size(1), num_steps}, state[0].options());
+  problem.with([&](const auto& packed) {
+    using Real = typename RealOf<std::decay_t<decltype(packed)>>::type;
+    const auto run = [&](const auto& chosen) {
+      advance<Real>(*packed, chosen, {tolerance, patience}, steps, view<Real>(state),
+                    history.data_ptr<Real>(), threads);
+    };
+    std::visit(run, solver);
+  });
+  return history;
+}
+
+void finish_state(const AnyProblem& problem, const AnySolver& solver, std::uint8_t status,
+                  const State& state, int threads) {
+  problem.with([&](const auto& packed) {
+    using Real = typename RealOf<std::decay_t<decltype(packed)>>::type;
+    const auto run = [&](const auto& chosen) {
+      finish<Real>(*packed, chosen, static_cast<Status>(status), view<Real>(state), threads);
+    };
+    std::visit(run, solver);
+  });
+}
+
+Tensor cost(const AnyProblem& problem, const Tensor& latents, int threads) {
+  const Tensor costs = torch::empty({latents.size(0), latents.size(1)}, latents.options());
+  problem.with([&](const auto& packed) {
+    using Real = typename RealOf<std::decay_t<decltype(packed)>>::type;
+    evaluate<Real>(*packed, latents.data_ptr<Real>(), latents.size(1), costs.data_ptr<Real>(),
+                   nullptr, threads);
+  });
+  return costs;
+}
+
+std::tuple<Tensor, Tensor> cost_and_gradient(const AnyProblem& problem, const Tensor& latents,
+                                             int threads) {
+  const Tensor costs = torch::empty({latents.size(0), latents.size(1)}, latents.options());
+  const Tensor gradient = torch::empty_like(latents);
+  problem.with([&](const auto& packed) {
+    using Real = typename RealOf<std::decay_t<decltype(packed)>>::type;
+    evaluate<Real>(*packed, latents.data_ptr<Real>(), latents.size(1), costs.data_ptr<Real>(),
+                   gradient.data_ptr<Real>(), threads);
+  });
+  return {costs, gradient};
+}
+
+}  // namespace
+
+PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
+  namespace py = pybind11;
+  module.doc() = "The C++ backend; inpaint.backends.cpp is its Python side.";
+  module.def("capability", &capability);
+
+  py::enum_<Activation>(module, "Activation")
+      .value("none", Activation::kNone)
+      .value("relu", Activation::kRelu)
+      .value("leaky_relu", Activation::kLeakyRelu)
+      .value("tanh", Activation::kTanh)
+      .value("sigmoid", Activation::kSigmoid);
+  py::class_<Layer>(module, "Layer")
+      .def(py::init([](const Tensor& weight, const Tensor& bias, Activation activation,
+                       double negative_slope) {
+             return Layer{weight, bias, activation, negative_slope};
+           }),
+           py::arg("weight"), py::arg("bias"), py::arg("activation"), py::arg("negative_slope"));
+
+  py::class_<AnyProblem>(module, "Problem")
+      .def(py::init<const std::vector<Layer>&, const Tensor&, const Tensor&, const Tensor&,
+                    const std::string&>(),
+           py::arg("layers"), py::arg("target"), py::arg("weight"), py::arg("count"),
+           py::arg("capability"))
+      .def_property_readonly("capability", &AnyProblem::capability);
+
+  py::class_<FirstOrder<GradientDescent>>(module, "GradientDescent").def(py::init<>());
+  py::class_<FirstOrder<RMSprop>>(module, "RMSprop")
+      .def(py::init([](double decay, double epsilon) {
+             return FirstOrder<RMSprop>{{decay, epsilon}};
+           }),
+           py::kw_only(), py::arg("decay"), py::arg("epsilon"));
+  py::class_<FirstOrder<Adam>>(module, "Adam")
+      .def(py::init([](double beta1, double beta2, double epsilon) {
+             return FirstOrder<Adam>{{beta1, beta2, epsilon}};
+           }),
+           py::kw_only(), py::arg("beta1"), py::arg("beta2"), py::arg("epsilon"));
+  py::class_<LBFGS>(module, "LBFGS")
+      .def(py::init([](std::int32_t pairs, double armijo, double curvature, std::int32_t trials,
+                       double curvature_floor, double first_length) {
+             return LBFGS{pairs, armijo, curvature, trials, curvature_floor, first_length};
+           }),
+           py::kw_only(), py::arg("pairs"), py::arg("armijo"), py::arg("curvature"),
+           py::arg("trials"), py::arg("curvature_floor"), py::arg("first_length"));
+
+  module.def("advance", &advance_state, py::arg("problem"), py::arg("solver"), py::kw_only(),
+             py::arg("tolerance"), py::arg("patience"), py::arg("first_step"), py::arg("num_steps"),
+             py::arg("rates"), py::arg("state"), py::arg("threads"));
+  module.def("finish", &finish_state, py::arg("problem"), py::arg("solver"), py::kw_only(),
+             py::arg("status"), py::arg("state"), py::arg("threads"));
+  module.def("cost", &cost, py::arg("problem"), py::arg("latents"), py::kw_only(),
+             py::arg("threads"));
+  module.def("cost_and_gradient", &cost_and_gradient, py::arg("problem"), py::arg("latents"),
+             py::kw_only(), py::arg("threads"));
+}
+
+}  // namespace inpaint

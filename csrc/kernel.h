@@ -1,0 +1,65 @@
+// What a kernel is given and what it returns: plain data, so that files built for one
+// instruction set share no code with the others (no std containers, no inline functions).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace inpaint {
+
+// The numbers are those of `activation_code` in bindings.cpp.
+enum class Activation : std::int32_t { kNone, kRelu, kLeakyRelu, kTanh, kSigmoid };
+
+// One dense layer, outputs = activation(weight x inputs + bias), packed for a kernel.
+//
+// A vector holds `lanes` neighbouring outputs. The outputs are padded with zero weights to
+// whole vectors and cut into tiles of at most `Kernel::max_tile` vectors, all tiles as full
+// as possible. Within a tile there is one row for each input:
+//
+//   rows  [tile][input][outputs of the tile]
+//   bias  [tile][outputs of the tile]
+//
+// Forward and backward walk the same rows: forward scales a row with its input and adds it
+// to the tile's outputs; backward multiplies it with the tile's gradient and sums up.
+template <class Real>
+struct LayerView {
+  const Real* rows;
+  const Real* bias;
+  std::int32_t inputs;
+  std::int32_t outputs;  // without padding
+  std::int32_t vectors;  // outputs / lanes, rounded up
+  Activation activation;
+  Real negative_slope;
+};
+
+// The misfit S(z) = sum_m weight_m (x_m - target_m)^2 of one image.
+//
+// `layers` map z to the observed pixels x. The padding of `weight` is zero.
+template <class Real>
+struct MisfitView {
+  const LayerView<Real>* layers;
+  std::int32_t num_layers;
+  const Real* target;  // [vectors of the last layer * lanes]
+  const Real* weight;  // [vectors of the last layer * lanes]
+};
+
+// The functions of one instruction set, and the layout that they expect.
+template <class Real>
+struct Kernel {
+  const char* name;
+  std::int32_t lanes;
+  std::int32_t max_tile;
+  // Bytes of scratch memory, aligned to 64, that the functions below need.
+  std::size_t (*workspace_bytes)(const MisfitView<Real>& problem);
+  // S(z), forward only. z: [D]
+  Real (*misfit)(const MisfitView<Real>& problem, const Real* z, void* workspace);
+  // S(z), and half its gradient with respect to z. z: [D], half_gradient: [D]
+  Real (*misfit_and_gradient)(const MisfitView<Real>& problem, const Real* z, Real* half_gradient,
+                              void* workspace);
+};
+
+// Pointers, so that no code of an instruction set runs before it is chosen.
+extern const Kernel<float> kPortableFloat;
+extern const Kernel<double> kPortableDouble;
+
+}  // namespace inpaint

@@ -1,0 +1,366 @@
+// Each solver as a plain sequential program for one restart.
+//
+// The formulas, their order and the state are those of inpaint/backends/torch.py, which
+// carries the explanations. A descent can be cut into chunks anywhere: all that it needs is
+// in `Restart`.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+namespace inpaint {
+
+// As in inpaint/types.py.
+enum class Status : std::uint8_t { kRunning, kConverged, kMaxSteps, kNonFinite, kCancelled };
+
+// When a restart stops early: see `Solver` in inpaint/solvers.py.
+struct Stopping {
+  double tolerance;
+  std::int32_t patience;
+};
+
+// One restart's part of `SolveState` in inpaint/solvers.py.
+template <class Real>
+struct Restart {
+  Real* latent;  // [D]
+  Real* cost;
+  Real* best_latent;  // [D]
+  Real* best_cost;
+  Status* status;
+  std::int32_t* evaluations;
+  Real* anchor;
+  std::int32_t* stale;
+  Real* memory;  // [K]
+};
+
+// The steps of a chunk. `first` is the number of steps taken before it.
+struct Steps {
+  std::int64_t first;
+  std::int64_t count;
+  const double* rates;  // learning rate of each step [count]; null where a solver has none
+};
+
+template <class Real>
+Real dot(const Real* a, const Real* b, std::int32_t size) {
+  Real sum = 0;
+  for (std::int32_t i = 0; i < size; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+// What has just been found at a restart's trial point.
+template <class Real>
+struct Trial {
+  Real cost;
+  const Real* gradient;  // [D]
+  bool finite;           // whether all of these numbers are
+};
+
+// z <- z - rate * gradient.
+struct GradientDescent {
+  template <class Real>
+  void step(Real* z, const Real* gradient, Real*, std::int32_t size, std::int64_t,
+            Real rate) const {
+    for (std::int32_t i = 0; i < size; ++i) z[i] -= rate * gradient[i];
+  }
+};
+
+// Memory: mean square [D].
+struct RMSprop {
+  double decay;
+  double epsilon;
+
+  template <class Real>
+  void step(Real* z, const Real* gradient, Real* square, std::int32_t size, std::int64_t,
+            Real rate) const {
+    const Real keep = decay, add = 1 - decay, small = epsilon;
+    for (std::int32_t i = 0; i < size; ++i) {
+      square[i] = keep * square[i] + add * (gradient[i] * gradient[i]);
+      z[i] -= rate * (gradient[i] / (std::sqrt(square[i]) + small));
+    }
+  }
+};
+
+// Memory: mean [D], mean square [D].
+struct Adam {
+  double beta1;
+  double beta2;
+  double epsilon;
+
+  template <class Real>
+  void step(Real* z, const Real* gradient, Real* memory, std::int32_t size, std::int64_t number,
+            Real rate) const {
+    Real* mean = memory;
+    Real* square = memory + size;
+    const Real keep1 = beta1, add1 = 1 - beta1, keep2 = beta2, add2 = 1 - beta2, small = epsilon;
+    const Real unbias1 = 1 - std::pow(beta1, static_cast<double>(number));
+    const Real unbias2 = 1 - std::pow(beta2, static_cast<double>(number));
+    for (std::int32_t i = 0; i < size; ++i) {
+      mean[i] = keep1 * mean[i] + add1 * gradient[i];
+      square[i] = keep2 * square[i] + add2 * (gradient[i] * gradient[i]);
+      const Real scale = std::sqrt(square[i] / unbias2) + small;
+      z[i] -= rate * (mean[i] / unbias1 / scale);
+    }
+  }
+};
+
+// Keeps the restart's current iterate if it is the best so far.
+template <class Real>
+void keep_best(const Restart<Real>& restart, std::int32_t size) {
+  if (!(*restart.cost < *restart.best_cost)) return;
+  *restart.best_cost = *restart.cost;
+  std::copy_n(restart.latent, size, restart.best_latent);
+}
+
+// Whether the lowest cost no longer falls, after one more iterate.
+template <class Real>
+bool note_convergence(const Restart<Real>& restart, const Stopping& stopping) {
+  if (*restart.best_cost < *restart.anchor - static_cast<Real>(stopping.tolerance)) {
+    *restart.anchor = *restart.best_cost;
+    *restart.stale = 0;
+  } else {
+    ++*restart.stale;
+  }
+  return stopping.tolerance > 0 && *restart.stale >= stopping.patience;
+}
+
+// A solver whose step follows from one gradient and a learning rate, by `Rule::step`.
+template <class Rule>
+struct FirstOrder {
+  Rule rule;
+
+  std::int32_t scratch_size() const { return 0; }
+
+  // Moves a restart on from a trial point, or stops it. `number` counts the steps from 1.
+  template <class Real>
+  void advance(const Restart<Real>& restart, const Trial<Real>& trial, const Stopping& stopping,
+               std::int32_t size, std::int64_t number, Real rate, Real*) const {
+    *restart.cost = trial.finite ? trial.cost : std::numeric_limits<Real>::infinity();
+    keep_best(restart, size);
+    const bool converged = note_convergence(restart, stopping);
+    if (converged) *restart.status = Status::kConverged;
+    if (!trial.finite) *restart.status = Status::kNonFinite;
+    if (*restart.status != Status::kRunning) return;
+    rule.step(restart.latent, trial.gradient, restart.memory, size, number, rate);
+  }
+
+  // Evaluates the iterate that the last step led to.
+  template <class Real, class Objective>
+  void finish(const Objective& objective, const Restart<Real>& restart, void* workspace) const {
+    const Real cost = objective.cost(restart.latent, workspace);
+    *restart.cost = std::isfinite(cost) ? cost : std::numeric_limits<Real>::infinity();
+    keep_best(restart, objective.latent_size());
+  }
+};
+
+// Limited-memory BFGS: inpaint/backends/quasi_newton.py for one restart, and without masks.
+//
+// `Restart::latent` is the trial point, `best_latent` the iterate.
+struct LBFGS {
+  std::int32_t pairs;
+  double armijo;
+  double curvature;
+  std::int32_t trials;
+  double curvature_floor;
+  double first_length;
+
+  // `SolveState.memory` by name; the layout is that of `LBFGS` in inpaint/solvers.py.
+  template <class Real>
+  struct Memory {
+    Memory(Real* memory, std::int32_t pairs, std::int32_t size)
+        : gradient(memory),
+          direction(gradient + size),
+          length(direction[size]),
+          low(direction[size + 1]),
+          high(direction[size + 2]),
+          slope(direction[size + 3]),
+          trials(direction[size + 4]),
+          pairs(direction[size + 5]),
+          moves(direction + size + 6),
+          turns(moves + pairs * size),
+          inverse(turns + pairs * size) {}
+
+    Real* gradient;   // [D], at the iterate
+    Real* direction;  // [D]
+    Real& length;     // of the step along the direction
+    Real& low;        // longest step known to be too short
+    Real& high;       // shortest step known to be too long
+    Real& slope;      // of J along the direction at the iterate
+    Real& trials;
+    Real& pairs;
+    Real* moves;    // [P, D], differences of iterates, newest first
+    Real* turns;    // [P, D], differences of gradients
+    Real* inverse;  // [P], 1 / (move . turn)
+  };
+
+  std::int32_t scratch_size() const { return pairs; }
+
+  // Accepts a trial point, or goes on searching along the line, or gives the direction up.
+  template <class Real>
+  void advance(const Restart<Real>& restart, const Trial<Real>& trial, const Stopping& stopping,
+               std::int32_t size, std::int64_t, Real, Real* scratch) const {
+    Memory<Real> memory(restart.memory, pairs, size);
+    const bool first = std::isinf(*restart.best_cost);
+    if (first && !trial.finite) {
+      *restart.cost = std::numeric_limits<Real>::infinity();
+      *restart.status = Status::kNonFinite;
+      return;
+    }
+    const bool last = memory.trials + 1 >= trials;
+    const bool enough =
+        trial.finite &&
+        trial.cost <= *restart.best_cost + static_cast<Real>(armijo) * memory.length * memory.slope;
+    const bool flat =
+        dot(trial.gradient, memory.direction, size) >= static_cast<Real>(curvature) * memory.slope;
+    if (first || (enough && (flat || last))) {
+      accept(restart, trial, stopping, size, first, memory);
+      if (*restart.status != Status::kRunning) return;
+      turn(memory, size, scratch);
+    } else if (!search(restart, memory, enough, last, size)) {
+      if (memory.pairs == 0) {
+        *restart.status = Status::kConverged;
+        return;
+      }
+      memory.pairs = 0;
+      turn(memory, size, scratch);
+    }
+    for (std::int32_t i = 0; i < size; ++i) {
+      restart.latent[i] = restart.best_latent[i] + memory.length * memory.direction[i];
+    }
+  }
+
+  // The cost of the iterate is known already.
+  template <class Real, class Objective>
+  void finish(const Objective&, const Restart<Real>&, void*) const {}
+
+ private:
+  template <class Real>
+  void accept(const Restart<Real>& restart, const Trial<Real>& trial, const Stopping& stopping,
+              std::int32_t size, bool first, Memory<Real>& memory) const {
+    if (!first) remember(restart, trial.gradient, size, memory);
+    std::copy_n(trial.gradient, size, memory.gradient);
+    std::copy_n(restart.latent, size, restart.best_latent);
+    *restart.cost = *restart.best_cost = trial.cost;
+    if (note_convergence(restart, stopping)) *restart.status = Status::kConverged;
+  }
+
+  // Takes in the new pair where J curves upwards.
+  template <class Real>
+  void remember(const Restart<Real>& restart, const Real* gradient, std::int32_t size,
+                Memory<Real>& memory) const {
+    Real product = 0, move_square = 0, turn_square = 0;
+    for (std::int32_t i = 0; i < size; ++i) {
+      const Real move = restart.latent[i] - restart.best_latent[i];
+      const Real turn = gradient[i] - memory.gradient[i];
+      product += move * turn;
+      move_square += move * move;
+      turn_square += turn * turn;
+    }
+    if (!(product > static_cast<Real>(curvature_floor) * std::sqrt(move_square * turn_square))) {
+      return;
+    }
+    const std::int32_t older = (pairs - 1) * size;
+    std::copy_backward(memory.moves, memory.moves + older, memory.moves + older + size);
+    std::copy_backward(memory.turns, memory.turns + older, memory.turns + older + size);
+    std::copy_backward(memory.inverse, memory.inverse + pairs - 1, memory.inverse + pairs);
+    for (std::int32_t i = 0; i < size; ++i) {
+      memory.moves[i] = restart.latent[i] - restart.best_latent[i];
+      memory.turns[i] = gradient[i] - memory.gradient[i];
+    }
+    memory.inverse[0] = 1 / product;
+    memory.pairs = std::min<Real>(memory.pairs + 1, static_cast<Real>(pairs));
+  }
+
+  // Sets the next step length along the line; false if the direction is to be given up.
+  template <class Real>
+  bool search(const Restart<Real>& restart, Memory<Real>& memory, bool enough, bool last,
+              std::int32_t size) const {
+    (enough ? memory.low : memory.high) = memory.length;
+    if ((last && memory.low == 0) || memory.trials >= trials) return false;
+    // The last trial goes back to the longest step known to be good.
+    memory.length = last                      ? memory.low
+                    : std::isinf(memory.high) ? 2 * memory.low
+                                              : (memory.low + memory.high) / 2;
+    ++memory.trials;
+    for (std::int32_t i = 0; i < size; ++i) {
+      const Real point = restart.best_latent[i] + memory.length * memory.direction[i];
+      if (point != restart.best_latent[i]) return true;
+    }
+    return false;
+  }
+
+  // Turns to a new direction by the two-loop recursion (Nocedal and Wright 2006, algorithm
+  // 7.4). alphas: scratch [pairs]
+  template <class Real>
+  void turn(Memory<Real>& memory, std::int32_t size, Real* alphas) const {
+    const auto used = static_cast<std::int32_t>(memory.pairs);
+    Real* q = memory.direction;
+    std::copy_n(memory.gradient, size, q);
+    for (std::int32_t k = 0; k < used; ++k) {
+      alphas[k] = memory.inverse[k] * dot(memory.moves + k * size, q, size);
+      for (std::int32_t i = 0; i < size; ++i) q[i] -= alphas[k] * memory.turns[k * size + i];
+    }
+    if (used > 0) {
+      const Real scale = 1 / (memory.inverse[0] * dot(memory.turns, memory.turns, size));
+      for (std::int32_t i = 0; i < size; ++i) q[i] *= scale;
+    }
+    for (std::int32_t k = used - 1; k >= 0; --k) {
+      const Real beta = memory.inverse[k] * dot(memory.turns + k * size, q, size);
+      for (std::int32_t i = 0; i < size; ++i)
+        q[i] += (alphas[k] - beta) * memory.moves[k * size + i];
+    }
+    memory.slope = -dot(memory.gradient, q, size);
+    const Real square = dot(memory.gradient, memory.gradient, size);
+    const bool downhill = memory.slope < 0;
+    if (!downhill) {
+      memory.slope = -square;
+      memory.pairs = 0;
+    }
+    for (std::int32_t i = 0; i < size; ++i) q[i] = downhill ? -q[i] : -memory.gradient[i];
+    memory.length = memory.pairs > 0
+                        ? 1
+                        : std::min<Real>(1, static_cast<Real>(first_length) / std::sqrt(square));
+    memory.low = 0;
+    memory.high = std::numeric_limits<Real>::infinity();
+    memory.trials = 0;
+  }
+};
+
+// Takes the steps of one chunk with one restart.
+//
+// Args:
+//   objective: J of the restart's image.
+//   history: Cost that the restart holds at each step. [steps.count]
+//   gradient: Scratch. [D]
+//   scratch: Scratch of the solver.
+//   workspace: Scratch of the objective.
+template <class Real, class Objective, class Solver>
+void descend(const Objective& objective, const Solver& solver, const Stopping& stopping,
+             const Steps& steps, const Restart<Real>& restart, Real* history, Real* gradient,
+             Real* scratch, void* workspace) {
+  const std::int32_t size = objective.latent_size();
+  std::int64_t i = 0;
+  for (; i < steps.count && *restart.status == Status::kRunning; ++i) {
+    const Real cost = objective.cost_and_gradient(restart.latent, gradient, workspace);
+    bool finite = std::isfinite(cost);
+    for (std::int32_t d = 0; d < size; ++d) finite = finite && std::isfinite(gradient[d]);
+    ++*restart.evaluations;
+    const Real rate = steps.rates == nullptr ? Real(0) : static_cast<Real>(steps.rates[i]);
+    solver.advance(restart, {cost, gradient, finite}, stopping, size, steps.first + i + 1, rate,
+                   scratch);
+    history[i] = *restart.cost;
+  }
+  std::fill(history + i, history + steps.count, *restart.cost);
+}
+
+// Gives a restart that still runs its final cost and status.
+template <class Real, class Objective, class Solver>
+void conclude(const Objective& objective, const Solver& solver, Status status,
+              const Restart<Real>& restart, void* workspace) {
+  if (*restart.status != Status::kRunning) return;
+  solver.finish(objective, restart, workspace);
+  *restart.status = std::isfinite(*restart.cost) ? status : Status::kNonFinite;
+}
+
+}  // namespace inpaint

@@ -1,0 +1,71 @@
+"""Builds `inpaint._C`; everything else about the package is in pyproject.toml."""
+
+import os
+import platform
+import shutil
+import sys
+from pathlib import Path
+
+from setuptools import setup
+
+SOURCES = Path("csrc")
+WARNINGS = ["-Wall", "-Wextra"]
+COMMON = ["-O3", "-std=c++17", "-fPIC", "-fno-math-errno"]
+KERNELS = {"objective_portable.cpp": []}
+"""Files without torch headers, each with the flags of the instruction set it is written for."""
+
+
+def wanted() -> bool:
+    """Whether to build the extension; says so if not."""
+    if os.environ.get("INPAINT_BUILD_CPP", "1") == "0":
+        reason = "INPAINT_BUILD_CPP is 0"
+    elif not any(shutil.which(name.split()[0]) for name in (os.environ.get("CXX", "g++"), "c++")):
+        reason = "no C++ compiler was found (install g++, or set CXX)"
+    else:
+        return True
+    print(f"inpaint: {reason}, so the torch backend will serve.", file=sys.stderr)
+    return False
+
+
+def extension() -> dict:
+    """The arguments of `setup` that build the extension."""
+    try:
+        import torch
+        from setuptools._distutils.ccompiler import new_compiler
+        from setuptools._distutils.sysconfig import customize_compiler
+        from torch.utils.cpp_extension import BuildExtension, CppExtension
+    except ImportError as error:
+        raise SystemExit(
+            f"inpaint: building the C++ extension needs the installed torch ({error}). Install "
+            "torch and use `pip install --no-build-isolation`, or set INPAINT_BUILD_CPP=0."
+        ) from error
+
+    class BuildWithKernels(BuildExtension):
+        """Compiles the kernels file by file, each for its own instruction set, then the rest."""
+
+        def build_extension(self, ext):
+            compiler = new_compiler(verbose=self.verbose, force=self.force)
+            customize_compiler(compiler)
+            ext.extra_objects = [
+                compiler.compile(
+                    [str(SOURCES / name)],
+                    output_dir=self.build_temp,
+                    extra_preargs=WARNINGS,
+                    extra_postargs=COMMON + flags,
+                )[0]
+                for name, flags in KERNELS.items()
+            ]
+            super().build_extension(ext)
+
+    del torch
+    module = CppExtension(
+        "inpaint._C",
+        [str(SOURCES / "bindings.cpp")],
+        depends=sorted(str(path) for path in SOURCES.iterdir()),
+        extra_compile_args=["-O3", "-fno-math-errno", "-fopenmp", "-fvisibility=hidden"],
+        extra_link_args=["-fopenmp"],
+    )
+    return {"ext_modules": [module], "cmdclass": {"build_ext": BuildWithKernels}}
+
+
+setup(**(extension() if wanted() else {}))
