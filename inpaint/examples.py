@@ -100,7 +100,7 @@ def draw(stroke: PenStroke) -> np.ndarray:
 
 
 def _ink(points: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """Share of each pixel that the pen covers. [K, 2], [K] -> [28, 28]."""
+    """Share of each pixel that the pen covers, [28, 28]."""
     fine = (np.arange(_SIZE * _SUPERSAMPLING) + 0.5) / _SUPERSAMPLING
     covered = np.zeros((fine.size, fine.size), dtype=bool)
     for (x, y), r in zip(points, radius, strict=True):

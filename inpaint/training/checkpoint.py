@@ -1,0 +1,111 @@
+"""Checkpoints: all that a training needs to go on as if it had never stopped.
+
+One safetensors file; nothing is pickled. Random numbers need no place in it, since those of
+a step follow from the seed and the step's number.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from inpaint.errors import ArgumentError, FileError
+from inpaint.readers.safetensors import read_tensors, write_tensors
+from inpaint.training.config import TrainConfig
+
+Modules = dict[str, nn.Module]
+Optimizers = dict[str, Optimizer]
+
+_RUNTIME = ("device", "checkpoint_every", "name")
+"""Settings that may differ when a training goes on."""
+
+
+def save_checkpoint(
+    path: Path,
+    config: TrainConfig,
+    *,
+    modules: Modules,
+    optimizers: Optimizers,
+    facts: dict[str, Any],
+) -> None:
+    """Write a checkpoint; an older one is replaced in one piece.
+
+    Args:
+        path: The file.
+        config: Settings of the training.
+        modules: Networks by name.
+        optimizers: Optimizers by name.
+        facts: Whatever else shall be given back, as JSON holds it.
+
+    Raises:
+        FileError: If the file cannot be written.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, module in modules.items():
+        for key, tensor in module.state_dict().items():
+            tensors[f"{name}/{key}"] = tensor
+    for name, optimizer in optimizers.items():
+        for index, state in optimizer.state_dict()["state"].items():
+            for key, tensor in state.items():
+                tensors[f"{name}/{index}/{key}"] = tensor
+    write_tensors(tensors, {"config": _dump(config), "facts": json.dumps(facts)}, path)
+
+
+def load_checkpoint(
+    path: Path, config: TrainConfig, *, modules: Modules, optimizers: Optimizers
+) -> dict[str, Any]:
+    """Put networks and optimizers back as they were, and return the facts.
+
+    Args:
+        path: The file.
+        config: Settings of the training that goes on.
+        modules: Networks by name, to be filled.
+        optimizers: Optimizers by name, to be filled.
+
+    Raises:
+        FileError: If the file cannot be read or is no checkpoint.
+        ArgumentError: If it is of a training with other settings.
+    """
+    tensors, metadata = read_tensors(path)
+    if not {"config", "facts"} <= set(metadata):
+        raise FileError(f"{path} is no checkpoint of a training; name another file.")
+    _compare(path, json.loads(metadata["config"]), json.loads(_dump(config)))
+    try:
+        for name, module in modules.items():
+            module.load_state_dict(_part(tensors, name))
+        for name, optimizer in optimizers.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, tensor in _part(tensors, name).items():
+                index, entry = key.split("/")
+                state.setdefault(int(index), {})[entry] = tensor
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
+        facts: dict[str, Any] = json.loads(metadata["facts"])
+    except (RuntimeError, ValueError) as error:
+        raise FileError(
+            f"{path} does not hold a whole checkpoint ({error}). Delete it to start anew."
+        ) from error
+    return facts
+
+
+def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    start = f"{name}/"
+    return {key.removeprefix(start): x for key, x in tensors.items() if key.startswith(start)}
+
+
+def _dump(config: TrainConfig) -> str:
+    return json.dumps(dataclasses.asdict(config))
+
+
+def _compare(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+    for key, value in new.items():
+        if key not in _RUNTIME and old.get(key) != value:
+            raise ArgumentError(
+                f"{key} is {value!r}; the checkpoint {path} is of a training with "
+                f"{old.get(key)!r}. Use that, or another checkpoint file."
+            )

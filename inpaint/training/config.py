@@ -1,0 +1,133 @@
+"""The settings of a training: the only home of their defaults."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from inpaint.errors import ArgumentError
+
+ObjectiveName = Literal["adversarial", "variational", "hybrid"]
+ActivationName = Literal["relu", "leaky_relu", "tanh"]
+
+OBJECTIVES: tuple[str, ...] = get_args(ObjectiveName)
+ACTIVATIONS: tuple[str, ...] = get_args(ActivationName)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How to train a generator of dense layers.
+
+    Attributes:
+        objective: "variational" (an autoencoder with a learned output variance),
+            "adversarial" (a critic with a gradient penalty) or "hybrid", the sum of both.
+        latent_size: Number of latent dimensions D.
+        hidden: Sizes of the hidden layers, from the latent vector to the image.
+        activation: What follows each hidden layer; the last layer ends in the sigmoid.
+        steps: Steps of the first stage, which has the objective alone.
+        inversion_steps: Steps of the second stage, which adds that damaged images shall be
+            restored well by searching the latent space; 0 leaves it out.
+        batch_size: Images of a step of the first stage.
+        inversion_batch: Damaged images restored in a step of the second stage.
+        learning_rate: Of the first stage; a short rise, then a cosine down to 1 %.
+        inversion_learning_rate: The same of the second stage.
+        encoder_hidden: Sizes of the encoder's hidden layers (variational, hybrid).
+        critic_hidden: Sizes of the critic's hidden layers (adversarial, hybrid).
+        critic_steps: Steps of the critic for each step of the generator.
+        gradient_penalty: Weight of the critic's gradient penalty.
+        adversarial_weight: Weight of the critic's verdict in the hybrid objective, in nats.
+        augmentation: Strength of the random turns, slants, stretches and shifts of the
+            training images; 0 leaves them as they are.
+        average: Share of the old value in the running average of the weights, which is the
+            generator that is returned; 0 returns the last weights.
+        seed: All randomness follows from it.
+        device: Where torch computes: "cpu", "cuda", "cuda:1".
+        checkpoint_every: Steps from one checkpoint to the next.
+        name: What to call the generator.
+    """
+
+    objective: ObjectiveName = "variational"
+    latent_size: int = 10
+    hidden: tuple[int, ...] = (128,)
+    activation: ActivationName = "relu"
+    steps: int = 6000
+    inversion_steps: int = 1000
+    batch_size: int = 128
+    inversion_batch: int = 64
+    learning_rate: float = 1e-3
+    inversion_learning_rate: float = 1e-3
+    encoder_hidden: tuple[int, ...] = (512, 256)
+    critic_hidden: tuple[int, ...] = (512, 256)
+    critic_steps: int = 3
+    gradient_penalty: float = 10.0
+    adversarial_weight: float = 20.0
+    augmentation: float = 1.0
+    average: float = 0.999
+    seed: int = 0
+    device: str = "cpu"
+    checkpoint_every: int = 500
+    name: str = "generator"
+
+    def __post_init__(self) -> None:
+        _check_choice("objective", self.objective, OBJECTIVES)
+        _check_choice("activation", self.activation, ACTIVATIONS)
+        for name, low, high in (
+            ("latent_size", 1, 4096),
+            ("steps", 1, 100_000_000),
+            ("inversion_steps", 0, 100_000_000),
+            ("batch_size", 1, 1_000_000),
+            ("inversion_batch", 1, 1_000_000),
+            ("critic_steps", 1, 1000),
+            ("seed", 0, 2**63 - 1),
+            ("checkpoint_every", 1, 100_000_000),
+        ):
+            _check_integer(name, getattr(self, name), low, high)
+        for name in ("hidden", "encoder_hidden", "critic_hidden"):
+            sizes = getattr(self, name)
+            if not isinstance(sizes, tuple):
+                raise ArgumentError(f"{name} is {sizes!r}; it must be a tuple, such as (128,).")
+            for size in sizes:
+                _check_integer(f"a size in {name}", size, 1, 65536)
+        for name, low, high in (
+            ("learning_rate", 1e-12, 10.0),
+            ("inversion_learning_rate", 1e-12, 10.0),
+            ("gradient_penalty", 0.0, 1e6),
+            ("adversarial_weight", 0.0, 1e6),
+            ("augmentation", 0.0, 5.0),
+            ("average", 0.0, 0.999999),
+        ):
+            _check_number(name, getattr(self, name), low, high)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of both stages."""
+        return self.steps + self.inversion_steps
+
+    @property
+    def is_variational(self) -> bool:
+        """Whether an encoder is trained along."""
+        return self.objective in ("variational", "hybrid")
+
+    @property
+    def is_adversarial(self) -> bool:
+        """Whether a critic is trained along."""
+        return self.objective in ("adversarial", "hybrid")
+
+
+def _check_integer(name: str, value: Any, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ArgumentError(
+            f"{name} is {value!r}; it must be a whole number. Choose {low} to {high}."
+        )
+
+
+def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ArgumentError(f"{name} is {value!r}; choose one of {', '.join(choices)}.")
+
+
+def _check_number(name: str, value: Any, low: float, high: float) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or not low <= value <= high:
+        raise ArgumentError(f"{name} is {value!r}; choose a number from {low:g} to {high:g}.")

@@ -1,0 +1,65 @@
+"""Training images from IDX files: some digits, some part of the file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inpaint.errors import ArgumentError, FileError
+from inpaint.readers.idx import read_idx
+
+
+def read_digits(
+    images: str | Path,
+    labels: str | Path,
+    *,
+    digits: Sequence[int] = (),
+    part: slice = slice(None),
+) -> Tensor:
+    """Read the images of some digits from a pair of IDX files.
+
+    Args:
+        images: File of the images, 8-bit, 0 = paper.
+        labels: File of their labels.
+        digits: Labels wanted, in any order; none for all.
+        part: Which images of the file, before digits are picked: `slice(None, -10_000)` is
+            all but the last 10,000.
+
+    Returns:
+        In the file's order, 1 = paper, 0 = ink. float32 [K, 1, H, W]
+
+    Raises:
+        FileError: If a file cannot be read or the two do not fit together.
+        ArgumentError: If no image is left.
+    """
+    pixels, classes = read_idx(images), read_idx(labels)
+    if pixels.ndim != 3 or pixels.dtype != np.uint8:
+        raise FileError(
+            f"{images} holds a {pixels.dtype} array with {pixels.ndim} axes; images are 8-bit "
+            "[count, height, width]. Is it the file of the labels?"
+        )
+    if classes.shape != pixels.shape[:1]:
+        raise FileError(
+            f"{labels} holds an array of shape {list(classes.shape)}; it must be one label for "
+            f"each of the {len(pixels)} images of {images}."
+        )
+    pixels, classes = pixels[part], classes[part]
+    if digits:
+        pixels = pixels[np.isin(classes, list(digits))]
+    if len(pixels) == 0:
+        raise ArgumentError(
+            f"digits is {tuple(digits)}; no image of {images} in the part asked for has such a "
+            "label. Choose others, or a larger part."
+        )
+    return 1 - torch.from_numpy(pixels)[:, None].float() / 255
+
+
+def digest_images(images: Tensor) -> str:
+    """A hash of images, to tell data sets apart in records and checkpoints."""
+    content = images.detach().cpu().float().contiguous()
+    return hashlib.sha256(content.numpy().tobytes()).hexdigest()

@@ -1,0 +1,331 @@
+"""`train`: two stages of steps, with progress, checkpoints that resume, and a record."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from inpaint.errors import ArgumentError, ShapeError
+from inpaint.generator import Generator
+from inpaint.training import inversion
+from inpaint.training.adversarial import Adversarial
+from inpaint.training.augmentation import augment
+from inpaint.training.checkpoint import load_checkpoint, save_checkpoint
+from inpaint.training.config import TrainConfig
+from inpaint.training.data import digest_images
+from inpaint.training.networks import make_decoder, to_generator
+from inpaint.training.randomness import Draws
+from inpaint.training.variational import Variational
+
+RISE = 100
+"""Steps over which the learning rate rises at the beginning of a stage."""
+
+FALL = 0.01
+"""Share of the learning rate that is left at the end of a stage."""
+
+LARGEST_GRADIENT = 50.0
+"""The second stage shortens longer gradients: at a kink of J one image can give any length."""
+
+OBJECTIVE_WEIGHT = 0.1
+"""Weight of the objective beside the restoration error; it keeps G(z) of any z an image."""
+
+HISTORY_EVERY = 100
+
+
+@dataclass(frozen=True)
+class TrainProgress:
+    """How far a training is.
+
+    Attributes:
+        stage: "objective" or "inversion".
+        step: Steps done in all.
+        steps: Steps of both stages.
+        losses: Losses of this step by name: "variational" and "critic" in nats or the
+            critic's units, "inversion" as the mean squared error of the lost pixels.
+        seconds: Time since the training began or went on.
+    """
+
+    stage: str
+    step: int
+    steps: int
+    losses: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A trained generator and the record of its training.
+
+    Attributes:
+        generator: Its card holds what the record says in short.
+        record: The whole configuration, the data's digest and size, versions, seconds, and
+            under `history` the losses after each hundred steps; JSON holds all of it.
+    """
+
+    generator: Generator
+    record: dict[str, Any]
+
+
+OnProgress = Callable[[TrainProgress], bool | None]
+
+
+def train(
+    images: Tensor,
+    config: TrainConfig = TrainConfig(),  # noqa: B008 (frozen)
+    *,
+    on_progress: OnProgress | None = None,
+    checkpoint: str | Path | None = None,
+) -> TrainResult:
+    """Train a generator on images.
+
+    Args:
+        images: Training images, 1 = paper, 0 = ink. [K, C, H, W]
+        config: How to train. The seed repeats a training exactly on the same machine.
+        on_progress: Called after each step; if it returns False the training ends there, as
+            it does on Ctrl-C, and the generator as it stands is returned.
+        checkpoint: File from which the training goes on if it exists, and that is written
+            every `checkpoint_every` steps and at the end.
+
+    Raises:
+        ShapeError: If `images` is not [K, C, H, W] with at least one image.
+        ArgumentError: If a pixel is outside 0 to 1, the device does not exist, or the
+            checkpoint is of another training.
+        FileError: If the checkpoint cannot be read or written.
+    """
+    _validate(images)
+    training = _Training(images, config)
+    path = None if checkpoint is None else Path(checkpoint)
+    if path is not None and path.exists():
+        training.resume(path)
+    began = time.perf_counter()
+    cancelled = False
+    try:
+        while training.step < config.total_steps and not cancelled:
+            progress = training.advance(time.perf_counter() - began)
+            if path is not None and training.step % config.checkpoint_every == 0:
+                training.save(path)
+            cancelled = on_progress is not None and on_progress(progress) is False
+    except KeyboardInterrupt:
+        cancelled = True
+    training.seconds += time.perf_counter() - began
+    if path is not None:
+        training.save(path)
+    return training.result()
+
+
+@dataclass
+class _Training:
+    """A training under way."""
+
+    images: Tensor
+    config: TrainConfig
+    step: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        config = self.config
+        self.digest = digest_images(self.images)
+        self.image_shape = tuple(self.images.shape[1:])
+        self.images = self.images.to(_device(config.device), torch.float32)
+        pixels = math.prod(self.image_shape)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            decoder = make_decoder(config, self.images.mean(0).flatten().cpu())
+            self.decoder = decoder.to(self.images.device)
+            self.variational = self.adversarial = None
+            if config.is_variational:
+                self.variational = Variational(config, pixels).to(self.images.device)
+            if config.is_adversarial:
+                self.adversarial = Adversarial(config, pixels).to(self.images.device)
+        self.average = copy.deepcopy(self.decoder).requires_grad_(requires_grad=False)
+        learned = [self.decoder] if self.variational is None else [self.decoder, self.variational]
+        self.parameters = [x for module in learned for x in module.parameters()]
+        self.optimizers: dict[str, Optimizer] = {"optimizer": self._optimizer(self.parameters)}
+        self.modules: dict[str, nn.Module] = {"decoder": self.decoder, "average": self.average}
+        if self.variational is not None:
+            self.modules["variational"] = self.variational
+        if self.adversarial is not None:
+            self.modules["adversarial"] = self.adversarial
+            critic = list(self.adversarial.parameters())
+            self.optimizers["critic_optimizer"] = self._optimizer(critic)
+
+    def _optimizer(self, parameters: list[nn.Parameter]) -> Optimizer:
+        # A critic's verdict changes as it learns, so its past gradients mislead.
+        first = 0.5 if self.config.is_adversarial else 0.9
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=(first, 0.999))
+
+    def advance(self, seconds: float) -> TrainProgress:
+        """Take one step."""
+        config = self.config
+        inverting = self.step >= config.steps
+        draws = Draws(config.seed, self.step, self.images.device)
+        rate = self._learning_rate()
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        losses = self._critic_steps(draws)
+        total, terms = self._objective(draws)
+        if inverting:
+            error, terms["inversion"] = self._inversion(draws)
+            total = error + OBJECTIVE_WEIGHT * total
+        optimizer = self.optimizers["optimizer"]
+        optimizer.zero_grad()
+        total.backward()
+        if inverting:
+            nn.utils.clip_grad_norm_(self.parameters, LARGEST_GRADIENT)
+        optimizer.step()
+        self._update_average()
+        self.step += 1
+        losses |= {name: float(term.detach()) for name, term in terms.items()}
+        if self.step % HISTORY_EVERY == 0 or self.step == config.total_steps:
+            self.history.append({"step": self.step, **losses})
+        stage = "inversion" if inverting else "objective"
+        return TrainProgress(stage, self.step, config.total_steps, losses, seconds)
+
+    def _batch(self, draws: Draws, size: int) -> Tensor:
+        """Augmented training images [size, C, H, W]."""
+        numbers = draws.integers(0, len(self.images), size)
+        return augment(self.images[numbers], draws, self.config.augmentation)
+
+    def _critic_steps(self, draws: Draws) -> dict[str, float]:
+        """Let the critic learn from several batches."""
+        if self.adversarial is None:
+            return {}
+        optimizer = self.optimizers["critic_optimizer"]
+        for _ in range(self.config.critic_steps):
+            images = self._batch(draws, self.config.batch_size).flatten(1)
+            loss = self.adversarial.critic_loss(self.decoder, images, draws)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return {"critic": float(loss.detach())}
+
+    def _objective(self, draws: Draws) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective's loss, in the second stage in units of squared error."""
+        config = self.config
+        inverting = self.step >= config.steps
+        size = config.inversion_batch if inverting else config.batch_size
+        total = torch.zeros((), device=self.images.device)
+        terms: dict[str, Tensor] = {}
+        if self.variational is not None:
+            images = self._batch(draws, size).flatten(1)
+            terms["variational"] = self.variational.loss(self.decoder, images, draws)
+            total = total + terms["variational"]
+        if self.adversarial is not None:
+            terms["adversarial"] = self.adversarial.loss(self.decoder, size, draws)
+            weight = config.adversarial_weight if self.variational is not None else 1.0
+            total = total + weight * terms["adversarial"]
+        if inverting and self.variational is not None:
+            total = total * 2 * self.variational.variance.detach()
+        return total, terms
+
+    def _inversion(self, draws: Draws) -> tuple[Tensor, Tensor]:
+        """The restoration error of a batch of damaged images."""
+        images = self._batch(draws, self.config.inversion_batch)
+        damaged = inversion.damage(images, draws)
+        generator = to_generator(self.decoder, self.config, self.image_shape)
+        latents = inversion.search(generator, damaged, draws)
+        return inversion.loss(self.decoder, latents, damaged)
+
+    def _learning_rate(self) -> float:
+        """A short rise, then a cosine: of each stage anew."""
+        config = self.config
+        if self.step < config.steps:
+            step, steps, highest = self.step, config.steps, config.learning_rate
+        else:
+            step, steps = self.step - config.steps, config.inversion_steps
+            highest = config.inversion_learning_rate
+        cosine = FALL + (1 - FALL) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        return highest * min(1, (step + 1) / RISE) * cosine
+
+    def _update_average(self) -> None:
+        # An early average is short, so that the first weights are soon forgotten.
+        keep = min(self.config.average, (1 + self.step) / (10 + self.step))
+        keep = 0.0 if self.config.average == 0 else keep
+        with torch.no_grad():
+            for mean, value in zip(
+                self.average.parameters(), self.decoder.parameters(), strict=True
+            ):
+                mean.lerp_(value, 1 - keep)
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+        facts = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "data": self.digest,
+            "history": self.history,
+        }
+        save_checkpoint(
+            path, self.config, modules=self.modules, optimizers=self.optimizers, facts=facts
+        )
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        facts = load_checkpoint(path, self.config, modules=self.modules, optimizers=self.optimizers)
+        if facts["data"] != self.digest:
+            raise ArgumentError(
+                f"checkpoint {path} is of a training on other images; name another file, or "
+                "give the same images."
+            )
+        self.step, self.seconds = facts["step"], facts["seconds"]
+        self.history = facts["history"]
+
+    def result(self) -> TrainResult:
+        """The averaged generator, and the record."""
+        config = self.config
+        card = {
+            "objective": config.objective,
+            "steps": f"{min(self.step, config.steps)} + {max(0, self.step - config.steps)}",
+            "seed": str(config.seed),
+            "data": f"{len(self.images)} images, sha256 {self.digest}",
+        }
+        generator = to_generator(self.average, config, self.image_shape, card=card)
+        generator = generator.to(dtype=torch.float32, device="cpu")
+        record = {
+            "config": dataclasses.asdict(config),
+            "status": "finished" if self.step == config.total_steps else "cancelled",
+            "steps": self.step,
+            "data": {"images": len(self.images), "sha256": self.digest},
+            "generator": {"sha256": generator.digest(), "shape": list(self.image_shape)},
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "seconds": round(self.seconds, 3),
+            "history": self.history,
+        }
+        return TrainResult(generator, record)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ArgumentError(
+            f"device is {name!r}, which torch cannot use here; choose 'cpu', or 'cuda' on a "
+            "machine with a CUDA build of torch."
+        ) from error
+    return device
+
+
+def _validate(images: Tensor) -> None:
+    if images.ndim != 4 or images.numel() == 0:
+        raise ShapeError(
+            f"images has shape {list(images.shape)}; training takes [K, C, H, W] with at least "
+            "one image."
+        )
+    if not bool(((images >= 0) & (images <= 1)).all()):
+        raise ArgumentError(
+            "images has values outside 0 to 1 (or NaN); 1 is paper and 0 is ink. Rescale them."
+        )

@@ -1,0 +1,66 @@
+"""Plain dense networks, and the way from a trained one to a `Generator`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from inpaint.generator import Dense, Generator
+from inpaint.training.config import TrainConfig
+
+LEAKY_SLOPE = 0.2
+
+
+def make_decoder(config: TrainConfig, mean_image: Tensor) -> nn.Sequential:
+    """The network that becomes the generator: latent vectors [B, D] to pixels [B, P].
+
+    Its last bias starts at the mean image, so that training begins with the strokes.
+
+    Args:
+        config: Sizes and activation.
+        mean_image: Mean of the training images. [P]
+    """
+    hidden = {
+        "relu": nn.ReLU,
+        "leaky_relu": lambda: nn.LeakyReLU(LEAKY_SLOPE),
+        "tanh": nn.Tanh,
+    }[config.activation]
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise([config.latent_size, *config.hidden]):
+        layers += [nn.Linear(inputs, outputs), hidden()]
+    last = nn.Linear((config.latent_size, *config.hidden)[-1], len(mean_image))
+    with torch.no_grad():
+        last.bias.copy_(mean_image.clamp(0.02, 0.98).logit())
+    return nn.Sequential(*layers, last, nn.Sigmoid())
+
+
+def make_perceptron(sizes: Sequence[int], *, slope: float = 0.0) -> nn.Sequential:
+    """Dense layers with ReLU, or leaky ReLU, between them and nothing after the last."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes):
+        layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(slope)]
+    return nn.Sequential(*layers[:-1])
+
+
+def to_generator(
+    decoder: nn.Sequential,
+    config: TrainConfig,
+    image_shape: tuple[int, int, int],
+    *,
+    card: Mapping[str, str] | None = None,
+) -> Generator:
+    """The decoder's present weights as a generator; later training leaves it unchanged."""
+    affine = [layer for layer in decoder if isinstance(layer, nn.Linear)]
+    layers = [
+        Dense(
+            layer.weight.detach().clone(),
+            layer.bias.detach().clone(),
+            config.activation if layer is not affine[-1] else "sigmoid",
+            negative_slope=LEAKY_SLOPE,
+        )
+        for layer in affine
+    ]
+    return Generator(tuple(layers), image_shape, name=config.name, card=card or {})

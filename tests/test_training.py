@@ -1,0 +1,253 @@
+"""Training: it lowers its loss, the seed repeats it, and it resumes as if never stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from inpaint.errors import ArgumentError, FileError, InpaintError, ShapeError
+from inpaint.examples import PenStroke, draw
+from inpaint.training import TrainConfig, inversion, read_digits, train
+from inpaint.training.augmentation import augment
+from inpaint.training.networks import make_decoder, to_generator
+from inpaint.training.randomness import Draws
+
+SMALL = TrainConfig(
+    latent_size=3,
+    hidden=(16,),
+    encoder_hidden=(32,),
+    critic_hidden=(32,),
+    steps=4,
+    inversion_steps=2,
+    batch_size=16,
+    inversion_batch=4,
+    checkpoint_every=100,
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small are slower on more threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    rng = np.random.default_rng(0)
+    drawings = [draw(PenStroke.random(rng)) for _ in range(24)]
+    return torch.from_numpy(np.stack(drawings))[:, None].float()
+
+
+@pytest.mark.parametrize("objective", ["variational", "adversarial", "hybrid"])
+def test_a_training_repeats_and_resumes_bit_equal(
+    images: Tensor, tmp_path: Path, objective: str
+) -> None:
+    config = dataclasses.replace(SMALL, objective=objective)
+    whole = train(images, config)
+    again = train(images, config)
+    assert again.generator.digest() == whole.generator.digest()
+    assert again.record["history"] == whole.record["history"]
+
+    path = tmp_path / "checkpoint.safetensors"
+    for stop in (3, 5):  # once in each stage
+        part = train(images, config, checkpoint=path, on_progress=lambda p, s=stop: p.step < s)
+        assert part.record["status"] == "cancelled"
+        assert part.record["steps"] == stop
+    resumed = train(images, config, checkpoint=path)
+    assert resumed.record["status"] == "finished"
+    assert resumed.record["history"] == whole.record["history"]
+    assert resumed.generator.digest() == whole.generator.digest()
+
+
+def test_another_seed_gives_another_generator(images: Tensor) -> None:
+    other = train(images, dataclasses.replace(SMALL, seed=1)).generator
+    assert other.digest() != train(images, SMALL).generator.digest()
+
+
+def test_the_variational_loss_falls(images: Tensor) -> None:
+    losses: list[float] = []
+    config = dataclasses.replace(
+        SMALL, steps=60, inversion_steps=0, learning_rate=1e-2, augmentation=0.0
+    )
+    train(images, config, on_progress=lambda p: losses.append(p.losses["variational"]))
+    assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 100
+
+
+def test_the_second_stage_lowers_the_restoration_error(images: Tensor) -> None:
+    """On one batch, with nothing else to learn, the lost half must come back."""
+    config = dataclasses.replace(SMALL, name="learner")
+    torch.manual_seed(0)
+    decoder = make_decoder(config, images.mean(0).flatten())
+    optimizer = torch.optim.Adam(decoder.parameters(), lr=1e-2)
+    damaged = inversion.damage(images[:8], Draws(0, 0, "cpu"))
+    figures = []
+    for step in range(40):
+        generator = to_generator(decoder, config, (1, 28, 28))
+        latents = inversion.search(generator, damaged, Draws(0, step, "cpu"))
+        loss, figure = inversion.loss(decoder, latents, damaged)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        figures.append(float(figure))
+    assert np.mean(figures[-5:]) < 0.5 * figures[0]
+
+
+def test_adversarial_training_brings_the_drawn_images_nearer(images: Tensor) -> None:
+    config = dataclasses.replace(
+        SMALL, objective="adversarial", steps=60, inversion_steps=0, batch_size=32, average=0.0
+    )
+    gaps: list[float] = []
+    train(images, config, on_progress=lambda p: gaps.append(p.losses["critic"]))
+    assert np.isfinite(gaps).all()
+    # The critic finds the gap first; then the generator closes it.
+    assert gaps[-1] > min(gaps)
+
+
+def test_gradient_through_the_search_is_that_of_finite_differences() -> None:
+    """Move one weight, search again, and compare the change of the error."""
+    torch.manual_seed(0)
+    config = dataclasses.replace(SMALL, activation="tanh")
+    decoder = make_decoder(config, torch.full((36,), 0.5)).double()
+    for parameter in decoder.parameters():
+        parameter.data *= 3
+    truth = decoder(torch.randn(5, 3).double()).detach()
+    observed = (torch.arange(36) < 24).double().expand(5, 36)
+    damaged = inversion.Damaged(truth, (truth + 0.005 * torch.randn(5, 36)) * observed, observed)
+
+    def minimise() -> Tensor:
+        latents = torch.zeros(5, 3, dtype=torch.float64, requires_grad=True)
+        solver = torch.optim.LBFGS(
+            [latents],
+            max_iter=2000,
+            tolerance_grad=1e-12,
+            tolerance_change=0,
+            line_search_fn="strong_wolfe",
+        )
+
+        def cost() -> Tensor:
+            solver.zero_grad()
+            square = observed * (decoder(latents) - damaged.values).square()
+            value = (24 * square.sum(1).log() + latents.square().sum(1)).sum()
+            value.backward()
+            return value
+
+        solver.step(cost)
+        return latents.detach()
+
+    error, _ = inversion.loss(decoder, minimise(), damaged)
+    weight = decoder[0].weight
+    (gradient,) = torch.autograd.grad(error, weight)
+    step = 1e-5
+    ends = []
+    for sign in (1, -1):
+        weight.data[2, 1] += sign * step
+        ends.append(float(inversion.loss(decoder, minimise(), damaged)[0].detach()))
+        weight.data[2, 1] -= sign * step
+    numeric = (ends[0] - ends[1]) / (2 * step)
+    # Gauss-Newton leaves the curvature of the decoder out of H.
+    assert float(gradient[2, 1]) == pytest.approx(numeric, rel=0.05)
+
+
+def test_damage_is_of_all_sides_and_leaves_enough() -> None:
+    damaged = inversion.damage(torch.ones(200, 1, 28, 28), Draws(0, 0, "cpu"))
+    observed = damaged.observed.view(200, 28, 28)
+    share = damaged.observed.mean(1)
+    assert share.min() > inversion.KEPT[0] - 0.01
+    assert share.max() < inversion.KEPT[1] + 0.01
+    for corners in ((0, 0, -1, 0), (0, -1, -1, -1), (0, 0, 0, -1), (-1, 0, -1, -1)):
+        first, second = observed[:, corners[0], corners[1]], observed[:, corners[2], corners[3]]
+        assert ((first > 0) & (second > 0)).any()
+    assert (damaged.values[damaged.observed == 0] == 0).all()
+
+
+def test_augmentation_keeps_paper_white_and_strength_zero_changes_nothing(images: Tensor) -> None:
+    draws = Draws(0, 0, "cpu")
+    assert torch.equal(augment(images, draws, 0.0), images)
+    changed = augment(images, draws, 1.0)
+    assert torch.allclose(changed[:, :, 0, 0], torch.ones(1))
+    assert not torch.allclose(changed, images, atol=0.1)
+
+
+def test_result_is_a_generator_of_the_shape_asked_for(images: Tensor) -> None:
+    result = train(images, dataclasses.replace(SMALL, hidden=(16, 8), name="mine"))
+    layers = result.generator.layers
+    assert [tuple(layer.weight.shape) for layer in layers] == [(16, 3), (8, 16), (784, 8)]
+    assert [layer.activation for layer in layers] == ["relu", "relu", "sigmoid"]
+    assert result.generator.name == "mine"
+    json.dumps(result.record)
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"objective": "wishful"}, "objective is 'wishful'; choose one of"),
+        ({"latent_size": 0}, "Choose 1 to"),
+        ({"hidden": [128]}, "must be a tuple"),
+        ({"hidden": (128, -1)}, "a size in hidden is -1"),
+        ({"learning_rate": float("nan")}, "choose a number"),
+        ({"average": 1.0}, "choose a number"),
+        ({"steps": 2.5}, "whole number"),
+    ],
+)
+def test_settings_check_themselves(changes: dict[str, object], word: str) -> None:
+    with pytest.raises(ArgumentError, match=word):
+        TrainConfig(**changes)
+
+
+def test_unsound_images_are_refused_in_words(images: Tensor) -> None:
+    with pytest.raises(ShapeError, match="at least one image"):
+        train(images[:0], SMALL)
+    with pytest.raises(ShapeError, match=r"\[K, C, H, W\]"):
+        train(images[:, 0], SMALL)
+    with pytest.raises(ArgumentError, match="outside 0 to 1"):
+        train(images * 255, SMALL)
+    with pytest.raises(ArgumentError, match="device is 'abacus'"):
+        train(images, dataclasses.replace(SMALL, device="abacus"))
+
+
+def test_a_checkpoint_of_another_training_is_refused_in_words(
+    images: Tensor, tmp_path: Path
+) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    train(images, SMALL, checkpoint=path, on_progress=lambda p: p.step < 2)
+    with pytest.raises(ArgumentError, match=r"seed is 5; .* 0"):
+        train(images, dataclasses.replace(SMALL, seed=5), checkpoint=path)
+    with pytest.raises(ArgumentError, match="other images"):
+        train(images[1:], SMALL, checkpoint=path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(FileError, match="not a sound safetensors file"):
+        train(images, SMALL, checkpoint=path)
+
+
+def write_idx(path: Path, array: np.ndarray) -> Path:
+    header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+    path.write_bytes(header + array.astype("u1").tobytes())
+    return path
+
+
+def test_digits_are_picked_from_a_part_of_the_file(tmp_path: Path) -> None:
+    pixels = np.arange(6)[:, None, None] * np.ones((6, 4, 4)) * 51
+    images = write_idx(tmp_path / "images", pixels)
+    labels = write_idx(tmp_path / "labels", np.array([8, 1, 8, 3, 8, 8]))
+    picked = read_digits(images, labels, digits=(8,), part=slice(None, -1))
+    assert picked.shape == (3, 1, 4, 4)
+    torch.testing.assert_close(picked[:, 0, 0, 0], torch.tensor([1.0, 0.6, 0.2]))
+    assert len(read_digits(images, labels)) == 6
+    for broken, word in (
+        (lambda: read_digits(labels, labels), "Is it the file of the labels"),
+        (lambda: read_digits(images, images), "one label for each"),
+        (lambda: read_digits(images, labels, digits=(7,)), "Choose others"),
+    ):
+        with pytest.raises(InpaintError, match=word):
+            broken()
