@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, fields, replace
 from inpaint.config import RestoreConfig
 from inpaint.errors import FileError
 
+KEEPS = (500, 400, 350, 300)
+"""Numbers of observed pixels of the published figures: what a sweep visits."""
+
 
 def default_generator() -> str:
     """The name of the generator that is used where none is named.

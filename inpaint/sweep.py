@@ -11,10 +11,8 @@ from inpaint.comparison import Comparison, compare
 from inpaint.errors import ArgumentError
 from inpaint.problem import Problem, pose
 from inpaint.restore import restore
+from inpaint.run import KEEPS
 from inpaint.types import Progress, Restoration, Status
-
-KEEPS = (500, 400, 350, 300)
-"""The numbers of observed pixels of the published figures."""
 
 OnProgress = Callable[[int, Progress], bool | None]
 

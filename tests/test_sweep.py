@@ -7,7 +7,8 @@ import pytest
 from inpaint import RestoreConfig, restore, write_generator
 from inpaint.errors import ArgumentError
 from inpaint.problem import Problem, Run, load
-from inpaint.sweep import KEEPS, sweep
+from inpaint.run import KEEPS
+from inpaint.sweep import sweep
 from tests.conftest import random_generator
 
 CONFIG = RestoreConfig(restarts=2, screen=0, solver="adam", steps=5, backend="torch")

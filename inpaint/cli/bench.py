@@ -1,0 +1,92 @@
+"""`inpaint bench`: how fast the backends are here, measured on the spot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inpaint.cli import options, screen
+
+if TYPE_CHECKING:
+    from inpaint.bench import BenchResult
+
+
+def bench(
+    generator: options.GeneratorName = None,
+    restarts: Annotated[
+        str | None, typer.Option(metavar="NUMBERS", help="Numbers of restarts R.")
+    ] = None,
+    keep: Annotated[
+        str | None, typer.Option(metavar="NUMBERS", help="Numbers N of observed pixels.")
+    ] = None,
+    threads: Annotated[
+        str | None, typer.Option(metavar="NUMBERS", help="Numbers of threads.")
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="Time for the timing; some seconds of preparation come on top."),
+    ] = None,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="With the peers, at all sizes; takes some ten minutes."),
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="JSON file for the rows and the machine.")
+    ] = None,
+) -> None:
+    """Check that all variants compute the same, then time them against each other."""
+    from inpaint.bench import run_bench, run_full_bench
+    from inpaint.errors import ArgumentError
+    from inpaint.readers import read_generator
+    from inpaint.record import check_writable, write_files
+
+    given: dict[str, Any] = {}
+    for name, text in (("restarts", restarts), ("keeps", keep), ("threads", threads)):
+        if text is not None:
+            given[name] = options.whole_numbers(name, text)
+    if full and given:
+        raise ArgumentError("--full times all sizes; leave --restarts, --keep and --threads out.")
+    if seconds is not None:
+        given["seconds"] = seconds
+    if generator is not None:
+        given["generator"] = read_generator(generator)
+    if output is not None:
+        check_writable(output.parent)
+    with screen.Watch("preparing") as watch:
+        result: BenchResult = (run_full_bench if full else run_bench)(
+            on_progress=lambda share, text: watch.show(share, 1, task=text),
+            cancelled=lambda: watch.stopped,
+            **given,
+        )
+    _print(result)
+    if output is not None:
+        write_files(output.parent, {output.name: (result.to_json() + "\n").encode()})
+        screen.say(f"Wrote {output}.")
+    if result.cancelled:
+        screen.warn("Stopped by Ctrl-C; what was measured so far is shown.")
+        raise typer.Exit(130)
+
+
+def _print(result: BenchResult) -> None:
+    number = screen.number
+    rows = [
+        [
+            row["variant"],
+            *(str(row[name]) for name in ("N", "R", "threads")),
+            *(number(row[name] / 1000, 1) for name in ("median", "min", "max")),
+        ]
+        for row in result.rows
+    ]
+    headings = ["variant", "N", "R", "threads", "median", "min", "max"]
+    title = "Thousand restart-iterations per second"
+    if rows:
+        screen.table(headings, rows, title=title, words="variant")
+    for skipped in result.skipped:
+        screen.say(f"{skipped['variant']} was left out: {skipped['reason']}")
+    machine = result.machine
+    screen.say(
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['instructions']}, load "
+        f"{machine['load_before']:.2f} before and {machine.get('load_after', 0.0):.2f} after."
+    )

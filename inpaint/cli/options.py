@@ -1,0 +1,154 @@
+"""Options that several commands share, and those made from the fields of a configuration."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import types
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import typer
+
+from inpaint.config import PRESETS
+from inpaint.errors import ArgumentError
+from inpaint.run import Run
+
+Source = Annotated[
+    str | None,
+    typer.Argument(
+        help="Image file (.mat, .npz, .npy, .png, .jpg, IDX) or name of a bundled set.",
+        show_default=Run.source,
+    ),
+]
+GeneratorName = Annotated[
+    str | None,
+    typer.Option(
+        "--generator",
+        help="Generator file (.mat, .safetensors) or name of a shipped one.",
+        show_default="the shipped one",
+    ),
+]
+Noise = Annotated[
+    float | None,
+    typer.Option(
+        help="Standard deviation of the noise added to the images, in units of the pixels.",
+        show_default=str(Run.noise),
+    ),
+]
+Images = Annotated[
+    str | None,
+    typer.Option(help="Numbers of the images to restore, such as 0,2-3.", show_default="all"),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        metavar="|".join(PRESETS),
+        help="Settings to begin with; every option given beside it changes one.",
+        show_default="the options' own defaults",
+    ),
+]
+Output = Annotated[
+    Path, typer.Option(help="Folder for the results; earlier ones in it are replaced.")
+]
+OUTPUT = Path("restored")
+
+
+def settings_of(config: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one option per field of a configuration.
+
+    The command takes those that were given as a dict named `settings`. Types, defaults and
+    help come from the configuration, its docstring included, which is their only home.
+
+    Args:
+        config: A dataclass with an "Attributes" section.
+    """
+    hints = get_type_hints(config)
+    texts = _field_texts(config)
+    options = [_option(field, hints[field.name], texts[field.name]) for field in fields(config)]
+    names = [option.name for option in options]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def wrapper(**values: Any) -> None:
+            given = {name: values.pop(name) for name in names}
+            command(**values, settings={k: v for k, v in given.items() if v is not None})
+
+        signature = inspect.signature(command, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.name != "settings"]
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in [*own, *options]]
+        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+        return wrapper
+
+    return decorate
+
+
+def _option(field: Field[Any], hint: Any, text: str) -> inspect.Parameter:
+    """A keyword whose default None means that the option was not given."""
+    kinds = [kind for kind in _alternatives(hint) if kind is not type(None)]
+    kind, metavar, parser = kinds[0], None, None
+    if get_origin(kind) is Literal:
+        kind, metavar = str, "|".join(get_args(kind))
+    elif get_origin(kind) is tuple:
+        kind, metavar, parser = tuple, "NUMBERS", functools.partial(whole_numbers, field.name)
+    elif kind is bool:
+        raise TypeError(f"{field.name} is a flag; such fields have no option yet.")
+    default: str | bool = False
+    if field.default not in (None, MISSING):
+        value = field.default
+        default = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    option = typer.Option(
+        f"--{field.name.replace('_', '-')}",
+        metavar=metavar,
+        parser=parser,
+        help=text,
+        show_default=default,
+    )
+    return inspect.Parameter(
+        field.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[kind | None, option],
+    )
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def _field_texts(config: type) -> dict[str, str]:
+    """What the "Attributes" section of a docstring says of each field."""
+    section = inspect.getdoc(config) or ""
+    section = section.partition("Attributes:\n")[2].partition("\n\n")[0]
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, flags=re.MULTILINE)
+    found = {name: " ".join(text.split()).replace("`", "") for name, text in entries}
+    found = {name: text.replace("None takes", "left out, it takes") for name, text in found.items()}
+    return {field.name: found.get(field.name, "") for field in fields(config)}
+
+
+def whole_numbers(name: str, text: str) -> tuple[int, ...]:
+    """Numbers and ranges of them, such as 0,2-3.
+
+    Args:
+        name: The option, for the message.
+        text: What was given.
+
+    Raises:
+        ArgumentError: If it is something else.
+    """
+    return tuple(_numbers(name, text))
+
+
+def _numbers(name: str, text: str) -> Iterable[int]:
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(-?\d{1,9})(?:-(\d{1,9}))?\s*", part)
+        first, last = match.groups() if match else (None, None)
+        if first is None or (last is not None and not 0 <= int(last) - int(first) < 1_000_000):
+            raise ArgumentError(
+                f"{name} is {text!r}; give whole numbers or ranges of them, such as 0,2-3."
+            )
+        yield from range(int(first), int(last or first) + 1)

@@ -1,0 +1,195 @@
+"""`inpaint restore`: the main job."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inpaint.cli import options, screen
+from inpaint.config import RestoreConfig
+from inpaint.errors import ArgumentError, FileError
+from inpaint.run import Run
+
+if TYPE_CHECKING:
+    from inpaint.comparison import Comparison
+    from inpaint.problem import Problem
+    from inpaint.types import Progress, Restoration
+
+
+@options.settings_of(RestoreConfig)
+def restore(
+    source: options.Source = None,
+    generator: options.GeneratorName = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            help="Number N of leading pixels observed, column after column; the rest is lost.",
+            show_default=str(Run.keep),
+        ),
+    ] = None,
+    noise: options.Noise = None,
+    images: options.Images = None,
+    preset: options.Preset = None,
+    output: options.Output = options.OUTPUT,
+    from_run: Annotated[
+        Path | None,
+        typer.Option(
+            "--from-run",
+            help="Repeat the run of a run.json exactly. SOURCE and --generator then say where "
+            "the inputs lie now, if they were moved.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    settings: dict[str, Any],
+) -> None:
+    """Restore damaged images; write figure.png, restoration.npz and run.json."""
+    given = {"keep": keep, "noise": noise, "images": images, "preset": preset, **settings}
+    if from_run is None:
+        _perform(make_run(source, generator, given), output)
+        return
+    changed = [name for name, value in given.items() if value is not None]
+    if changed:
+        raise ArgumentError(
+            f"--from-run repeats a run as it was, and --{changed[0].replace('_', '-')} would "
+            "change it; leave one of the two out."
+        )
+    _repeat(from_run, source, generator, output)
+
+
+def make_run(source: str | None, generator: str | None, given: dict[str, Any]) -> Run:
+    """What was asked for, the defaults filled in.
+
+    Args:
+        source: SOURCE, if it was given.
+        generator: --generator, if it was given.
+        given: The other options; None where one was not given.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    changes: dict[str, Any] = {name: given.pop(name) for name in ("keep", "noise") if name in given}
+    if "images" in given:
+        changes["numbers"] = options.whole_numbers("images", given.pop("images"))
+    preset = given.pop("preset", None)
+    config = RestoreConfig(**given) if preset is None else RestoreConfig.preset(preset, **given)
+    if source is not None:
+        changes["source"] = source
+    if generator is not None:
+        changes["generator"] = generator
+    return Run(config=config, **changes)
+
+
+def _perform(run: Run, output: Path) -> None:
+    from inpaint.problem import load
+    from inpaint.record import check_writable
+
+    problem = load(run)
+    check_writable(output)
+    _finish(problem, *_restore(problem), output)
+
+
+def _repeat(path: Path, source: str | None, generator: str | None, output: Path) -> None:
+    """Run again what a record says, on inputs that are seen to be the same."""
+    from inpaint.problem import load
+    from inpaint.record import check_inputs, check_writable, read_run
+
+    run, record = read_run(path)
+    run = replace(run, source=source or run.source, generator=generator or run.generator)
+    try:
+        problem = load(run)
+    except FileError as error:
+        raise FileError(
+            f"{error} If an input of {path} was moved, give SOURCE or --generator as well."
+        ) from error
+    check_inputs(problem, record)
+    check_writable(output)
+    restoration, comparison = _restore(problem)
+    if restoration.backend != record.get("backend"):
+        screen.warn(
+            f"The run was recorded with {record.get('backend')} and now ran on "
+            f"{restoration.backend}; costs can differ in the last digits."
+        )
+    before = [image["cost"] for image in record["images"]]
+    now = [row.cost if math.isfinite(row.cost) else None for row in comparison.rows]
+    if now == before:
+        screen.say("The costs are equal to the recorded ones.")
+    else:
+        screen.warn("The costs differ from the recorded ones.")
+    _finish(problem, restoration, comparison, output)
+
+
+def _restore(problem: Problem) -> tuple[Restoration, Comparison]:
+    from inpaint.comparison import compare
+    from inpaint.restore import restore as search
+
+    with screen.Watch("preparing") as watch:
+        restoration = search(
+            problem.measurement,
+            problem.generator,
+            problem.run.config,
+            on_progress=report(watch),
+        )
+    comparison = compare(
+        problem.measurement, problem.generator, restoration, config=problem.run.config
+    )
+    return restoration, comparison
+
+
+def report(watch: screen.Watch, prefix: str = "") -> Callable[[Progress], bool]:
+    """Progress of a restoration for `Watch`."""
+
+    def show(progress: Progress) -> bool:
+        costs = [f"{cost:.2f}" for cost in progress.best_costs.tolist()[:4]]
+        more = " ..." if len(progress.best_costs) > len(costs) else ""
+        return watch.show(
+            progress.step,
+            progress.steps,
+            task=f"{prefix}{progress.stage}",
+            note=f"J {' '.join(costs)}{more}",
+        )
+
+    return show
+
+
+def _finish(
+    problem: Problem, restoration: Restoration, comparison: Comparison, output: Path
+) -> None:
+    from inpaint.record import write_run
+    from inpaint.types import Status
+
+    write_run(output, problem, restoration, comparison)
+    print_rows(comparison)
+    screen.say(
+        f"{problem.image_set.source}: restored in {restoration.seconds:.2f} s with "
+        f"{restoration.backend}: {' '.join(restoration.reasons)}"
+    )
+    screen.say(f"Wrote figure.png, restoration.npz and run.json to {output}.")
+    if bool((restoration.status == Status.CANCELLED).any()):
+        screen.warn("Stopped by Ctrl-C; what was reached so far was written.")
+        raise typer.Exit(130)
+
+
+def print_rows(comparison: Comparison) -> None:
+    """Print the figures of each image."""
+    number = screen.number
+    rows = []
+    for row in comparison.rows:
+        cells = [str(row.number), number(row.cost, 3), row.status.label, number(row.noise_level, 4)]
+        if row.metrics is not None:
+            cells += [
+                number(row.metrics.error, 3),
+                number(row.metrics.psnr, 2),
+                number(row.metrics.psnr_observed, 2),
+                number(row.metrics.psnr_missing, 2),
+                number(row.metrics.ssim, 3),
+                number(row.metrics.ssim_missing, 3),
+            ]
+        rows.append(cells)
+    headings = ["image", "cost J", "status", "noise level"]
+    if len(rows[0]) > len(headings):
+        headings += ["L2 error", "PSNR dB", "observed", "missing", "SSIM", "missing"]
+    screen.table(headings, rows, title=comparison.title, words="status")
