@@ -106,7 +106,8 @@ def _ink(points: np.ndarray, radius: np.ndarray) -> np.ndarray:
     for (x, y), r in zip(points, radius, strict=True):
         covered |= (fine[None, :] - x) ** 2 + (fine[:, None] - y) ** 2 < r * r
     blocks = covered.reshape(_SIZE, _SUPERSAMPLING, _SIZE, _SUPERSAMPLING)
-    return blocks.mean(axis=(1, 3))
+    share: np.ndarray = blocks.mean(axis=(1, 3))
+    return share
 
 
 def bundled_names() -> tuple[str, ...]:

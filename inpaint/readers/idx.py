@@ -11,7 +11,7 @@ import math
 import struct
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -21,6 +21,8 @@ LARGEST = 1 << 30
 """Bytes that an array may take once unpacked: twenty times MNIST's training set."""
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+Stream = BinaryIO | gzip.GzipFile
+
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_RATIO = 1032
 """Deflate shrinks nothing by more than this, so a gzip file that declares more is false."""
@@ -58,7 +60,7 @@ def read_idx(path: str | Path) -> np.ndarray:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _read_array(stream: IO[bytes], path: Path, *, limit: int) -> np.ndarray:
+def _read_array(stream: Stream, path: Path, *, limit: int) -> np.ndarray:
     """The array of an opened IDX file that can hold `limit` bytes at most."""
     dtype, shape = _read_header(stream, path)
     size = math.prod(shape) * dtype.itemsize
@@ -86,7 +88,7 @@ def _read_array(stream: IO[bytes], path: Path, *, limit: int) -> np.ndarray:
     return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
 
-def _read_header(stream: IO[bytes], path: Path) -> tuple[np.dtype, tuple[int, ...]]:
+def _read_header(stream: Stream, path: Path) -> tuple[np.dtype, tuple[int, ...]]:
     """Type and shape of the array."""
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES or magic[3] == 0:

@@ -43,7 +43,8 @@ class Adversarial(nn.Module):
         between = torch.lerp(images, drawn, draws.uniform(len(images), 1)).requires_grad_()
         (slope,) = torch.autograd.grad(self.critic(between).sum(), between, create_graph=True)
         penalty = (slope.norm(dim=1) - 1).square().mean()
-        return (self.critic(drawn) - self.critic(images)).mean() + self._penalty * penalty
+        loss: Tensor = (self.critic(drawn) - self.critic(images)).mean() + self._penalty * penalty
+        return loss
 
     def loss(self, decoder: nn.Module, count: int, draws: Draws) -> Tensor:
         """What the decoder lowers: its images shall be rated high.
@@ -53,4 +54,5 @@ class Adversarial(nn.Module):
             count: Images to draw.
             draws: Randomness of this step.
         """
-        return -self.critic(decoder(draws.normal(count, self._latent_size))).mean()
+        loss: Tensor = -self.critic(decoder(draws.normal(count, self._latent_size))).mean()
+        return loss

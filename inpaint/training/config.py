@@ -89,7 +89,7 @@ class TrainConfig:
                 raise ArgumentError(f"{name} is {sizes!r}; it must be a tuple, such as (128,).")
             for size in sizes:
                 _check_integer(f"a size in {name}", size, 1, 65536)
-        for name, low, high in (
+        for name, lowest, highest in (
             ("learning_rate", 1e-12, 10.0),
             ("inversion_learning_rate", 1e-12, 10.0),
             ("gradient_penalty", 0.0, 1e6),
@@ -97,7 +97,7 @@ class TrainConfig:
             ("augmentation", 0.0, 5.0),
             ("average", 0.0, 0.999999),
         ):
-            _check_number(name, getattr(self, name), low, high)
+            _check_number(name, getattr(self, name), lowest, highest)
 
     @property
     def total_steps(self) -> int:

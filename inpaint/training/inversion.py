@@ -139,4 +139,5 @@ def _solve(
         jacobian = torch.func.vmap(torch.func.jacfwd(decoder))(latents)
         scaled = jacobian * (observed * scale[:, None])[..., None]
         identity = torch.eye(latents.shape[1]).to(latents)
-        return torch.linalg.solve(jacobian.mT @ scaled + 2 * identity, slope)
+        solved: Tensor = torch.linalg.solve(jacobian.mT @ scaled + 2 * identity, slope)
+        return solved

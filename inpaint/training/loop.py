@@ -136,7 +136,8 @@ class _Training:
     def __post_init__(self) -> None:
         config = self.config
         self.digest = digest_images(self.images)
-        self.image_shape = tuple(self.images.shape[1:])
+        channels, height, width = self.images.shape[1:]
+        self.image_shape = (channels, height, width)
         self.images = self.images.to(_device(config.device), torch.float32)
         pixels = math.prod(self.image_shape)
         with torch.random.fork_rng(devices=[]):
@@ -181,7 +182,7 @@ class _Training:
             total = error + OBJECTIVE_WEIGHT * total
         optimizer = self.optimizers["optimizer"]
         optimizer.zero_grad()
-        total.backward()
+        torch.autograd.backward(total)
         if inverting:
             nn.utils.clip_grad_norm_(self.parameters, LARGEST_GRADIENT)
         optimizer.step()
@@ -207,7 +208,7 @@ class _Training:
             images = self._batch(draws, self.config.batch_size).flatten(1)
             loss = self.adversarial.critic_loss(self.decoder, images, draws)
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
         return {"critic": float(loss.detach())}
 

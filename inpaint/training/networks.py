@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaint.generator import Dense, Generator
-from inpaint.training.config import TrainConfig
+from inpaint.training.config import ActivationName, TrainConfig
 
 LEAKY_SLOPE = 0.2
 
@@ -23,18 +23,23 @@ def make_decoder(config: TrainConfig, mean_image: Tensor) -> nn.Sequential:
         config: Sizes and activation.
         mean_image: Mean of the training images. [P]
     """
-    hidden = {
-        "relu": nn.ReLU,
-        "leaky_relu": lambda: nn.LeakyReLU(LEAKY_SLOPE),
-        "tanh": nn.Tanh,
-    }[config.activation]
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise([config.latent_size, *config.hidden]):
-        layers += [nn.Linear(inputs, outputs), hidden()]
+        layers += [nn.Linear(inputs, outputs), _activation(config.activation)]
     last = nn.Linear((config.latent_size, *config.hidden)[-1], len(mean_image))
     with torch.no_grad():
         last.bias.copy_(mean_image.clamp(0.02, 0.98).logit())
     return nn.Sequential(*layers, last, nn.Sigmoid())
+
+
+def _activation(name: ActivationName) -> nn.Module:
+    match name:
+        case "relu":
+            return nn.ReLU()
+        case "leaky_relu":
+            return nn.LeakyReLU(LEAKY_SLOPE)
+        case "tanh":
+            return nn.Tanh()
 
 
 def make_perceptron(sizes: Sequence[int], *, slope: float = 0.0) -> nn.Sequential:

@@ -55,4 +55,5 @@ class Variational(nn.Module):
         misfit = (decoder(latents) - images).square().sum(1)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
         reconstruction = 0.5 * misfit / self.variance + images.shape[1] * self.log_sigma
-        return (reconstruction + divergence).mean()
+        loss: Tensor = (reconstruction + divergence).mean()
+        return loss
