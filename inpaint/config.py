@@ -37,8 +37,8 @@ SOLVER_DEFAULTS: dict[str, SolverDefaults] = {
 }
 
 
-OPTIONAL = ("steps", "patience", "learning_rate", "schedule")
-"""Fields that may stay open, for the solver's own value."""
+OPTIONAL = ("steps", "patience", "learning_rate", "schedule", "budget", "stop_after")
+"""Fields that may be None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,12 @@ class RestoreConfig:
         patience: See `tolerance`; None takes the solver's own. L-BFGS counts the steps that
             its line search accepts.
         polish: Restarts of lowest cost that L-BFGS follows further at the end; 0 polishes none.
+        rounds: How often all of this is done, each time with the next latent vectors of the
+            seed's stream.
+        budget: Seconds that the search may take; it then does as many rounds as fit, and
+            `rounds` is ignored. None does `rounds` rounds.
+        stop_after: Steps after which the search is cut short, as a time budget or a
+            cancellation did; None lets it end by itself.
         seed: All randomness follows from it.
         backend: "cpp", "torch", or "auto" for the first of them that can serve.
         dtype: Precision of the computation.
@@ -76,6 +82,9 @@ class RestoreConfig:
     tolerance: float = 1e-3
     patience: int | None = None
     polish: int = 0
+    rounds: int = 1
+    budget: float | None = None
+    stop_after: int | None = None
     seed: int = 0
     backend: BackendName = "auto"
     dtype: DtypeName = "float32"
@@ -89,6 +98,8 @@ class RestoreConfig:
             ("steps", 1, 10_000_000),
             ("patience", 1, 10_000_000),
             ("polish", 0, 1_000_000),
+            ("rounds", 1, 1_000_000),
+            ("stop_after", 1, 10_000_000),
             ("seed", 0, 2**63 - 1),
             ("threads", 0, 1024),
         ):
@@ -98,8 +109,9 @@ class RestoreConfig:
         _check_choice("dtype", self.dtype, DTYPES)
         if self.schedule is not None:
             _check_choice("schedule", self.schedule, SCHEDULES)
-        if self.learning_rate is not None:
-            _check_number("learning_rate", self.learning_rate, positive=True)
+        for name in ("learning_rate", "budget"):
+            if getattr(self, name) is not None:
+                _check_number(name, getattr(self, name), positive=True)
         _check_number("tolerance", self.tolerance, positive=False)
 
     @classmethod

@@ -11,24 +11,33 @@ from torch import Tensor
 from inpaint.errors import ShapeError
 
 
-def draw_latents(seed: int, numbers: Sequence[int], count: int, latent_size: int) -> Tensor:
-    """Draw standard normal latent vectors, each image from a stream of its own.
+class LatentStream:
+    """Standard normal latent vectors, each image's from a stream of its own.
 
     A vector depends on the seed, the image's number and its own place in the stream, and on
-    nothing else: drawing more leaves the first ones as they were.
+    nothing else, such as how many are drawn at a time.
 
     Args:
         seed: Seed of the restoration.
         numbers: Number of each image in its source. B of them
-        count: Vectors per image.
         latent_size: D.
-
-    Returns:
-        float64 [B, count, D]
     """
-    streams = [np.random.Generator(np.random.Philox(key=[seed, number])) for number in numbers]
-    draws = [stream.standard_normal((count, latent_size)) for stream in streams]
-    return torch.from_numpy(np.stack(draws))
+
+    def __init__(self, seed: int, numbers: Sequence[int], latent_size: int) -> None:
+        self._size = latent_size
+        self._streams = [
+            np.random.Generator(np.random.Philox(key=[seed, number])) for number in numbers
+        ]
+
+    def draw(self, count: int) -> Tensor:
+        """The next `count` vectors of each image. float64 [B, count, D]"""
+        draws = [stream.standard_normal((count, self._size)) for stream in self._streams]
+        return torch.from_numpy(np.stack(draws))
+
+
+def draw_latents(seed: int, numbers: Sequence[int], count: int, latent_size: int) -> Tensor:
+    """The first `count` vectors of each image's stream. float64 [B, count, D]"""
+    return LatentStream(seed, numbers, latent_size).draw(count)
 
 
 def screen(cost: Callable[[Tensor], Tensor], latents: Tensor, restarts: int) -> Tensor:

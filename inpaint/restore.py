@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,12 +11,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from inpaint import restarts
 from inpaint.backends import Backend, choose
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.generator import AnyGenerator
 from inpaint.objective import Objective, make_objective
+from inpaint.restarts import LatentStream, screen, select_best
 from inpaint.solvers import Solver, SolveState, make_solver, start
 from inpaint.types import Measurement, Progress, Restoration, Status
 
@@ -57,19 +58,16 @@ def restore(
     _validate(measurement, generator, latents)
     dtype = torch.float32 if config.dtype == "float32" else torch.float64
     objective = make_objective(measurement, generator, dtype=dtype, device=_device(config.device))
-    backend = choose(config, objective)
-    run = _Run(backend, objective, began, on_progress)
-
+    search = _Search(config, choose(config, objective), objective, began, on_progress)
     if latents is None:
-        starts = _draw(config, measurement, run, generator.latent_size)
+        stream = LatentStream(config.seed, measurement.numbers, generator.latent_size)
+        result = search.run(stream)
     else:
-        starts = latents.to(objective.target).contiguous()
-    state, history = run.descend(make_solver(config), starts, stage="descent")
-    if config.polish and not run.cancelled:
-        state, history = _polish(config, run, state, history)
+        result = search.round(latents.to(objective.target).contiguous())
 
+    state = result.state
     costs = torch.where(state.status == Status.NON_FINITE, torch.inf, state.best_costs)
-    best = restarts.select_best(costs)
+    best = select_best(costs)
     chosen = state.best_latents[torch.arange(len(best)), best]
     with torch.no_grad():
         images = generator.to(dtype=dtype, device=objective.target.device)(chosen)
@@ -77,49 +75,119 @@ def restore(
         images=images.cpu(),
         latents=state.best_latents.cpu(),
         costs=costs.cpu(),
-        history=history.cpu(),
+        history=result.history.cpu(),
         status=state.status.cpu(),
         best=best.cpu(),
         noise_level=objective.noise_level(chosen[:, None])[:, 0].cpu(),
         evaluations=state.evaluations.cpu(),
-        backend=backend.label,
-        reasons=backend.reasons,
+        backend=search.backend.label,
+        reasons=search.backend.reasons,
         seconds=time.perf_counter() - began,
+        config=result.config,
     )
 
 
+@dataclass(frozen=True)
+class _Result:
+    """What one or more rounds found, and the settings that find it again."""
+
+    state: SolveState
+    history: Tensor  # [S + 1, B, R]
+    config: RestoreConfig
+
+    def joined(self, other: _Result) -> _Result:
+        """Both sets of restarts, these ones first; the shorter curves stay at their end."""
+        steps = max(len(self.history), len(other.history))
+        curves = [
+            torch.cat([x.history, x.history[-1:].expand(steps - len(x.history), -1, -1)])
+            for x in (self, other)
+        ]
+        config = replace(self.config, rounds=self.config.rounds + other.config.rounds)
+        return _Result(self.state.joined(other.state), torch.cat(curves, dim=2), config)
+
+
 @dataclass
-class _Run:
+class _Search:
     """One restoration under way: what runs, for how long, and whether it shall go on."""
 
+    config: RestoreConfig
     backend: Backend
     objective: Objective
     began: float
     on_progress: OnProgress | None
     cancelled: bool = False
 
+    def run(self, stream: LatentStream) -> _Result:
+        """Do the rounds that are asked for, or those that the budget allows."""
+        result = self.round(self.draw(stream))
+        while not self.ended and (self.config.budget or result.config.rounds < self.config.rounds):
+            another = self.round(self.draw(stream))
+            # A round that was cut short could not be repeated: it is dropped.
+            if not self.ended:
+                result = result.joined(another)
+        return result
+
+    @property
+    def ended(self) -> bool:
+        """Whether the caller or the time budget ended the search."""
+        return self.cancelled or self.remaining <= 0
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left of the budget."""
+        if self.config.budget is None:
+            return math.inf
+        return self.began + self.config.budget - time.perf_counter()
+
+    def draw(self, stream: LatentStream) -> Tensor:
+        """Starting points of one round: drawn, and screened if asked for. [B, R, D]"""
+        count = max(self.config.restarts, self.config.screen)
+        drawn = stream.draw(count).to(self.objective.target)
+        if count == self.config.restarts:
+            return drawn
+        cost = partial(self.backend.cost, self.objective)
+        return screen(cost, drawn, self.config.restarts)
+
+    def round(self, starts: Tensor) -> _Result:
+        """Follow the starting points down, then polish the best. starts: [B, R, D]"""
+        state, history = self.descend(make_solver(self.config), starts, stage="descent")
+        config = replace(self.config, budget=None, rounds=1)
+        if self.ended:
+            return _Result(state, history, replace(config, stop_after=max(1, state.step), polish=0))
+        if not self.config.polish:
+            return _Result(state, history, config)
+        polished = _polish(self, state, history)
+        if self.ended:
+            return _Result(state, history, replace(config, polish=0))
+        return _Result(*polished, config)
+
     def descend(self, solver: Solver, latents: Tensor, *, stage: str) -> tuple[SolveState, Tensor]:
-        """Follow all starting points down, in chunks of about `CHUNK_SECONDS`.
+        """Follow starting points down, in chunks short enough to heed an end soon.
 
         Returns:
             The final state, and the costs met: at the start, and after each step. [S + 1, B, R]
         """
         state = start(solver, latents)
+        steps = min(solver.steps, self.config.stop_after or solver.steps)
         met: list[Tensor] = []
         chunk = 1
         try:
-            while state.step < solver.steps and state.running.any() and not self.cancelled:
+            while state.step < steps and state.running.any() and not (self.ended and state.step):
                 clock = time.perf_counter()
-                steps = min(chunk, solver.steps - state.step)
-                state, history = self.backend.advance(self.objective, solver, state, steps)
+                count = min(chunk, steps - state.step)
+                state, history = self.backend.advance(self.objective, solver, state, count)
                 met.append(history)
-                self.report(stage, state.step, solver.steps, state.best_costs.amin(1))
-                chunk = _next_chunk(steps, time.perf_counter() - clock)
+                self.report(stage, state.step, steps, state.best_costs.amin(1))
+                seconds = max(time.perf_counter() - clock, 1e-6)
+                affordable = count * min(CHUNK_SECONDS, self.remaining / 2) / seconds
+                chunk = max(1, min(4 * count, int(affordable)))
         except KeyboardInterrupt:
             self.cancelled = True
-        status = Status.CANCELLED if self.cancelled else Status.MAX_STEPS
+        status = Status.MAX_STEPS if state.step == solver.steps else Status.CANCELLED
         state = self.backend.finish(self.objective, solver, state, status)
-        return state, torch.cat([*met, state.costs[None]])
+        # The last chunk may go on after the last restart has stopped.
+        taken = int(state.evaluations.max())
+        return state, torch.cat([torch.cat(met)[:taken], state.costs[None]])
 
     def report(self, stage: str, step: int, steps: int, best_costs: Tensor) -> None:
         """Tell the caller, who may answer False to end the search."""
@@ -130,15 +198,15 @@ class _Run:
             self.cancelled = True
 
 
-def _polish(
-    config: RestoreConfig, run: _Run, state: SolveState, history: Tensor
-) -> tuple[SolveState, Tensor]:
+def _polish(search: _Search, state: SolveState, history: Tensor) -> tuple[SolveState, Tensor]:
     """Follow each image's best restarts further down with L-BFGS; the others stay."""
-    solver = make_solver(replace(config, solver="lbfgs", steps=None, patience=None).resolved())
+    solver = make_solver(
+        replace(search.config, solver="lbfgs", steps=None, patience=None).resolved()
+    )
     costs = torch.where(state.status == Status.NON_FINITE, torch.inf, state.best_costs)
-    chosen = costs.argsort(dim=1, stable=True)[:, : config.polish]
+    chosen = costs.argsort(dim=1, stable=True)[:, : search.config.polish]
     vectors = chosen[..., None].expand(-1, -1, state.latents.shape[2])
-    polished, met = run.descend(solver, state.best_latents.gather(1, vectors), stage="polish")
+    polished, met = search.descend(solver, state.best_latents.gather(1, vectors), stage="polish")
     better = torch.where(polished.status == Status.NON_FINITE, torch.inf, polished.best_costs)
     rest = state.best_costs.expand(len(met), *state.best_costs.shape)
     state = replace(
@@ -150,21 +218,6 @@ def _polish(
     )
     curves = rest.scatter(2, chosen.expand(len(met), *chosen.shape), met)
     return state, torch.cat([history, curves])
-
-
-def _next_chunk(steps: int, seconds: float) -> int:
-    """Steps that the next chunk takes, at most four times as many as the last one."""
-    return max(1, min(4 * steps, int(steps * CHUNK_SECONDS / max(seconds, 1e-6))))
-
-
-def _draw(config: RestoreConfig, measurement: Measurement, run: _Run, latent_size: int) -> Tensor:
-    """Starting points of all images: drawn, and screened if the settings say so. [B, R, D]"""
-    count = max(config.restarts, config.screen)
-    drawn = restarts.draw_latents(config.seed, measurement.numbers, count, latent_size)
-    drawn = drawn.to(run.objective.target)
-    if count == config.restarts:
-        return drawn
-    return restarts.screen(partial(run.backend.cost, run.objective), drawn, config.restarts)
 
 
 def _device(name: str) -> torch.device:

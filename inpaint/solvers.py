@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import torch
@@ -162,6 +162,13 @@ class SolveState:
     def running(self) -> Tensor:
         """Whether a restart still takes steps. [B, R]"""
         return self.status == Status.RUNNING
+
+    def joined(self, other: SolveState) -> SolveState:
+        """The restarts of both states side by side, these ones first."""
+        step = max(self.step, other.step)
+        names = [field.name for field in fields(self) if field.name != "step"]
+        pairs = [(getattr(self, name), getattr(other, name)) for name in names]
+        return SolveState(step, *(torch.cat(pair, dim=1) for pair in pairs))
 
 
 def start(solver: Solver, latents: Tensor) -> SolveState:

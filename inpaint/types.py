@@ -10,6 +10,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from inpaint.config import RestoreConfig
+
 
 class Operator(Protocol):
     """What is observed of an image: a linear map from images to measurements."""
@@ -149,6 +151,8 @@ class Restoration:
         backend: What ran, such as "cpp (avx512)" or "torch (cpu)".
         reasons: Why the backend was chosen, for the record.
         seconds: Wall time of the whole call.
+        config: Settings that repeat this result: a time budget or a cancellation is replaced
+            by the rounds and steps that it allowed.
     """
 
     images: Tensor
@@ -162,6 +166,7 @@ class Restoration:
     backend: str
     reasons: tuple[str, ...]
     seconds: float
+    config: RestoreConfig
 
     @property
     def best_costs(self) -> Tensor:

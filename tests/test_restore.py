@@ -183,7 +183,10 @@ def test_the_noise_level_is_found(published: Generator, eights: ImageSet) -> Non
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_is_a_valid_configuration(preset: str) -> None:
     config = RestoreConfig.preset(preset).resolved()
-    assert None not in vars(config).values()
+    assert {name for name, value in vars(config).items() if value is None} <= {
+        "budget",
+        "stop_after",
+    }
 
 
 def test_bad_settings_name_argument_value_and_way_out() -> None:
@@ -223,3 +226,41 @@ def test_things_that_do_not_fit_are_refused(small_generator: Generator) -> None:
         restore(measurement, other)
     with pytest.raises(ArgumentError, match="device is 'moon'"):
         restore(measurement, small_generator, RestoreConfig(device="moon"))
+
+
+def test_rounds_take_up_where_the_stream_stopped() -> None:
+    measurement, generator = some_measurement(shared=True), random_generator()
+    once = restore(measurement, generator, EXACT)
+    twice = restore(measurement, generator, replace(EXACT, rounds=2))
+    assert twice.latents.shape[1] == 2 * once.latents.shape[1]
+    assert torch.equal(twice.latents[:, :4], once.latents)
+    assert (twice.best_costs <= once.best_costs).all()
+    assert twice.history.shape[1:] == twice.costs.shape
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        replace(EXACT, budget=0.2),
+        replace(EXACT, budget=1e-6),
+        replace(EXACT, budget=0.2, solver="adam", steps=10**6, tolerance=0.0),
+        replace(EXACT, budget=0.2, solver="adam", steps=50, polish=2),
+    ],
+    ids=["many rounds", "no time", "a cut round", "polish"],
+)
+def test_a_time_budget_is_recorded_so_that_it_can_be_repeated(config: RestoreConfig) -> None:
+    measurement, generator = some_measurement(shared=True), random_generator()
+    result = restore(measurement, generator, config)
+    assert result.config.budget is None
+    assert torch.isfinite(result.best_costs).all()
+    again = restore(measurement, generator, result.config)
+    assert same(result, again)
+    assert torch.equal(result.history, again.history)
+
+
+def test_a_cancelled_search_can_be_repeated_too() -> None:
+    measurement, generator = some_measurement(shared=True), random_generator()
+    config = replace(EXACT, solver="adam", steps=10**6, tolerance=0.0, schedule="cosine")
+    calls = iter([True, True, True, False])
+    result = restore(measurement, generator, config, on_progress=lambda _: next(calls))
+    assert same(result, restore(measurement, generator, result.config))
