@@ -94,7 +94,7 @@ def test_the_second_stage_lowers_the_restoration_error(images: Tensor) -> None:
     figures = []
     for step in range(40):
         generator = to_generator(decoder, config, (1, 28, 28))
-        latents = inversion.search(generator, damaged, Draws(0, step, "cpu"))
+        latents = inversion.search(generator, damaged, Draws(0, step, "cpu"), 4)
         loss, figure = inversion.loss(decoder, latents, damaged)
         optimizer.zero_grad()
         loss.backward()

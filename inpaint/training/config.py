@@ -30,6 +30,7 @@ class TrainConfig:
             restored well by searching the latent space; 0 leaves it out.
         batch_size: Images of a step of the first stage.
         inversion_batch: Damaged images restored in a step of the second stage.
+        inversion_restarts: Starting points of the search for the latent vector of each.
         learning_rate: Of the first stage; a short rise, then a cosine down to 1 %.
         inversion_learning_rate: The same of the second stage.
         encoder_hidden: Sizes of the encoder's hidden layers (variational, hybrid).
@@ -55,6 +56,7 @@ class TrainConfig:
     inversion_steps: int = 1000
     batch_size: int = 128
     inversion_batch: int = 64
+    inversion_restarts: int = 4
     learning_rate: float = 1e-3
     inversion_learning_rate: float = 1e-3
     encoder_hidden: tuple[int, ...] = (512, 256)
@@ -78,6 +80,7 @@ class TrainConfig:
             ("inversion_steps", 0, 100_000_000),
             ("batch_size", 1, 1_000_000),
             ("inversion_batch", 1, 1_000_000),
+            ("inversion_restarts", 1, 1000),
             ("critic_steps", 1, 1000),
             ("seed", 0, 2**63 - 1),
             ("checkpoint_every", 1, 100_000_000),

@@ -26,9 +26,7 @@ from inpaint.training.randomness import Draws
 from inpaint.types import Measurement
 
 CANDIDATES = 1000
-RESTARTS = 4
 SEARCH = RestoreConfig(
-    restarts=RESTARTS,
     screen=0,
     solver="adam",
     steps=30,
@@ -85,7 +83,7 @@ def damage(images: Tensor, draws: Draws) -> Damaged:
     return Damaged(ideal, (ideal + level * draws.normal(*ideal.shape)) * mask, mask)
 
 
-def search(generator: Generator, damaged: Damaged, draws: Draws) -> Tensor:
+def search(generator: Generator, damaged: Damaged, draws: Draws, restarts: int) -> Tensor:
     """The latent vector of lowest J that a short search finds for each image, [B, D]."""
     candidates = draws.normal(CANDIDATES, generator.latent_size)
     pixels = generator.pixels(candidates)
@@ -94,7 +92,7 @@ def search(generator: Generator, damaged: Damaged, draws: Draws) -> Tensor:
     misfit = values.square().sum(1, keepdim=True) - 2 * values @ pixels.T
     misfit = (misfit + observed @ pixels.square().T).clamp(min=1e-6)
     costs = observed.sum(1, keepdim=True) * misfit.log() + candidates.square().sum(1)
-    starts = candidates[costs.topk(RESTARTS, dim=1, largest=False).indices]
+    starts = candidates[costs.topk(restarts, dim=1, largest=False).indices]
     shape = (len(values), *generator.image_shape)
     mask = Mask(observed.view(shape).bool())
     config = replace(SEARCH, device=str(values.device))

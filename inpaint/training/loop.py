@@ -236,7 +236,7 @@ class _Training:
         images = self._batch(draws, self.config.inversion_batch)
         damaged = inversion.damage(images, draws)
         generator = to_generator(self.decoder, self.config, self.image_shape)
-        latents = inversion.search(generator, damaged, draws)
+        latents = inversion.search(generator, damaged, draws, self.config.inversion_restarts)
         return inversion.loss(self.decoder, latents, damaged)
 
     def _learning_rate(self) -> float:
