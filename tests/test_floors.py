@@ -12,7 +12,7 @@ FLOORS = [
     ("solvers", "restarts"),
     ("backends",),
     ("restore",),
-    ("readers", "examples", "pretrained", "comparison", "training", "figures", "sheet"),
+    ("readers", "examples", "pretrained", "modes", "verdict", "comparison", "training", "figures", "sheet"),
     ("problem", "bench"),
     ("record", "sweep"),
     ("cli", "__main__"),
