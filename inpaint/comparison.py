@@ -112,7 +112,7 @@ def compare(
         measurement: What was restored. B images
         generator: What restored it.
         restoration: The result for the same B images.
-        config: The settings, to be named in the heading.
+        config: Settings named in the heading, if not those that repeat the restoration.
 
     Raises:
         ShapeError: If measurement and restoration are not of equally many images.
@@ -123,7 +123,8 @@ def compare(
             f"{len(restoration.images)}; give the two that belong together."
         )
     rows = tuple(_row(measurement, restoration, index) for index in range(len(measurement)))
-    return Comparison(rows, _title(measurement), _settings(generator, restoration, config))
+    settings = _settings(generator, restoration, config or restoration.config)
+    return Comparison(rows, _title(measurement), settings)
 
 
 def _row(measurement: Measurement, restoration: Restoration, index: int) -> Row:
@@ -170,21 +171,22 @@ def _title(measurement: Measurement) -> str:
     return f"N = {number} of {observed[0].numel()} {unit} observed"
 
 
-def _settings(
-    generator: AnyGenerator, restoration: Restoration, config: RestoreConfig | None
-) -> str:
-    entries, _, restarts = restoration.history.shape
-    if config is None:
-        parts = [_plural(restarts, "restart"), _plural(entries - 1, "step")]
-    else:
-        config = config.resolved()
-        screened = f" screened from {config.screen}" if config.screen > restarts else ""
-        parts = [_plural(restarts, "restart") + screened, config.solver]
-        parts.append(f"at most {_plural(config.steps or entries - 1, 'step')}")
-        if config.solver != "lbfgs":
-            parts.append(f"learning rate {config.learning_rate:g} {config.schedule}")
-        parts.append(f"seed {config.seed}")
-    return ", ".join([*parts, f"generator {generator.name}", restoration.backend])
+def _settings(generator: AnyGenerator, restoration: Restoration, config: RestoreConfig) -> str:
+    config = config.resolved()
+    restarts = restoration.costs.shape[1]
+    drawn = config.screen * config.rounds
+    screened = f" screened from {drawn}" if drawn > restarts else ""
+    parts = [
+        _plural(restarts, "restart") + screened,
+        config.solver,
+        f"at most {_plural(config.stop_after or config.steps or 0, 'step')}",
+        f"seed {config.seed}",
+        f"generator {generator.name}",
+        restoration.backend,
+    ]
+    if config.solver != "lbfgs":
+        parts.insert(2, f"learning rate {config.learning_rate:g} {config.schedule}")
+    return ", ".join(parts)
 
 
 def _plural(count: int, noun: str) -> str:

@@ -46,7 +46,7 @@ def describe_run(
         restoration: The result.
         comparison: The result beside the ideal, if it was made already.
     """
-    run = replace(problem.run, config=problem.run.config.resolved())
+    run = replace(problem.run, config=restoration.config.resolved())
     if comparison is None:
         comparison = compare(problem.measurement, problem.generator, restoration)
     return {

@@ -6,8 +6,10 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from inpaint.comparison import Comparison, compare
+from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError
 from inpaint.problem import Problem, pose
 from inpaint.restore import restore
@@ -108,19 +110,26 @@ def sweep(
         for keep in keeps
     ]
     points: list[Point] = []
+    cancelled = False
+
+    def report(index: int, progress: Progress) -> bool:
+        nonlocal cancelled
+        cancelled = on_progress is not None and on_progress(index, progress) is False
+        return not cancelled
+
     for index, part in enumerate(problems):
+        config = part.run.config
         restoration = restore(
-            part.measurement,
-            part.generator,
-            part.run.config,
-            on_progress=None if on_progress is None else _at(on_progress, index),
+            part.measurement, part.generator, config, on_progress=partial(report, index)
         )
-        comparison = compare(part.measurement, part.generator, restoration, config=part.run.config)
+        comparison = compare(part.measurement, part.generator, restoration)
         points.append(Point(part, restoration, comparison))
-        if bool((restoration.status == Status.CANCELLED).any()):
+        if cancelled or _interrupted(restoration, config):
             return Sweep(tuple(points), cancelled=True)
     return Sweep(tuple(points))
 
 
-def _at(on_progress: OnProgress, index: int) -> Callable[[Progress], bool | None]:
-    return lambda progress: on_progress(index, progress)
+def _interrupted(restoration: Restoration, config: RestoreConfig) -> bool:
+    """Whether Ctrl-C, and not the settings, cut a restoration short."""
+    cut = bool((restoration.status == Status.CANCELLED).any())
+    return cut and config.stop_after is None and config.budget is None

@@ -37,6 +37,7 @@ def make_case(images=2, *, shape=(1, 28, 28), restarts=5, steps=20, known=True, 
         backend="torch (cpu)",
         reasons=("torch was asked for.",),
         seconds=1.0,
+        config=RestoreConfig(seed=7, restarts=restarts, screen=10, steps=steps),
     )
     measurement = Measurement(mask.apply(ideal), mask, ideal if known else None)
     return measurement, generator, restoration
@@ -44,9 +45,10 @@ def make_case(images=2, *, shape=(1, 28, 28), restarts=5, steps=20, known=True, 
 
 def test_rows_hold_the_columns_as_data():
     measurement, generator, restoration = make_case()
-    comparison = compare(measurement, generator, restoration, config=RestoreConfig(seed=7))
+    comparison = compare(measurement, generator, restoration)
     assert comparison.title == "N = 392 of 784 pixels observed"
     assert "seed 7" in comparison.settings
+    assert "5 restarts screened from 10" in comparison.settings
     assert "made-up" in comparison.settings
     for index, row in enumerate(comparison.rows):
         assert torch.equal(row.ideal, measurement.ideal[index])

@@ -24,9 +24,10 @@ class _Group(TyperGroup):
     """The commands, with every foreseen error as one sentence."""
 
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> Any:  # type: ignore[override]
+        words = list(sys.argv[1:] if args is None else args) or ["--help"]
         extra["standalone_mode"] = False
         try:
-            status = super().main(args, **extra)
+            status = super().main(words, **extra)
         except InpaintError as error:
             _leave(str(error), USAGE_ERROR)
         except typer.TyperException as error:
@@ -52,7 +53,6 @@ app = typer.Typer(
     help="Restore damaged images by searching the latent space of a generator.",
     add_completion=False,
     pretty_exceptions_enable=False,
-    no_args_is_help=True,
 )
 for _command in (
     restore.restore,

@@ -25,8 +25,10 @@ def bench(
         str | None, typer.Option(metavar="NUMBERS", help="Numbers of threads.")
     ] = None,
     seconds: Annotated[
-        float | None,
-        typer.Option(help="Time for the timing; some seconds of preparation come on top."),
+        str | None,
+        typer.Option(
+            metavar="NUMBER", help="Time for the timing; some seconds of preparation come on top."
+        ),
     ] = None,
     full: Annotated[
         bool,
@@ -41,6 +43,7 @@ def bench(
     from inpaint.errors import ArgumentError
     from inpaint.readers import read_generator
     from inpaint.record import check_writable, write_files
+    from inpaint.run import default_generator
 
     given: dict[str, Any] = {}
     for name, text in (("restarts", restarts), ("keeps", keep), ("threads", threads)):
@@ -49,9 +52,8 @@ def bench(
     if full and given:
         raise ArgumentError("--full times all sizes; leave --restarts, --keep and --threads out.")
     if seconds is not None:
-        given["seconds"] = seconds
-    if generator is not None:
-        given["generator"] = read_generator(generator)
+        given["seconds"] = options.real_number("seconds", seconds)
+    given["generator"] = read_generator(generator or default_generator())
     if output is not None:
         check_writable(output.parent)
     with screen.Watch("preparing") as watch:

@@ -7,7 +7,7 @@ import inspect
 import re
 import types
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -33,15 +33,20 @@ GeneratorName = Annotated[
     ),
 ]
 Noise = Annotated[
-    float | None,
+    str | None,
     typer.Option(
+        metavar="NUMBER",
         help="Standard deviation of the noise added to the images, in units of the pixels.",
         show_default=str(Run.noise),
     ),
 ]
 Images = Annotated[
     str | None,
-    typer.Option(help="Numbers of the images to restore, such as 0,2-3.", show_default="all"),
+    typer.Option(
+        metavar="NUMBERS",
+        help="Numbers of the images to restore, such as 0,2-3.",
+        show_default="all",
+    ),
 ]
 Preset = Annotated[
     str | None,
@@ -68,14 +73,19 @@ def settings_of(config: type) -> Callable[[Callable[..., None]], Callable[..., N
     """
     hints = get_type_hints(config)
     texts = _field_texts(config)
-    options = [_option(field, hints[field.name], texts[field.name]) for field in fields(config)]
-    names = [option.name for option in options]
+    kinds = {field.name: _Kind.of(hints[field.name]) for field in fields(config)}
+    options = [_option(field, kinds[field.name], texts[field.name]) for field in fields(config)]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def wrapper(**values: Any) -> None:
-            given = {name: values.pop(name) for name in names}
-            command(**values, settings={k: v for k, v in given.items() if v is not None})
+            given = {name: values.pop(name) for name in kinds}
+            settings = {
+                name: kinds[name].read(name, text)
+                for name, text in given.items()
+                if text is not None
+            }
+            command(**values, settings=settings)
 
         signature = inspect.signature(command, eval_str=True)
         own = [p for p in signature.parameters.values() if p.name != "settings"]
@@ -87,37 +97,51 @@ def settings_of(config: type) -> Callable[[Callable[..., None]], Callable[..., N
     return decorate
 
 
-def _option(field: Field[Any], hint: Any, text: str) -> inspect.Parameter:
+@dataclass(frozen=True)
+class _Kind:
+    """How an option's text becomes a field's value.
+
+    Attributes:
+        metavar: What stands for the value in the help.
+        read: From the option's name and its text.
+    """
+
+    metavar: str
+    read: Callable[[str, str], Any]
+
+    @classmethod
+    def of(cls, hint: Any) -> _Kind:
+        """The kind of a field's type, which may be optional."""
+        if get_origin(hint) in (Union, types.UnionType):
+            (hint,) = (kind for kind in get_args(hint) if kind is not type(None))
+        if get_origin(hint) is Literal:
+            # The configuration itself refuses what is none of its choices.
+            return cls("|".join(get_args(hint)), lambda name, text: text)
+        if get_origin(hint) is tuple:
+            return cls("NUMBERS", whole_numbers)
+        known = {
+            int: cls("INTEGER", whole_number),
+            float: cls("NUMBER", real_number),
+            str: cls("TEXT", lambda name, text: text),
+        }
+        return known[hint]
+
+
+def _option(field: Field[Any], kind: _Kind, text: str) -> inspect.Parameter:
     """A keyword whose default None means that the option was not given."""
-    kinds = [kind for kind in _alternatives(hint) if kind is not type(None)]
-    kind, metavar, parser = kinds[0], None, None
-    if get_origin(kind) is Literal:
-        kind, metavar = str, "|".join(get_args(kind))
-    elif get_origin(kind) is tuple:
-        kind, metavar, parser = tuple, "NUMBERS", functools.partial(whole_numbers, field.name)
-    elif kind is bool:
-        raise TypeError(f"{field.name} is a flag; such fields have no option yet.")
     default: str | bool = False
-    if field.default not in (None, MISSING):
+    if field.default is not MISSING and field.default is not None:
         value = field.default
         default = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
     option = typer.Option(
-        f"--{field.name.replace('_', '-')}",
-        metavar=metavar,
-        parser=parser,
-        help=text,
-        show_default=default,
+        f"--{field.name.replace('_', '-')}", metavar=kind.metavar, help=text, show_default=default
     )
     return inspect.Parameter(
         field.name,
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
-        annotation=Annotated[kind | None, option],
+        annotation=Annotated[str | None, option],
     )
-
-
-def _alternatives(hint: Any) -> tuple[Any, ...]:
-    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
 def _field_texts(config: type) -> dict[str, str]:
@@ -128,6 +152,30 @@ def _field_texts(config: type) -> dict[str, str]:
     found = {name: " ".join(text.split()).replace("`", "") for name, text in entries}
     found = {name: text.replace("None takes", "left out, it takes") for name, text in found.items()}
     return {field.name: found.get(field.name, "") for field in fields(config)}
+
+
+def whole_number(name: str, text: str) -> int:
+    """An option's text as a whole number.
+
+    Raises:
+        ArgumentError: If it is something else.
+    """
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ArgumentError(f"{name} is {text!r}; give a whole number, such as 8.") from error
+
+
+def real_number(name: str, text: str) -> float:
+    """An option's text as a number.
+
+    Raises:
+        ArgumentError: If it is something else.
+    """
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ArgumentError(f"{name} is {text!r}; give a number, such as 0.1.") from error
 
 
 def whole_numbers(name: str, text: str) -> tuple[int, ...]:

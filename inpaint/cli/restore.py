@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,8 +26,9 @@ def restore(
     source: options.Source = None,
     generator: options.GeneratorName = None,
     keep: Annotated[
-        int | None,
+        str | None,
         typer.Option(
+            metavar="INTEGER",
             help="Number N of leading pixels observed, column after column; the rest is lost.",
             show_default=str(Run.keep),
         ),
@@ -71,7 +72,11 @@ def make_run(source: str | None, generator: str | None, given: dict[str, Any]) -
         given: The other options; None where one was not given.
     """
     given = {name: value for name, value in given.items() if value is not None}
-    changes: dict[str, Any] = {name: given.pop(name) for name in ("keep", "noise") if name in given}
+    changes: dict[str, Any] = {}
+    if "keep" in given:
+        changes["keep"] = options.whole_number("keep", given.pop("keep"))
+    if "noise" in given:
+        changes["noise"] = options.real_number("noise", given.pop("noise"))
     if "images" in given:
         changes["numbers"] = options.whole_numbers("images", given.pop("images"))
     preset = given.pop("preset", None)
@@ -89,7 +94,7 @@ def _perform(run: Run, output: Path) -> None:
 
     problem = load(run)
     check_writable(output)
-    _finish(problem, *_restore(problem), output)
+    _finish(_restore(problem), output)
 
 
 def _repeat(path: Path, source: str | None, generator: str | None, output: Path) -> None:
@@ -107,7 +112,8 @@ def _repeat(path: Path, source: str | None, generator: str | None, output: Path)
         ) from error
     check_inputs(problem, record)
     check_writable(output)
-    restoration, comparison = _restore(problem)
+    found = _restore(problem)
+    restoration, comparison = found.restoration, found.comparison
     if restoration.backend != record.get("backend"):
         screen.warn(
             f"The run was recorded with {record.get('backend')} and now ran on "
@@ -119,10 +125,20 @@ def _repeat(path: Path, source: str | None, generator: str | None, output: Path)
         screen.say("The costs are equal to the recorded ones.")
     else:
         screen.warn("The costs differ from the recorded ones.")
-    _finish(problem, restoration, comparison, output)
+    _finish(found, output)
 
 
-def _restore(problem: Problem) -> tuple[Restoration, Comparison]:
+@dataclass(frozen=True)
+class _Found:
+    """A restoration, what it is of, and whether Ctrl-C ended it."""
+
+    problem: Problem
+    restoration: Restoration
+    comparison: Comparison
+    stopped: bool
+
+
+def _restore(problem: Problem) -> _Found:
     from inpaint.comparison import compare
     from inpaint.restore import restore as search
 
@@ -133,10 +149,8 @@ def _restore(problem: Problem) -> tuple[Restoration, Comparison]:
             problem.run.config,
             on_progress=report(watch),
         )
-    comparison = compare(
-        problem.measurement, problem.generator, restoration, config=problem.run.config
-    )
-    return restoration, comparison
+    comparison = compare(problem.measurement, problem.generator, restoration)
+    return _Found(problem, restoration, comparison, watch.stopped)
 
 
 def report(watch: screen.Watch, prefix: str = "") -> Callable[[Progress], bool]:
@@ -155,25 +169,23 @@ def report(watch: screen.Watch, prefix: str = "") -> Callable[[Progress], bool]:
     return show
 
 
-def _finish(
-    problem: Problem, restoration: Restoration, comparison: Comparison, output: Path
-) -> None:
+def _finish(found: _Found, output: Path) -> None:
     from inpaint.record import write_run
-    from inpaint.types import Status
 
-    write_run(output, problem, restoration, comparison)
-    print_rows(comparison)
+    restoration = found.restoration
+    write_run(output, found.problem, restoration, found.comparison)
+    _print_rows(found.comparison)
     screen.say(
-        f"{problem.image_set.source}: restored in {restoration.seconds:.2f} s with "
-        f"{restoration.backend}: {' '.join(restoration.reasons)}"
+        f"{found.problem.image_set.source}: restored in {restoration.seconds:.2f} s with "
+        f"{restoration.backend}. {' '.join(restoration.reasons)}"
     )
     screen.say(f"Wrote figure.png, restoration.npz and run.json to {output}.")
-    if bool((restoration.status == Status.CANCELLED).any()):
+    if found.stopped:
         screen.warn("Stopped by Ctrl-C; what was reached so far was written.")
         raise typer.Exit(130)
 
 
-def print_rows(comparison: Comparison) -> None:
+def _print_rows(comparison: Comparison) -> None:
     """Print the figures of each image."""
     number = screen.number
     rows = []

@@ -10,26 +10,20 @@ import typer
 from inpaint.cli import options, screen
 from inpaint.errors import ArgumentError
 
-MAX_COUNT = 10_000
-
 
 def sample(
     generator: options.GeneratorName = None,
-    count: Annotated[int, typer.Option(help="Number of images.")] = 100,
-    columns: Annotated[int, typer.Option(help="Images in a row.")] = 10,
-    seed: Annotated[int, typer.Option(help="The images follow from it.")] = 0,
+    count: Annotated[str, typer.Option(metavar="INTEGER", help="Number of images.")] = "100",
+    columns: Annotated[str, typer.Option(metavar="INTEGER", help="Images in a row.")] = "10",
+    seed: Annotated[str, typer.Option(metavar="INTEGER", help="The images follow from it.")] = "0",
     output: Annotated[Path, typer.Option(help="PNG file for the grid.")] = (
         options.OUTPUT / "samples.png"
     ),
 ) -> None:
     """Draw a grid of images that a generator makes of random latent vectors."""
-    for name, value, low, high in (
-        ("count", count, 1, MAX_COUNT),
-        ("columns", columns, 1, 100),
-        ("seed", seed, 0, 2**63 - 1),
-    ):
-        if not low <= value <= high:
-            raise ArgumentError(f"{name} is {value}; choose {low} to {high}.")
+    images = _between("count", count, 1, 10_000)
+    width = _between("columns", columns, 1, 100)
+    start = _between("seed", seed, 0, 2**63 - 1)
     if output.suffix.lower() != ".png":
         raise ArgumentError(f"output is {str(output)!r}; choose a name that ends in .png.")
 
@@ -42,8 +36,15 @@ def sample(
     from inpaint.run import default_generator
 
     source = read_generator(generator or default_generator())
-    latents = draw_latents(seed, [0], count, source.latent_size)[0]
+    latents = draw_latents(start, [0], images, source.latent_size)[0]
     pictures = source.to(dtype=torch.float64)(latents)
-    figure = draw_samples(pictures, columns=columns)
+    figure = draw_samples(pictures, columns=width)
     write_files(output.parent, {output.name: to_png(figure)})
-    screen.say(f"Wrote {count} samples of {source.name} to {output}.")
+    screen.say(f"Wrote {images} samples of {source.name} to {output}.")
+
+
+def _between(name: str, text: str, low: int, high: int) -> int:
+    value = options.whole_number(name, text)
+    if not low <= value <= high:
+        raise ArgumentError(f"{name} is {value}; choose {low} to {high}.")
+    return value

@@ -58,14 +58,16 @@ class Watch:
 
     def __init__(self, task: str) -> None:
         self.stopped = False
+        console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.fields[note]}", markup=False),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self._task = self._bar.add_task(task, total=None, note="")
         self._before: Any = None

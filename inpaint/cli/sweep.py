@@ -37,7 +37,7 @@ def sweep(
     from inpaint.record import check_writable, write_files, write_run
 
     keeps = options.whole_numbers("keep", keep)
-    given = {"keep": keeps[0], "noise": noise, "images": images, "preset": preset, **settings}
+    given = {"noise": noise, "images": images, "preset": preset, **settings}
     problem = load(make_run(source, generator, given))
     check_writable(output)
     with screen.Watch("preparing") as watch:

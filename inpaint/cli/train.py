@@ -22,8 +22,9 @@ def train(
         str | None, typer.Option(metavar="NUMBERS", help="Labels to train on.", show_default="all")
     ] = None,
     hold_out: Annotated[
-        int, typer.Option(help="Images at the end of the file that are left out.")
-    ] = 10_000,
+        str,
+        typer.Option(metavar="INTEGER", help="Images at the end of the file that are left out."),
+    ] = "10000",
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="File to go on from if it exists, and to save the training in."),
@@ -34,8 +35,9 @@ def train(
 ) -> None:
     """Train a generator; write it as safetensors, with its record and a grid of samples."""
     config = TrainConfig(**settings)
-    if hold_out < 0:
-        raise ArgumentError(f"hold_out is {hold_out}; choose a number of images, 0 or above.")
+    held_out = options.whole_number("hold_out", hold_out)
+    if held_out < 0:
+        raise ArgumentError(f"hold_out is {held_out}; choose a number of images, 0 or above.")
 
     import torch
 
@@ -46,7 +48,7 @@ def train(
     from inpaint.restarts import draw_latents
 
     chosen = () if digits is None else options.whole_numbers("digits", digits)
-    part = slice(None, -hold_out or None)
+    part = slice(None, -held_out or None)
     pictures = training.read_digits(images, labels, digits=chosen, part=part)
     check_writable(output)
     with screen.Watch("preparing") as watch:
