@@ -11,8 +11,14 @@ from setuptools import setup
 SOURCES = Path("csrc")
 WARNINGS = ["-Wall", "-Wextra"]
 COMMON = ["-O3", "-std=c++17", "-fPIC", "-fno-math-errno"]
+AVX2 = ["-mavx2", "-mfma"]
+AVX512 = ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"]
+# GCC 12 takes the undefined operands of its own AVX-512 intrinsics for mistakes.
+QUIET = ["-Wno-uninitialized", "-Wno-maybe-uninitialized"]
 KERNELS = {"objective_portable.cpp": []}
 """Files without torch headers, each with the flags of the instruction set it is written for."""
+if platform.machine() in ("x86_64", "AMD64"):
+    KERNELS |= {"objective_avx2.cpp": AVX2, "objective_avx512.cpp": AVX512 + QUIET}
 
 
 def wanted() -> bool:

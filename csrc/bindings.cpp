@@ -1,6 +1,12 @@
 // inpaint._C: the problem, and the functions of inpaint/backends/cpp.py. The only file that
 // sees torch and pybind11; checks of values and shapes are the Python side's.
-#include <torch/extension.h>
+#include <ATen/Context.h>
+#include <ATen/Version.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <pybind11/stl.h>
+#include <torch/csrc/utils/pybind.h>
 
 #include <array>
 #include <memory>
@@ -18,14 +24,30 @@
 namespace inpaint {
 namespace {
 
-using torch::Tensor;
+using at::Tensor;
+
+// The best instruction set that this processor has and ATEN_CPU_CAPABILITY allows; torch
+// looks at both.
+std::string capability() {
+#ifdef __x86_64__
+  const std::string name = at::get_cpu_capability();
+  if (name.rfind("AVX512", 0) == 0) return kAvx512.name;
+  if (name.rfind("AVX2", 0) == 0) return kAvx2.name;
+#endif
+  return kPortableFloat.name;
+}
 
 template <class Real>
-const Kernel<Real>& choose_kernel(const std::string& capability);
+const Kernel<Real>& choose_kernel(const std::string& name);
 
 template <>
-const Kernel<float>& choose_kernel(const std::string& capability) {
-  TORCH_CHECK(capability == "portable", "no kernel is called ", capability);
+const Kernel<float>& choose_kernel(const std::string& name) {
+#ifdef __x86_64__
+  if (name == kAvx512.name) return kAvx512;
+  if (name == kAvx2.name) return kAvx2;
+#endif
+  TORCH_CHECK_VALUE(name == kPortableFloat.name, "capability is '", name,
+                    "', for which no kernel was built; choose 'portable'");
   return kPortableFloat;
 }
 
@@ -33,9 +55,6 @@ template <>
 const Kernel<double>& choose_kernel(const std::string&) {
   return kPortableDouble;
 }
-
-// The best instruction set that this processor has and ATEN_CPU_CAPABILITY allows.
-std::string capability() { return "portable"; }
 
 // `Dense` of inpaint/generator.py.
 struct Layer {
@@ -70,7 +89,7 @@ class AnyProblem {
   // `weight` is empty where every value has weight 1.
   AnyProblem(const std::vector<Layer>& layers, const Tensor& target, const Tensor& weight,
              const Tensor& count, const std::string& capability) {
-    if (target.scalar_type() == torch::kFloat) {
+    if (target.scalar_type() == at::kFloat) {
       problem_ = make_problem<float>(layers, target, weight, count, capability);
     } else {
       problem_ = make_problem<double>(layers, target, weight, count, capability);
@@ -124,7 +143,7 @@ Tensor advance_state(const AnyProblem& problem, const AnySolver& solver, double 
                      const std::vector<double>& rates, const State& state, int threads) {
   const Steps steps{first_step, num_steps, rates.empty() ? nullptr : rates.data()};
   const Tensor history =
-      torch::empty({state[0].size(0), state[0].size(1), num_steps}, state[0].options());
+      at::empty({state[0].size(0), state[0].size(1), num_steps}, state[0].options());
   problem.with([&](const auto& packed) {
     using Real = typename RealOf<std::decay_t<decltype(packed)>>::type;
     const auto run = [&](const auto& chosen) {
@@ -148,7 +167,7 @@ void finish_state(const AnyProblem& problem, const AnySolver& solver, std::uint8
 }
 
 Tensor cost(const AnyProblem& problem, const Tensor& latents, int threads) {
-  const Tensor costs = torch::empty({latents.size(0), latents.size(1)}, latents.options());
+  const Tensor costs = at::empty({latents.size(0), latents.size(1)}, latents.options());
   problem.with([&](const auto& packed) {
     using Real = typename RealOf<std::decay_t<decltype(packed)>>::type;
     evaluate<Real>(*packed, latents.data_ptr<Real>(), latents.size(1), costs.data_ptr<Real>(),
@@ -159,8 +178,8 @@ Tensor cost(const AnyProblem& problem, const Tensor& latents, int threads) {
 
 std::tuple<Tensor, Tensor> cost_and_gradient(const AnyProblem& problem, const Tensor& latents,
                                              int threads) {
-  const Tensor costs = torch::empty({latents.size(0), latents.size(1)}, latents.options());
-  const Tensor gradient = torch::empty_like(latents);
+  const Tensor costs = at::empty({latents.size(0), latents.size(1)}, latents.options());
+  const Tensor gradient = at::empty_like(latents);
   problem.with([&](const auto& packed) {
     using Real = typename RealOf<std::decay_t<decltype(packed)>>::type;
     evaluate<Real>(*packed, latents.data_ptr<Real>(), latents.size(1), costs.data_ptr<Real>(),

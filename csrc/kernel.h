@@ -61,5 +61,7 @@ struct Kernel {
 // Pointers, so that no code of an instruction set runs before it is chosen.
 extern const Kernel<float> kPortableFloat;
 extern const Kernel<double> kPortableDouble;
+extern const Kernel<float> kAvx2;
+extern const Kernel<float> kAvx512;
 
 }  // namespace inpaint

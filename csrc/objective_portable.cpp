@@ -27,6 +27,9 @@ struct PortableVector {
   static PortableVector zero() { return {Native{}}; }
   void store(Number* to) const { *reinterpret_cast<Native*>(to) = native; }
 
+  friend PortableVector operator+(PortableVector a, PortableVector b) {
+    return {a.native + b.native};
+  }
   friend PortableVector operator-(PortableVector a, PortableVector b) {
     return {a.native - b.native};
   }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from dataclasses import fields
 from functools import lru_cache
+from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -173,14 +174,12 @@ def finish(
 @lru_cache(maxsize=1)
 def _extension() -> ModuleType:
     try:
-        from inpaint import _C
+        return import_module("inpaint._C")
     except ImportError as error:
         raise BackendError(
             f"The extension inpaint._C cannot be loaded: {error}. Build it against the installed "
             "torch: `pip install --no-build-isolation .`"
         ) from error
-    module: ModuleType = _C
-    return module
 
 
 _packed: dict[tuple[int, str], Any] = {}

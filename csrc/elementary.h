@@ -1,0 +1,43 @@
+// Sigmoid and tanh in float for vector types without a library function for them.
+//
+// Included like fused_kernel.h. A vector type offers `exp2_of(x)` = 2^x for x <= 126, built
+// on the polynomial below, and `reciprocal`. NaN stays NaN in all of them.
+
+// 2^f for f in [0, 1): the polynomial of degree 6 of least relative error, 1.9e-9.
+template <class V>
+inline V exp2_fraction(V f) {
+  V p = V::broadcast(2.1702255649107488e-4f);
+  p = fma(p, f, V::broadcast(1.243968822499717e-3f));
+  p = fma(p, f, V::broadcast(9.678840892848725e-3f));
+  p = fma(p, f, V::broadcast(5.548334207575649e-2f));
+  p = fma(p, f, V::broadcast(0.24022983623993288f));
+  p = fma(p, f, V::broadcast(0.6931469838456251f));
+  return fma(p, f, V::broadcast(1.0000000018556021f));
+}
+
+// 1 / (1 + 2^x). Beyond x = 126 the result is below the smallest normal number, and held there.
+template <class V>
+inline V logistic2(V x) {
+  return reciprocal(V::broadcast(1) + exp2_of(V::smaller(V::broadcast(126), x)));
+}
+
+// 1 / (1 + exp(-x)), stable for every x.
+template <class V>
+inline V sigmoid(V x) {
+  return logistic2(x * V::broadcast(-1.4426950408889634f));
+}
+
+// An odd polynomial (relative error 4e-9) where 1 - 2 / (1 + exp(2x)) would cancel.
+template <class V>
+inline V tanh(V x) {
+  const V square = x * x;
+  V p = V::broadcast(-5.70498254529027e-3f);
+  p = fma(p, square, V::broadcast(2.0639083438443968e-2f));
+  p = fma(p, square, V::broadcast(-5.3739713977763566e-2f));
+  p = fma(p, square, V::broadcast(0.13331442185685927f));
+  p = fma(p, square, V::broadcast(-0.3333328194158563f));
+  const V small = fma(p * square, x, x);
+  const V large =
+      fma(V::broadcast(-2), logistic2(x * V::broadcast(2.8853900817779268f)), V::broadcast(1));
+  return V::select_less(square, V::broadcast(0.390625f), small, large);
+}

@@ -1,0 +1,125 @@
+// The kernels for AVX2 with FMA, in float: 8 lanes, 16 registers.
+#include <immintrin.h>
+
+#include "kernel.h"
+
+namespace inpaint {
+namespace avx2 {
+
+#ifndef TILE2
+#define TILE2 12
+#endif
+// See PortableVector in objective_portable.cpp for what each function does.
+struct Vector {
+  using Real = float;
+  static constexpr std::int32_t kLanes = 8;
+  static constexpr std::int32_t kMaxTile = TILE2;
+
+  __m256 native;
+
+  static Vector load(const float* from) { return {_mm256_load_ps(from)}; }
+  static Vector broadcast(float value) { return {_mm256_set1_ps(value)}; }
+  static Vector zero() { return {_mm256_setzero_ps()}; }
+  void store(float* to) const { _mm256_store_ps(to, native); }
+
+  friend Vector operator+(Vector a, Vector b) { return {_mm256_add_ps(a.native, b.native)}; }
+  friend Vector operator-(Vector a, Vector b) { return {_mm256_sub_ps(a.native, b.native)}; }
+  friend Vector operator*(Vector a, Vector b) { return {_mm256_mul_ps(a.native, b.native)}; }
+  friend Vector fma(Vector a, Vector b, Vector c) {
+    return {_mm256_fmadd_ps(a.native, b.native, c.native)};
+  }
+  static Vector select_less(Vector a, Vector b, Vector yes, Vector no) {
+    return {_mm256_blendv_ps(no.native, yes.native, _mm256_cmp_ps(a.native, b.native, _CMP_LT_OQ))};
+  }
+  friend Vector step(Vector x, Vector otherwise) {
+    return select_less(zero(), x, broadcast(1), otherwise);
+  }
+  // Of an operand that is NaN, min and max return the second one.
+  static Vector smaller(Vector a, Vector b) { return {_mm256_min_ps(a.native, b.native)}; }
+  friend Vector relu(Vector x) { return {_mm256_max_ps(zero().native, x.native)}; }
+  friend Vector leaky_relu(Vector x, Vector slope) { return select_less(zero(), x, x, x * slope); }
+
+  // Division is as fast as a Newton iteration here, and exact.
+  friend Vector reciprocal(Vector x) { return {_mm256_div_ps(_mm256_set1_ps(1), x.native)}; }
+
+  std::int32_t append_nonzero(std::int32_t first, std::int32_t* index, float* value) const {
+    const int mask = _mm256_movemask_ps(_mm256_cmp_ps(native, zero().native, _CMP_NEQ_UQ));
+    const __m256i order = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(kCompress.order[mask]));
+    const __m256i number = _mm256_add_epi32(order, _mm256_set1_epi32(first));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(index), number);
+    _mm256_storeu_ps(value, _mm256_permutevar8x32_ps(native, order));
+    return kCompress.count[mask];
+  }
+  void append_all(std::int32_t first, std::int32_t* index, float* value) const {
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(index),
+                       _mm256_add_epi32(lanes, _mm256_set1_epi32(first)));
+    store(value);
+  }
+
+  float total() const {
+    __m128 sum = _mm_add_ps(_mm256_castps256_ps128(native), _mm256_extractf128_ps(native, 1));
+    sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+    return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
+  }
+
+  // Adds pairs of rows into one vector of half as many lanes each, until 8 rows are one.
+  static Vector transpose_sum(const float* from) {
+    const __m256 a = four_rows(from), b = four_rows(from + 4 * kLanes);
+    return {_mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31))};
+  }
+
+ private:
+  // For each of 256 masks: the numbers of its set bits, one a byte, and how many they are.
+  struct Compress {
+    long long order[256];
+    std::int32_t count[256];
+    constexpr Compress() : order(), count() {
+      for (int mask = 0; mask < 256; ++mask) {
+        for (int bit = 0; bit < 8; ++bit) {
+          if (mask >> bit & 1) order[mask] |= static_cast<long long>(bit) << 8 * count[mask]++;
+        }
+      }
+    }
+  };
+  static const Compress kCompress;
+
+  static __m256 four_rows(const float* rows) {
+    const __m256d a = _mm256_castps_pd(interleaved_sum(load(rows), load(rows + kLanes)));
+    const __m256d b =
+        _mm256_castps_pd(interleaved_sum(load(rows + 2 * kLanes), load(rows + 3 * kLanes)));
+    return _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)),
+                         _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
+  }
+  static __m256 interleaved_sum(Vector a, Vector b) {
+    return _mm256_add_ps(_mm256_unpacklo_ps(a.native, b.native),
+                         _mm256_unpackhi_ps(a.native, b.native));
+  }
+};
+
+constexpr Vector::Compress Vector::kCompress;
+
+#include "elementary.h"
+
+// 2^floor(x) is made by shifting floor(x) into the exponent of 1; below -126 it is held there.
+inline Vector exp2_of(Vector x) {
+  const __m256 bounded = _mm256_max_ps(_mm256_set1_ps(-126), x.native);
+  const __m256 whole = _mm256_floor_ps(bounded);
+  const Vector fraction = {_mm256_sub_ps(bounded, whole)};
+  const __m256i exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(whole), 23);
+  const __m256i one = _mm256_castps_si256(_mm256_set1_ps(1));
+  return exp2_fraction(fraction) * Vector{_mm256_castsi256_ps(_mm256_add_epi32(exponent, one))};
+}
+
+#include "fused_kernel.h"
+
+}  // namespace avx2
+
+const Kernel<float> kAvx2 = {"avx2",
+                             avx2::Vector::kLanes,
+                             avx2::Vector::kMaxTile,
+                             avx2::workspace_bytes<avx2::Vector>,
+                             avx2::misfit<avx2::Vector>,
+                             avx2::misfit_and_gradient<avx2::Vector>};
+
+}  // namespace inpaint

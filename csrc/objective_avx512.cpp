@@ -1,0 +1,113 @@
+// The kernels for AVX-512 (F, DQ, BW, VL), in float: 16 lanes, 32 registers.
+#include <immintrin.h>
+
+#include "kernel.h"
+
+namespace inpaint {
+namespace avx512 {
+
+#ifndef TILE
+#define TILE 12
+#endif
+// See PortableVector in objective_portable.cpp for what each function does.
+struct Vector {
+  using Real = float;
+  static constexpr std::int32_t kLanes = 16;
+  static constexpr std::int32_t kMaxTile = TILE;
+
+  __m512 native;
+
+  static Vector load(const float* from) { return {_mm512_load_ps(from)}; }
+  static Vector broadcast(float value) { return {_mm512_set1_ps(value)}; }
+  static Vector zero() { return {_mm512_setzero_ps()}; }
+  void store(float* to) const { _mm512_store_ps(to, native); }
+
+  friend Vector operator+(Vector a, Vector b) { return {_mm512_add_ps(a.native, b.native)}; }
+  friend Vector operator-(Vector a, Vector b) { return {_mm512_sub_ps(a.native, b.native)}; }
+  friend Vector operator*(Vector a, Vector b) { return {_mm512_mul_ps(a.native, b.native)}; }
+  friend Vector fma(Vector a, Vector b, Vector c) {
+    return {_mm512_fmadd_ps(a.native, b.native, c.native)};
+  }
+  static Vector select_less(Vector a, Vector b, Vector yes, Vector no) {
+    return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.native, b.native, _CMP_LT_OQ), no.native,
+                                 yes.native)};
+  }
+  friend Vector step(Vector x, Vector otherwise) {
+    return select_less(zero(), x, broadcast(1), otherwise);
+  }
+  // Of an operand that is NaN, min and max return the second one.
+  static Vector smaller(Vector a, Vector b) { return {_mm512_min_ps(a.native, b.native)}; }
+  friend Vector relu(Vector x) { return {_mm512_max_ps(zero().native, x.native)}; }
+  friend Vector leaky_relu(Vector x, Vector slope) { return select_less(zero(), x, x, x * slope); }
+
+  // 14 bits and one Newton step.
+  friend Vector reciprocal(Vector x) {
+    const __m512 guess = _mm512_rcp14_ps(x.native);
+    const __m512 error = _mm512_fnmadd_ps(x.native, guess, _mm512_set1_ps(1));
+    return {_mm512_fmadd_ps(guess, error, guess)};
+  }
+
+  std::int32_t append_nonzero(std::int32_t first, std::int32_t* index, float* value) const {
+    const __mmask16 mask = _mm512_cmp_ps_mask(native, zero().native, _CMP_NEQ_UQ);
+    // In registers: compressing stores are slow on Zen 4.
+    _mm512_storeu_si512(index, _mm512_maskz_compress_epi32(mask, numbers(first)));
+    _mm512_storeu_ps(value, _mm512_maskz_compress_ps(mask, native));
+    return _mm_popcnt_u32(mask);
+  }
+  void append_all(std::int32_t first, std::int32_t* index, float* value) const {
+    _mm512_store_si512(index, numbers(first));
+    store(value);
+  }
+
+  float total() const { return _mm512_reduce_add_ps(native); }
+
+  // Adds pairs of rows into one vector of half as many lanes each, until 16 rows are one.
+  static Vector transpose_sum(const float* from) {
+    __m512 four[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const float* rows = from + i * 4 * kLanes;
+      const __m512 a = interleaved_sum(load(rows).native, load(rows + kLanes).native);
+      const __m512 b =
+          interleaved_sum(load(rows + 2 * kLanes).native, load(rows + 3 * kLanes).native);
+      const __m512d x = _mm512_castps_pd(a), y = _mm512_castps_pd(b);
+      four[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)),
+                              _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
+    }
+    return {quarter_sum(quarter_sum(four[0], four[1]), quarter_sum(four[2], four[3]))};
+  }
+
+ private:
+  static __m512i numbers(std::int32_t first) {
+    return _mm512_add_epi32(_mm512_set1_epi32(first), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8,
+                                                                        9, 10, 11, 12, 13, 14, 15));
+  }
+  static __m512 interleaved_sum(__m512 a, __m512 b) {
+    return _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+  }
+  // Adds neighbouring quarters: those of `a` come first.
+  static __m512 quarter_sum(__m512 a, __m512 b) {
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xDD));
+  }
+};
+
+#include "elementary.h"
+
+// x - floor(x) and scaling by 2^floor(x) are one instruction each.
+inline Vector exp2_of(Vector x) {
+  const __m512 fraction = _mm512_reduce_ps(x.native, _MM_FROUND_TO_NEG_INF);
+  return {_mm512_scalef_ps(exp2_fraction(Vector{fraction}).native, x.native)};
+}
+
+#include "fused_kernel.h"
+
+}  // namespace avx512
+
+const Kernel<float> kAvx512 = {"avx512",
+                               avx512::Vector::kLanes,
+                               avx512::Vector::kMaxTile,
+                               avx512::workspace_bytes<avx512::Vector>,
+                               avx512::misfit<avx512::Vector>,
+                               avx512::misfit_and_gradient<avx512::Vector>};
+
+}  // namespace inpaint
