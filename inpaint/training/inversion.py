@@ -1,9 +1,10 @@
 """The second stage: images restored through the decoder shall be near the undamaged ones.
 
 A training image is damaged, its latent vector z* = argmin J(z) is searched as `restore` does
-it, and the loss is the squared error of G(z*). The decoder's weights w act on that loss
-directly, and through z*: at the minimum grad_z J(z*, w) = 0, so by the implicit function
-theorem
+it, and the loss is the absolute error of G(z*). (The best guess of a doubtful pixel is then its
+median, ink or paper, where the squared error would make it grey.) The decoder's weights w act
+on that loss directly, and through z*: at the minimum grad_z J(z*, w) = 0, so by the implicit
+function theorem
 
     dL/dw = dL/dw |z*  -  v' d(grad_z J)/dw   with   H v = dL/dz,   H = Hessian of J at z*.
 
@@ -46,8 +47,8 @@ KEPT = (0.32, 0.9)
 LEFT = 5
 """Of 8 masks this many keep the left side; the others the right, the upper or the lower one."""
 
-MISSING_WEIGHT = 2.0
-"""Weight of a lost pixel's squared error; an observed one weighs 1."""
+MISSING_WEIGHT = 1.5
+"""Weight of a lost pixel's error; an observed one weighs 1."""
 
 
 @dataclass(frozen=True)
@@ -109,15 +110,15 @@ def loss(decoder: nn.Module, latents: Tensor, damaged: Damaged) -> tuple[Tensor,
         damaged: The images.
 
     Returns:
-        Weighted squared error, mean over the images, to be differentiated by the decoder's
+        Weighted absolute error, mean over the images, to be differentiated by the decoder's
         weights []; mean squared error of the lost pixels [].
     """
     latents = latents.detach().requires_grad_()
     observed, count = damaged.observed, damaged.observed.sum(1)
     pixels = decoder(latents)
-    square = (pixels - damaged.ideal).square()
+    difference = pixels - damaged.ideal
     weight = observed + MISSING_WEIGHT * (1 - observed)
-    error = (square * weight).sum(1).mean()
+    error = (difference.abs() * weight).sum(1).mean()
     (slope,) = torch.autograd.grad(error, latents, retain_graph=True)
 
     misfit = (observed * (pixels - damaged.values).square()).sum(1)
@@ -125,7 +126,7 @@ def loss(decoder: nn.Module, latents: Tensor, damaged: Damaged) -> tuple[Tensor,
     (cost_slope,) = torch.autograd.grad(cost, latents, create_graph=True)
     direction = _solve(decoder, latents.detach(), observed, 2 * count / misfit.detach(), slope)
     lost = 1 - observed
-    figure = (square.detach() * lost).sum(1) / lost.sum(1).clamp(min=1)
+    figure = (difference.detach().square() * lost).sum(1) / lost.sum(1).clamp(min=1)
     return error - (direction * cost_slope).sum(), figure.mean()
 
 
