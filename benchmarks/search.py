@@ -1,0 +1,193 @@
+"""How often each way of searching finds the lowest cost: solver x damage x image.
+
+    python -m benchmarks.search --seeds 100 --output search.json
+
+Reads data21.mat and data22.mat from INPAINT_DATA_DIR. The reference of a case is the lowest
+cost that any method here ever reached, a search of thousands of starts among them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from scipy import stats
+from torch import Tensor
+
+from inpaint import Generator, Mask, Measurement, RestoreConfig, measure, read_generator, read_images
+from inpaint import restore as run_restore
+from inpaint.backends import choose
+from inpaint.modes import SAME_COST
+from inpaint.objective import make_objective
+from inpaint.restarts import draw_latents
+from inpaint.solvers import make_solver, start
+from inpaint.types import Status
+
+SHAPE = (1, 28, 28)
+ONE_START = RestoreConfig(restarts=1, screen=0, threads=1)
+DEFAULT = RestoreConfig(threads=1)
+REFERENCE = replace(DEFAULT, restarts=2048, screen=16384, seed=10**6)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one run of a method found for B images: costs [B], gradients [B], seconds for all."""
+
+    costs: Tensor
+    gradients: Tensor
+    seconds: float
+
+
+Method = Callable[[Measurement, Generator, int], Found]
+
+
+def configured(config: RestoreConfig) -> Method:
+    """A method that is a configuration of `restore`."""
+
+    def run(measurement: Measurement, generator: Generator, seed: int) -> Found:
+        result = run_restore(measurement, generator, replace(config, seed=seed))
+        return Found(result.best_costs, result.evaluations.sum(1), result.seconds)
+
+    return run
+
+
+def basin_hopping(measurement: Measurement, generator: Generator, seed: int) -> Found:
+    """16 screened starts, then 48 more from the best four, moved by half the prior's width."""
+    first = run_restore(measurement, generator, replace(DEFAULT, restarts=16, seed=seed))
+    order = first.costs.argsort(dim=1)[:, :4]
+    kept = first.latents.gather(1, order[..., None].expand(-1, -1, generator.latent_size))
+    moves = draw_latents(seed + 10**7, measurement.numbers, 48, generator.latent_size)
+    starts = kept.repeat(1, 12, 1).double() + 0.5 * moves
+    second = run_restore(measurement, generator, replace(DEFAULT, seed=seed), latents=starts)
+    return Found(
+        torch.minimum(first.best_costs, second.best_costs),
+        first.evaluations.sum(1) + second.evaluations.sum(1),
+        first.seconds + second.seconds,
+    )
+
+
+def tempered(measurement: Measurement, generator: Generator, seed: int) -> Found:
+    """64 screened starts, half of which first descend J with a tenth of the observations."""
+    began = time.perf_counter()
+    config = replace(DEFAULT, seed=seed)
+    objective = make_objective(measurement, generator, dtype=torch.float32)
+    backend = choose(config, objective)
+    warm = replace(objective, count=objective.count / 10)
+    drawn = draw_latents(seed, measurement.numbers, 2000, generator.latent_size).float()
+    order = backend.cost(objective, drawn).argsort(dim=1)[:, :64]
+    starts = drawn.gather(1, order[..., None].expand(-1, -1, generator.latent_size))
+    solver = make_solver(replace(config, steps=60))
+    state, _ = backend.advance(warm, solver, start(solver, starts[:, :32].contiguous()), 60)
+    state = backend.finish(warm, solver, state, Status.MAX_STEPS)
+    both = torch.cat([state.best_latents, starts[:, 32:]], dim=1)
+    result = run_restore(measurement, generator, config, latents=both)
+    gradients = result.evaluations.sum(1) + state.evaluations.sum(1)
+    return Found(result.best_costs, gradients, time.perf_counter() - began)
+
+
+METHODS: dict[str, Method] = {
+    "published: gradient descent 5e-4, 500 steps, 1 start": configured(
+        RestoreConfig.preset("published", threads=1)
+    ),
+    "RMSprop .008, 1000 steps, 1 start": configured(
+        replace(ONE_START, solver="rmsprop", tolerance=0.0)
+    ),
+    "Adam .2 cosine, 500 steps, 1 start": configured(
+        replace(ONE_START, solver="adam", learning_rate=0.2, tolerance=0.0)
+    ),
+    "Adam .4 cosine, 500 steps, 1 start": configured(
+        replace(ONE_START, solver="adam", tolerance=0.0)
+    ),
+    "L-BFGS, 1 start": configured(ONE_START),
+    "Adam .4 cosine 150 steps, 16 screened, 4 polished": configured(
+        replace(DEFAULT, solver="adam", steps=150, restarts=16, polish=4, tolerance=0.0)
+    ),
+    "basin hopping, L-BFGS, 16 + 48": basin_hopping,
+    "tempered half, L-BFGS, 64 screened": tempered,
+    "L-BFGS, 64 not screened": configured(replace(DEFAULT, screen=0)),
+    "L-BFGS, 16 screened": configured(replace(DEFAULT, restarts=16)),
+    "L-BFGS, 32 screened": configured(replace(DEFAULT, restarts=32)),
+    "fast (default): L-BFGS, 64 screened": configured(DEFAULT),
+    "best": configured(RestoreConfig.preset("best", threads=1)),
+}
+
+
+def cases() -> dict[str, Mask]:
+    """The published masks, and harder ones."""
+    stream = torch.Generator().manual_seed(0)
+    scattered = {
+        f"random {share:.0%}": torch.rand(SHAPE, generator=stream) < share for share in (0.3, 0.1)
+    }
+    rows = torch.arange(28)[None, :, None].expand(SHAPE)
+    return {
+        **{f"N={keep}": Mask.leading(keep, SHAPE) for keep in (500, 400, 350, 300, 250, 200)},
+        **{name: Mask(observed) for name, observed in scattered.items()},
+        "every 4th row": Mask(rows % 4 == 0),
+        "rows 8 to 19 missing": Mask((rows < 8) | (rows > 19)),
+        "top 10 rows": Mask(rows < 10),
+    }
+
+
+def study(seeds: int, chosen: list[str] | None = None) -> dict[str, Any]:
+    """Run every method on every case with each seed, and count the runs that succeed."""
+    folder = Path(os.environ["INPAINT_DATA_DIR"])
+    generator = read_generator(folder / "data21.mat")
+    eights = read_images(folder / "data22.mat")
+    rows = []
+    for case, mask in cases().items():
+        measurement = measure(eights, mask)
+        found: dict[str, list[Found]] = {}
+        for name, method in METHODS.items():
+            if chosen and not any(word in name for word in chosen):
+                continue
+            found[name] = [method(measurement, generator, seed) for seed in range(seeds)]
+        every = torch.stack([f.costs for runs in found.values() for f in runs])
+        reference = configured(REFERENCE)(measurement, generator, REFERENCE.seed).costs
+        lowest = torch.minimum(reference, every.amin(0))
+        for name, runs in found.items():
+            costs = torch.stack([run.costs for run in runs])  # [seeds, B]
+            hits = (costs <= lowest + SAME_COST).sum(0).tolist()
+            total = stats.binomtest(sum(hits), seeds * len(lowest)).proportion_ci()
+            seconds = torch.tensor([run.seconds for run in runs]) / len(lowest)
+            row = {
+                "case": case,
+                "method": name,
+                "runs": seeds * len(lowest),
+                "successes": sum(hits),
+                "interval": [float(total.low), float(total.high)],
+                "worst_image": min(hits) / seeds,
+                "gradients": float(torch.stack([r.gradients for r in runs]).double().mean()),
+                "seconds_per_image": float(seconds.median()),
+                "lowest_costs": lowest.tolist(),
+            }
+            rows.append(row)
+            print(
+                f"{case:22} {name:52} {row['successes']:5}/{row['runs']} "
+                f"worst image {row['worst_image']:.2f} {row['gradients']:9.0f} gradients "
+                f"{1e3 * row['seconds_per_image']:7.1f} ms per image",
+                flush=True,
+            )
+    return {"seeds": seeds, "same_cost": SAME_COST, "rows": rows}
+
+
+def main() -> None:
+    """Run the study and write it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--methods", nargs="*", help="words that a method's name must contain")
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    result = study(options.seeds, options.methods)
+    if options.output:
+        options.output.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
