@@ -152,6 +152,31 @@ def test_bench_writes_rows_and_machine(generator: Path, tmp_path: Path) -> None:
     refused(inpaint("bench", "--generator", generator, "--restarts", "0"), "restarts holds 0")
 
 
+def write_idx(path: Path, array: np.ndarray) -> Path:
+    shape = b"".join(size.to_bytes(4, "big") for size in array.shape)
+    path.write_bytes(bytes([0, 0, 8, array.ndim]) + shape + array.astype(np.uint8).tobytes())
+    return path
+
+
+def test_train_writes_a_generator_that_restores(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pictures = write_idx(tmp_path / "images-ubyte", rng.integers(0, 256, (40, 28, 28)))
+    labels = write_idx(tmp_path / "labels-ubyte", np.arange(40) % 10)
+    words = ("--labels", labels, "--digits", "3,8", "--hold-out", 10, "--output", tmp_path / "out")
+    sizes = ("--hidden", "16", "--encoder-hidden", "8,8", "--steps", 2, "--inversion-steps", 0)
+    result = inpaint("train", pictures, *words, *sizes, "--name", "tiny")
+    assert result.exit_code == 0, result.output
+    assert "6 images" in result.stdout
+    record = json.loads((tmp_path / "out" / "tiny.json").read_text())
+    assert record["config"]["encoder_hidden"] == [8, 8]
+    made = tmp_path / "out" / "tiny.safetensors"
+    assert (
+        inpaint("restore", "--generator", made, "--output", tmp_path / "r", *QUICK).exit_code == 0
+    )
+    refused(inpaint("train", pictures, *words, "--hidden", "many"), "hidden is 'many'")
+    refused(inpaint("train", labels, *words, *sizes), "labels")
+
+
 def test_doctor_says_what_runs_here() -> None:
     result = inpaint("doctor")
     assert result.exit_code == 0, result.output
@@ -292,7 +317,7 @@ def test_ctrl_c_keeps_what_was_reached(generator: Path, tmp_path: Path) -> None:
         limit = time.monotonic() + 60
         while not out.exists() and time.monotonic() < limit:
             time.sleep(0.1)
-        time.sleep(1.5)
+        time.sleep(1.0)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     finally:
@@ -302,3 +327,6 @@ def test_ctrl_c_keeps_what_was_reached(generator: Path, tmp_path: Path) -> None:
     assert {image["status"] for image in json.loads((out / "run.json").read_text())["images"]} == {
         "cancelled"
     }
+    again = inpaint("restore", "--from-run", out / "run.json", "--output", tmp_path / "again")
+    assert again.exit_code == 0, again.output
+    assert "equal to the recorded ones" in again.stdout
