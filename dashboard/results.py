@@ -85,6 +85,7 @@ def draw_columns(comparison: Comparison) -> None:
                     if column == "Cost J"
                     else sheet.compose(comparison, columns=(column,), scale=SCALE, gap=GAP),
                     width="stretch",
+                    output_format="PNG",
                     alt=f"{column}: {CAPTIONS[column]}",
                 )
     st.caption(CAPTIONS["Difference"])

@@ -7,6 +7,7 @@ heeds at its next report.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import secrets
 import threading
@@ -186,13 +187,22 @@ def get_pool() -> Pool:
 def get_owner() -> str:
     """Who is looking: the same in every tab of a browser and after a reload, and secret.
 
-    The cookie is Streamlit's own guard against forged requests. Where a browser sends none,
-    the session stands for itself and cannot be found again after a reload.
+    It is taken from Streamlit's cookie against forged requests. Where there is none, the
+    session stands for itself and cannot be found again after a reload.
     """
     cookie = st.context.cookies.get("_streamlit_xsrf")
-    if cookie:
-        return str(cookie)
-    return str(st.session_state.setdefault("owner", secrets.token_urlsafe(16)))
+    token = _unmask(cookie) if isinstance(cookie, str) else None
+    return token or str(st.session_state.setdefault("owner", secrets.token_urlsafe(16)))
+
+
+def _unmask(cookie: str) -> str | None:
+    """The secret in "2|mask|masked secret|time": the mask is another one at every request."""
+    try:
+        _, mask, masked, _ = cookie.split("|")
+        pairs = zip(bytes.fromhex(masked), itertools.cycle(bytes.fromhex(mask)), strict=False)
+        return bytes(byte ^ key for byte, key in pairs).hex() or None
+    except ValueError:
+        return None
 
 
 def begin(page: str, work: Work, *, quick: bool, about: Any = None) -> Job:

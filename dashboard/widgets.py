@@ -21,6 +21,9 @@ from inpaint.types import ImageSet
 QUICK_STEPS = 200_000
 """Solver steps of all restarts of all images up to which a result follows the sliders."""
 
+QUICK_SECONDS = 0.5
+"""The same for a run that is given a time."""
+
 MOST_IMAGES = 12
 """Images restored at once at most, so that the page stays readable."""
 
@@ -53,7 +56,8 @@ class Request:
         """Whether the result comes soon enough to follow the sliders."""
         config = self.run.config.resolved()
         count = len(self.images.content if self.run.numbers is None else self.run.numbers)
-        return count * config.restarts * (config.steps or 0) <= QUICK_STEPS
+        steps = config.rounds * config.restarts * (config.steps or 0)
+        return count * steps <= QUICK_STEPS and (config.budget or 0) <= QUICK_SECONDS
 
     def problem(self) -> Problem:
         """The run with its inputs read and its images damaged.
@@ -150,6 +154,12 @@ def _ask_config(preset: str) -> RestoreConfig:
     if solver != "lbfgs":  # It finds its own steps.
         changes |= _ask_rate(base, own)
     changes |= {
+        "rounds": _number(
+            "Rounds", "rounds", base, 1, "How often all of this is done, with other draws."
+        ),
+        "polish": _number(
+            "Polished", "polish", base, 0, "Restarts of lowest cost that are followed further."
+        ),
         "seed": _number("Seed", "seed", base, 0, "All randomness follows from it."),
         "backend": _choice("Backend", "backend", BACKENDS, base),
         "dtype": _choice("Precision", "dtype", DTYPES, base),

@@ -1,0 +1,115 @@
+"""What the dashboard's tests share: the app without a browser, and the app in Chromium."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+from playwright.sync_api import Browser, Page, sync_playwright
+from streamlit.testing.v1 import AppTest
+
+from tests.conftest import missing
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "dashboard"))
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-gpu",
+]
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The app on its first page, after the bundled example was restored."""
+    monkeypatch.chdir(ROOT)
+    return settle(AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60))
+
+
+def settle(app: AppTest) -> AppTest:
+    """Run the app until no job is under way, as the polling fragment does in a browser."""
+    deadline = time.monotonic() + 60
+    app.run()
+    while any(button.key == "stop" for button in app.button):
+        assert time.monotonic() < deadline, "the job did not end"
+        time.sleep(0.1)
+        app.run()
+    assert not app.exception
+    return app
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The app's address, served as `streamlit run dashboard/app.py` serves it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py"]
+    options = ["--server.port", str(port), "--server.headless", "true"]
+    process = subprocess.Popen(
+        [*command, *options], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{address}/_stcore/health", process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(300):
+        assert process.poll() is None, "the server ended at once"
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=1):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the server did not answer within 30 s")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium as Debian ships it, or the one that the variable CHROMIUM names."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        missing("There is no chromium; install it, or name it in the variable CHROMIUM.")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: str) -> Iterator[Page]:
+    """The first page with the bundled example restored."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    page.goto(server)
+    page.get_by_text("Restored 4 images").wait_for()
+    page.wait_for_function(
+        "() => { const all = [...document.querySelectorAll('.st-key-sheet img')];"
+        " return all.length == 5 && all.every(image => image.complete); }"
+    )
+    yield page
+    context.close()
+
+
+def mat_file(path: Path, **arrays: np.ndarray) -> Path:
+    """A .mat file of these arrays."""
+    scipy.io.savemat(path, arrays)
+    return path

@@ -1,0 +1,204 @@
+"""The dashboard as its users meet it: in Chromium, with mouse, keyboard and files."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Download, Page, expect
+
+from inpaint import RestoreConfig
+from inpaint.comparison import COLUMNS
+from inpaint.record import read_run
+
+pytestmark = pytest.mark.browser
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Pick an option of a select box."""
+    page.get_by_role("combobox", name=re.compile(label)).click()
+    page.get_by_role("option", name=option).click()
+
+
+def start_long_run(page: Page) -> None:
+    """Start a run that nobody could wait for."""
+    page.locator(".st-key-preset").get_by_text("published").click()
+    page.get_by_text("Solver settings").click()
+    for label, value in (("Restarts", "500"), ("Steps", "1000000")):
+        field = page.get_by_role("spinbutton", name=label)
+        field.fill(value)
+        field.press("Enter")
+    page.locator(".st-key-run button").click()
+    page.get_by_text("Descent: step").wait_for()
+
+
+def saved(download: Download) -> Path:
+    return Path(download.path())
+
+
+def pictures(page: Page) -> list[str]:
+    return [str(image.get_attribute("src")) for image in page.locator(".st-key-sheet img").all()]
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than what is seen of it."""
+    script = "main => main.scrollWidth - main.clientWidth"
+    return int(page.get_by_test_id("stMain").evaluate(script))
+
+
+def test_the_page_opens_with_the_bundled_example_restored(page: Page) -> None:
+    images = page.locator(".st-key-sheet img")
+    expect(images).to_have_count(len(COLUMNS))
+    sizes = images.evaluate_all("all => all.map(i => [i.naturalWidth, i.naturalHeight])")
+    assert len({tuple(size) for size in sizes}) == 1, "rows would not be level"
+    assert sizes[0][0] >= 28 * 4
+    rendering = images.evaluate_all("all => all.map(i => getComputedStyle(i).imageRendering)")
+    assert set(rendering) == {"pixelated"}
+    for column in COLUMNS:
+        expect(page.locator(".st-key-sheet").get_by_text(column, exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1280, 800])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_and_asks_nobody_else(
+    browser: Browser, server: str, width: int, scheme: str
+) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    page = context.new_page()
+    hosts: set[str | None] = set()
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+    for path in ("", "/speed"):
+        page.goto(server + path)
+        page.get_by_role("heading", name="Speed" if path else "Restore").wait_for()
+        if not path:
+            page.get_by_text("Restored 4 images").wait_for()
+        assert overflow(page) <= 0
+        expect(page.get_by_role("link", name="Speed")).to_be_visible()
+    assert hosts - {None} == {"127.0.0.1"}
+    context.close()
+
+
+def test_the_picture_follows_the_slider(page: Page) -> None:
+    before = pictures(page)
+    slider = page.get_by_role("slider", name=re.compile("Pixels kept"))
+    for _ in range(10):
+        slider.press("ArrowRight")
+    page.get_by_text("N = 360 of 784 pixels observed").wait_for()
+    expect(page.locator(".st-key-sheet img").nth(1)).not_to_have_attribute("src", before[1])
+    assert pictures(page)[0] == before[0], "the ideal image is the same"
+    assert "N=360" in page.url
+    page.reload()
+    page.get_by_text("N = 360 of 784 pixels observed").wait_for()
+
+
+def test_real_files_are_uploaded_and_restored(page: Page, data_dir: Path) -> None:
+    choose(page, "Images", "Upload a file")
+    page.get_by_text("Choose the files in the sidebar").wait_for()
+    uploader = page.locator("input[type=file]")
+    uploader.first.set_input_files(data_dir / "data22.mat")
+    page.get_by_text("Restored 4 images").wait_for()
+    choose(page, "Generator", "Upload a file")
+    expect(uploader).to_have_count(2)
+    uploader.nth(1).set_input_files(data_dir / "data21.mat")
+    page.get_by_text("The same run as a command").click()
+    page.get_by_text("inpaint restore data22.mat --generator data21.mat --keep 350").wait_for()
+
+    page.get_by_role("link", name="Speed").click()
+    page.get_by_role("heading", name="Speed").wait_for()
+    page.get_by_role("link", name="Restore").click()
+    page.get_by_text("Still in use: data22.mat").wait_for()
+    page.get_by_text("Restored 4 images").wait_for()
+
+
+def test_bad_files_are_refused_and_the_result_stays(page: Page, tmp_path: Path) -> None:
+    before = pictures(page)
+    text = tmp_path / "notes.mat"
+    text.write_text("Not a file of arrays.")
+    large = tmp_path / "large.mat"
+    with large.open("wb") as file:
+        file.truncate(200 * 2**20)
+    choose(page, "Images", "Upload a file")
+    uploader = page.locator("input[type=file]").first
+    uploader.set_input_files(large)
+    expect(page.get_by_text(re.compile("20.*MB or smaller"))).to_be_visible()
+    uploader.set_input_files(text)
+    alert = page.get_by_test_id("stAlert")
+    expect(alert).to_contain_text("notes.mat")
+    expect(alert).to_have_count(1)
+    assert pictures(page) == before
+
+
+def test_a_long_run_is_stopped_and_keeps_what_it_reached(page: Page) -> None:
+    start_long_run(page)
+    before = pictures(page)
+    page.locator(".st-key-stop button").click()
+    page.get_by_text("Stopped: best so far of 4 images").wait_for()
+    expect(page.locator(".st-key-run button")).to_be_visible()
+    assert pictures(page) != before
+
+
+def test_a_run_is_found_again_after_a_reload_and_by_nobody_else(
+    page: Page, browser: Browser
+) -> None:
+    start_long_run(page)
+    assert "job=" in page.url
+    page.reload()
+    stop = page.locator(".st-key-stop button")
+    stop.wait_for()
+
+    stranger = browser.new_context().new_page()
+    stranger.goto(page.url)
+    stranger.get_by_text("Press Run to restore").wait_for()
+    expect(stranger.locator(".st-key-stop")).to_have_count(0)
+    stranger.context.close()
+
+    stop.click()
+    page.get_by_text("Stopped: best so far of 4 images").wait_for()
+    assert "job=" not in page.url
+
+
+def test_the_downloads_hold_the_run(page: Page, tmp_path: Path) -> None:
+    files = {}
+    for label in ("Figure (PNG)", "Arrays (npz)", "Record (run.json)"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=label).click()
+        files[download.value.suggested_filename] = saved(download.value)
+    assert set(files) == {"figure.png", "restoration.npz", "run.json"}
+
+    figure = Image.open(io.BytesIO(files["figure.png"].read_bytes()))
+    assert figure.width >= 1000
+    arrays = np.load(files["restoration.npz"])
+    assert arrays["images"].shape == (4, 1, 28, 28)
+    assert arrays["ideal"].shape == (4, 1, 28, 28)
+    assert int(arrays["mask"].sum()) == 350
+    record = tmp_path / "run.json"
+    record.write_bytes(files["run.json"].read_bytes())
+    run, content = read_run(record)
+    assert run.keep == 350
+    assert run.config == RestoreConfig().resolved()
+    assert json.loads(record.read_text())["images"] == content["images"]
+    expect(page.get_by_text("Restored 4 images")).to_be_visible()
+
+
+def test_the_speed_is_measured_and_stopped_early(page: Page) -> None:
+    page.get_by_role("link", name="Speed").click()
+    page.get_by_role("button", name="Measure").click()
+    page.get_by_text(re.compile("^Timing")).wait_for(timeout=60_000)
+    page.wait_for_timeout(1000)
+    page.locator(".st-key-stop button").click()
+    page.get_by_text("All variants agreed").wait_for()
+    expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Figures (JSON)").click()
+    rows = json.loads(saved(download.value).read_text())["rows"]
+    assert {row["N"] for row in rows} == {350}
+    assert all(row["rate"] > 0 for row in rows)

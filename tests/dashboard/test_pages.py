@@ -1,0 +1,236 @@
+"""Every page without a browser: what is asked, what is run, what is shown, and bad input."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from inpaint import RestoreConfig, bench
+from inpaint.comparison import CAPTIONS, COLUMNS
+from inpaint.config import PRESETS
+from tests.dashboard.conftest import ROOT, mat_file, settle
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(element.value for element in (*app.markdown, *app.caption))
+
+
+def upload(app: AppTest, kind: str, name: str, data: bytes) -> AppTest:
+    """Choose to upload, and upload a file: kind is "images" or "generator"."""
+    app.selectbox(kind).set_value("upload").run()
+    key = {"images": "uploaded data", "generator": "uploaded generator"}[kind]
+    app.file_uploader(key).set_value((name, data, "application/octet-stream"))
+    return settle(app)
+
+
+def test_the_bundled_example_is_restored_when_the_page_opens(app: AppTest) -> None:
+    shown = texts(app)
+    assert "N = 350 of 784 pixels observed" in shown
+    assert "Restored 4 images" in shown
+    assert all(f"**{column}**" in shown for column in COLUMNS)
+    assert CAPTIONS["Difference"] in shown
+    assert len(app.get("image")) == len(COLUMNS)
+    table = app.dataframe[0].value
+    assert list(table["Image"]) == [0, 1, 2, 3]
+    assert {"PSNR observed", "PSNR missing", "SSIM", "SSIM missing"} <= set(table)
+    labels = [button.label for button in app.download_button]
+    assert labels == ["Figure (PNG)", "Arrays (npz)", "Record (run.json)"]
+
+
+def test_the_result_follows_the_slider(app: AppTest) -> None:
+    before = list(app.dataframe[0].value["Cost J"])
+    app.slider("N").set_value(500)
+    settle(app)
+    assert "N = 500 of 784 pixels observed" in texts(app)
+    assert list(app.dataframe[0].value["Cost J"]) != before
+
+
+def test_defaults_and_choices_are_those_of_the_configuration(app: AppTest) -> None:
+    usual = RestoreConfig()
+    assert app.number_input("restarts").value == usual.restarts
+    assert app.number_input("steps").value is usual.steps
+    assert app.selectbox("solver").value == usual.solver
+    assert app.get("button_group")[0].options == list(PRESETS)
+
+
+def test_a_preset_sets_the_solver(app: AppTest) -> None:
+    app.number_input("restarts").set_value(7)
+    settle(app)
+    app.get("button_group")[0].set_value("published")
+    settle(app)
+    assert app.number_input("restarts").value == 1
+    assert app.selectbox("solver").value == "gradient-descent"
+    assert "--solver gradient-descent" in app.code[0].value
+    assert "Restored 4 images" in texts(app)
+
+
+def test_a_heavy_run_waits_for_its_button(app: AppTest) -> None:
+    app.number_input("restarts").set_value(900)
+    settle(app)
+    assert "press run" in texts(app).lower()
+    assert "Below is the earlier result" in texts(app)
+    app.button("run").click()
+    settle(app)
+    assert "Restored 4 images" in texts(app)
+    assert "--restarts 900" in app.code[0].value
+
+
+def test_a_link_sets_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60)
+    app.query_params |= {"N": "400", "restarts": "5", "noise": "0.1"}
+    settle(app)
+    assert "N = 400 of 784" in texts(app)
+    assert "--keep 400 --noise 0.1 --restarts 5" in app.code[0].value
+
+
+def test_a_link_with_bad_values_opens_with_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60)
+    app.query_params |= {"N": "-3", "restarts": "0", "solver": "magic", "backend": "abacus"}
+    settle(app)
+    assert "N = 350 of 784" in texts(app)
+    assert not app.error
+
+
+def test_the_copied_python_repeats_the_run(app: AppTest, tmp_path: Path) -> None:
+    app.slider("N").set_value(410)
+    settle(app)
+    program = app.code[1].value + "\nprint(*comparison.rows[0].lines)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+    assert f"J {app.dataframe[0].value['Cost J'][0]:.2f}" in done.stdout
+
+
+def test_uploaded_files_are_restored_and_gone_from_the_disk(
+    app: AppTest, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    upload(app, "images", "data22.mat", (data_dir / "data22.mat").read_bytes())
+    upload(app, "generator", "data21.mat", (data_dir / "data21.mat").read_bytes())
+    assert "inpaint restore data22.mat --generator data21.mat" in app.code[0].value
+    assert list(app.dataframe[0].value["Cost J"]) == pytest.approx(
+        [404.253, 431.333, 431.303, 380.387], abs=1.0
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def no_arrays(path: Path) -> None:
+    mat_file(path, other=np.zeros(3))
+
+
+def wrong_shapes(path: Path) -> None:
+    mat_file(path, X_n=np.zeros((785, 4)))
+
+
+def not_finite(path: Path) -> None:
+    mat_file(path, X_n=np.full((784, 4), np.nan))
+
+
+def truncated(path: Path) -> None:
+    mat_file(path, X_n=np.zeros((784, 40)))
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def only_text(path: Path) -> None:
+    path.write_text("This is not a file of arrays.")
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("kind", ["images", "generator"])
+@pytest.mark.parametrize(
+    "spoil", [no_arrays, wrong_shapes, not_finite, truncated, only_text, empty]
+)
+def test_a_bad_upload_is_said_and_leaves_the_result(
+    app: AppTest, tmp_path: Path, kind: str, spoil: Callable[[Path], None]
+) -> None:
+    before = app.dataframe[0].value
+    spoil(tmp_path / "bad.mat")
+    if kind == "generator" and spoil in (wrong_shapes, not_finite):
+        shape = (785, 128) if spoil is wrong_shapes else (784, 128)
+        weights = {"A_1": np.zeros((128, 10)), "B_1": np.zeros((128, 1))}
+        value = np.nan if spoil is not_finite else 0.0
+        mat_file(tmp_path / "bad.mat", **weights, A_2=np.full(shape, value), B_2=np.zeros((784, 1)))
+    upload(app, kind, "bad.mat", (tmp_path / "bad.mat").read_bytes())
+    assert len(app.error) == 1
+    message = app.error[0].value
+    assert re.search(r"\.$", message), message
+    assert "bad.mat" in message or "NaN" in message or "layer" in message, message
+    assert str(tmp_path.parent) not in message
+    assert app.dataframe[0].value.equals(before)
+
+
+def test_a_bad_setting_is_said_and_leaves_the_result(app: AppTest) -> None:
+    app.selectbox("solver").set_value("adam")
+    settle(app)
+    before = app.dataframe[0].value
+    app.number_input("learning_rate").set_value(-1.0)
+    settle(app)
+    assert [error.value for error in app.error] == [
+        "learning_rate is -1.0; choose a finite number above 0."
+    ]
+    assert app.dataframe[0].value.equals(before)
+
+
+def test_a_generator_of_other_images_is_said(app: AppTest, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = mat_file(
+        tmp_path / "small.mat",
+        A_1=rng.normal(size=(8, 3)),
+        B_1=np.zeros((8, 1)),
+        A_2=rng.normal(size=(16, 8)),
+        B_2=np.zeros((16, 1)),
+    )
+    upload(app, "generator", "small.mat", path.read_bytes())
+    assert "choose a generator of that shape" in app.error[0].value
+    assert "Below is the earlier result" in texts(app)
+
+
+def test_the_cpp_backend_never_falls_back(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inpaint.backends.cpp.obstacle", lambda objective: "It was hidden.")
+    app.selectbox("backend").set_value("cpp")
+    settle(app)
+    assert app.error[0].value == "backend is 'cpp', which cannot serve here: It was hidden."
+    app.selectbox("backend").set_value("auto")
+    settle(app)
+    assert not app.error
+
+
+def test_the_speed_page_measures(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    short = partial(bench.run_bench, restarts=(1, 8), seconds=0.5)
+    monkeypatch.setattr(bench, "run_bench", lambda **given: short(**{**given, **short.keywords}))
+    app.switch_page("views/speed.py")
+    settle(app)
+    assert app.info[0].value == "Nothing was measured yet."
+    app.button("measure").click()
+    settle(app)
+    assert "All variants agreed" in texts(app)
+    assert len(app.get("vega_lite_chart")) == 1
+    app.switch_page("views/restore.py")
+    settle(app)
+    assert "Restored 4 images" in texts(app)
+
+
+def test_the_record_can_be_run_again(app: AppTest) -> None:
+    import repeat
+
+    result = app.session_state["result"]
+    record = json.loads(repeat.record_file(result.problem, result.restoration, result.comparison))
+    assert record["keep"] == 350
+    assert record["config"]["restarts"] == RestoreConfig().restarts
+    assert len(record["images"]) == 4
