@@ -91,7 +91,7 @@ def _ssim_map(
     side = _window(*first.shape[1:])
     if side < 3:
         return None
-    _, ssim_map = structural_similarity(  # type: ignore[no-untyped-call]
+    _, ssim_map = structural_similarity(
         first, second, win_size=side, data_range=1.0, channel_axis=0, full=True
     )
     return np.asarray(ssim_map)
