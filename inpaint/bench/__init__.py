@@ -21,6 +21,8 @@ from inpaint.bench.variants import VARIANTS
 from inpaint.errors import ArgumentError, BackendError
 from inpaint.generator import Generator
 from inpaint.operators import Mask
+from inpaint.readers import read_generator
+from inpaint.run import default_generator
 
 __all__ = [
     "VARIANTS",
@@ -154,9 +156,9 @@ def run_full_bench(
 
 
 def _default_generator() -> Generator:
-    from inpaint.pretrained import load_pretrained, pretrained_names
-
-    return load_pretrained(pretrained_names()[0])
+    generator = read_generator(default_generator())
+    assert isinstance(generator, Generator)
+    return generator
 
 
 def _check(

@@ -15,7 +15,6 @@ from typing import Any, NotRequired, TypedDict
 import torch
 
 from inpaint.bench.timing import Cell, Plan, Sample
-from inpaint.errors import FileError
 
 VERSIONS = ("inpaint", "torch", "numpy", "jax")
 
@@ -36,6 +35,9 @@ class Row(TypedDict):
     median: float
     min: float
     max: float
+    cpu_rate: float
+    """Median of restart-iterations per second of processor time: what one thread would reach
+    if nobody else used its core, however busy the machine was."""
     rounds: int
     steps: int
     """Steps of the timed descents, of which a round may take several."""
@@ -82,20 +84,6 @@ class BenchResult:
         """The inverse of `to_json`."""
         return cls(**json.loads(text))
 
-    def write(self, path: str | Path) -> None:
-        """Write the result as a JSON file.
-
-        Raises:
-            FileError: If the file cannot be written.
-        """
-        try:
-            Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
-        except OSError as error:
-            raise FileError(
-                f"The bench's result cannot be written to {str(path)!r}: {error.strerror}. "
-                "Choose another file."
-            ) from error
-
 
 def make_row(
     cell: Cell, plan: Plan, samples: Sequence[Sample], *, threads: int, instructions: str
@@ -112,6 +100,7 @@ def make_row(
         median=median,
         min=min(rates),
         max=max(rates),
+        cpu_rate=statistics.median(sample.work / sample.cpu_seconds for sample in samples),
         rounds=len(rates),
         steps=plan.steps,
         cores=statistics.median(sample.cpu_seconds / sample.seconds for sample in samples),

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from inpaint.bench.problem import (
+    CHECK_STEPS,
     AgreementError,
     Descent,
     Problem,
@@ -26,7 +27,6 @@ from inpaint.bench.problem import (
 from inpaint.generator import Generator
 
 LONGEST_DESCENT = 500
-SHORTEST_DESCENT = 20
 FEWEST_ROUNDS = 3
 
 OnProgress = Callable[[float, str], object]
@@ -111,11 +111,11 @@ class Station:
             problem = self.problem(cell.keep, cell.restarts)
             descent = self.variants[cell.variant].prepare(problem, self.threads)
             check_agreement(problem, cell.variant, descent)
-            seconds = _clock(descent, SHORTEST_DESCENT) / SHORTEST_DESCENT
-            most = int(self.sample_seconds / seconds)
-            steps = max(SHORTEST_DESCENT, min(LONGEST_DESCENT, most))
+            seconds = _clock(descent, CHECK_STEPS) / CHECK_STEPS
+            # Variants that take several steps in one go need a number that theirs divides.
+            affordable = int(self.sample_seconds / seconds) // CHECK_STEPS * CHECK_STEPS
+            steps = max(CHECK_STEPS, min(LONGEST_DESCENT, affordable))
             ends = descent(steps).latents
-            # Again with the number of steps that will be timed: the first call may compile.
             seconds = _clock(descent, steps)
         if not np.isfinite(ends).all():
             raise AgreementError(
@@ -131,7 +131,7 @@ class Station:
         """Take one turn."""
         descent, plan = self.ready[cell]
         with _threads(self.threads):
-            descent(SHORTEST_DESCENT)
+            descent(CHECK_STEPS)
             cpu, clock = time.process_time(), time.perf_counter()
             for _ in range(plan.repeats):
                 followed = len(descent(plan.steps).latents)
@@ -176,11 +176,12 @@ def interleave(
 
 
 def _clock(descent: Descent, steps: int) -> float:
-    """Seconds of one descent, of which one call went before."""
-    descent(steps)
-    clock = time.perf_counter()
-    descent(steps)
-    return max(time.perf_counter() - clock, 1e-9)
+    """Seconds of a descent that was run before; the better of two, in case one was disturbed."""
+    marks = [time.perf_counter()]
+    for _ in range(2):
+        descent(steps)
+        marks.append(time.perf_counter())
+    return max(min(marks[1] - marks[0], marks[2] - marks[1]), 1e-9)
 
 
 @contextmanager
