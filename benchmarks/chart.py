@@ -1,0 +1,99 @@
+"""Draw the README's chart from the file of a full bench.
+
+python -m benchmarks.chart bench.json docs/performance.png
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.report import select
+from inpaint.bench import BenchResult, Row
+from inpaint.bench.variants import CPP, PUBLISHED
+
+OWN_COLOUR = "#c2410c"
+COLOURS = ("#0f766e", "#1d4ed8", "#7c3aed", "#64748b", "#a16207", "#be185d", "#15803d", "#0369a1")
+
+
+def main(source: str, target: str) -> None:
+    """Draw the chart of one file."""
+    result = BenchResult.from_json(Path(source).read_text(encoding="utf-8"))
+    draw(result).savefig(target, dpi=160)
+
+
+def draw(result: BenchResult) -> Figure:
+    """Rate over R on one thread, a panel for each N, a line for each variant."""
+    best = result.machine["instructions"]
+    rows = select(result.rows, threads=1, instructions=best)
+    keeps = list(dict.fromkeys(row["N"] for row in rows))
+    figure = Figure(figsize=(5.4 * len(keeps) + 1.2, 4.8), layout="constrained")
+    panels = figure.subplots(1, len(keeps), sharey=True, squeeze=False)[0]
+    for axes, keep in zip(panels, keeps, strict=True):
+        _panel(axes, select(rows, N=keep), title=f"N = {keep} observed pixels")
+    figure.supxlabel("restarts R", fontsize=10)
+    figure.supylabel("restart-iterations per second of one core", fontsize=10)
+    figure.suptitle(
+        f"One thread, {best.upper()}, {result.machine['cpu'].split(',')[0]}, generator "
+        f"{result.machine['generator']}",
+        fontsize=10,
+    )
+    return figure
+
+
+def _panel(axes: Axes, rows: list[Row], *, title: str) -> None:
+    names = list(dict.fromkeys(row["variant"] for row in rows))
+    others = [name for name in names if name != CPP.name]
+    ends: list[tuple[float, float, str, str]] = []
+    for name in names:
+        own = name == CPP.name
+        colour = OWN_COLOUR if own else COLOURS[others.index(name) % len(COLOURS)]
+        line = select(rows, variant=name)
+        counts = [row["R"] for row in line]
+        rates = [row["cpu_rate"] for row in line]
+        axes.plot(
+            counts,
+            rates,
+            marker="o",
+            markersize=4,
+            color=colour,
+            linewidth=3 if own else 1.3,
+            linestyle=":" if name == PUBLISHED.name else "-",
+        )
+        ends.append((rates[-1], counts[-1], name, colour))
+    axes.set(xscale="log", yscale="log", title=title)
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.minorticks_off()
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    _label(axes, ends)
+
+
+def _label(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
+    """Write each line's name beside its end, pushed apart so that all can be read."""
+    lowest = 0.0
+    for rate, count, name, colour in sorted(ends):
+        # On a logarithmic axis equal gaps are equal factors.
+        height = max(rate, lowest)
+        axes.annotate(
+            name,
+            (count, height),
+            xytext=(7, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color=colour,
+            fontweight="bold" if name == CPP.name else "normal",
+            annotation_clip=False,
+        )
+        lowest = height * LABEL_GAP
+
+
+LABEL_GAP = 1.27
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
