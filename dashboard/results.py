@@ -17,7 +17,13 @@ from inpaint.comparison import CAPTIONS, COLUMNS, Comparison, compare
 from inpaint.problem import Problem
 from inpaint.restore import restore
 from inpaint.types import Progress, Restoration, Status
+from inpaint.verdict import judge
 
+VERDICT_ICONS = {
+    "good": ":material/check_circle:",
+    "ambiguous": ":material/help:",
+    "doubtful": ":material/warning:",
+}
 SCALE = 5
 GAP = 4
 
@@ -70,8 +76,15 @@ def _describe(progress: Progress) -> tuple[float, str]:
     share = progress.step / max(1, progress.steps)
     text = f"{progress.stage.capitalize()}: step {progress.step:,} of {progress.steps:,}"
     if progress.step > 0:
-        text += f", {progress.seconds * (1 - share) / share:.0f} s left at most"
+        text += f", {_duration(progress.seconds * (1 - share) / share)} left at most"
     return share, text
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def draw_columns(comparison: Comparison) -> None:
@@ -158,8 +171,9 @@ def draw_downloads(result: Result) -> None:
             )
 
 
-def draw_curves(comparison: Comparison) -> None:
+def draw_curves(result: Result) -> None:
     """Every restart's curve of one image, to look into."""
+    comparison = result.comparison
     numbers = [str(row.number) for row in comparison.rows]
     chosen = st.segmented_control(
         "Image", numbers, default=numbers[0], required=True, key="curves of"
@@ -169,9 +183,47 @@ def draw_curves(comparison: Comparison) -> None:
     st.caption(f"{CAPTIONS['Cost J']} Point at a curve to read it.")
 
 
-def draw_repeat(request: Request) -> None:
+def draw_verdicts(result: Result) -> None:
+    """Whether each restoration may be trusted, and how reliable its search was."""
+    verdicts = judge(result.problem.measurement, result.problem.generator, result.restoration)
+    for row, verdict in zip(result.comparison.rows, verdicts, strict=True):
+        icon = VERDICT_ICONS[verdict.flag]
+        st.markdown(f"{icon} **Image {row.number}.** {verdict.sentence}")
+    low_high = [verdict.noise_interval for verdict in verdicts]
+    searches = [verdict.search for verdict in verdicts]
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "Image": [row.number for row in result.comparison.rows],
+                "Noise, 95 %": [f"{low:.3f} to {high:.3f}" for low, high in low_high],
+                "Expected error": [verdict.expected_error for verdict in verdicts],
+                "Reached": [f"{search.reached} of {search.starts}" for search in searches],
+                "For 99 %": [search.restarts_for_99 for search in searches],
+                "Modes": [len(search.modes) for search in searches],
+            }
+        ),
+        hide_index=True,
+        column_config={
+            "Noise, 95 %": text(help="95 % interval of the noise level."),
+            "Expected error": number(
+                format="%.2f",
+                help="L2 error to be expected from what the observed pixels leave open.",
+            ),
+            "Reached": text(help="Restarts that came within 1 of the lowest cost."),
+            "For 99 %": number(
+                help="Restarts of which at least one reaches the lowest cost found, with 99 % "
+                "probability."
+            ),
+            "Modes": number(help="Distinct images at which restarts ended."),
+        },
+    )
+
+
+def draw_repeat(result: Result) -> None:
     """The same run outside the dashboard."""
+    run = result.problem.run
     st.markdown("In a terminal:")
-    st.code(request.run.command, language="bash", wrap_lines=True)
+    st.code(run.command, language="bash", wrap_lines=True)
     st.markdown("In Python:")
-    st.code(repeat.as_python(request.run), language="python")
+    st.code(repeat.as_python(run), language="python")

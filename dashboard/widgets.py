@@ -13,6 +13,7 @@ import streamlit as st
 from sources import Source, choose_generator, choose_images
 
 from inpaint.config import BACKENDS, DTYPES, PRESETS, SCHEDULES, SOLVERS, RestoreConfig
+from inpaint.errors import InpaintError
 from inpaint.generator import Generator
 from inpaint.problem import Problem, pose, select
 from inpaint.run import Run
@@ -74,16 +75,31 @@ def ask_request() -> Request | None:
     Raises:
         InpaintError: If an upload cannot be read, or a setting breaks its rule.
     """
+    images, generator, config, numbers = None, None, None, None
+    problems: list[InpaintError] = []
+    # All widgets are drawn even if one of them holds something bad, so that nothing jumps.
     with st.sidebar:
-        images = choose_images()
-        generator = choose_generator()
-        if images is None or generator is None:
-            return None
-        numbers = _ask_numbers(images.content)
+        try:
+            images = choose_images()
+        except InpaintError as error:
+            problems.append(error)
+        try:
+            generator = choose_generator()
+        except InpaintError as error:
+            problems.append(error)
+        if images is not None:
+            numbers = _ask_numbers(images.content)
         preset = _ask_preset()
         with st.expander("Solver settings"):
-            config = _ask_config(preset)
-    keep, noise = _ask_damage(images.content)
+            try:
+                config = _ask_config(preset)
+            except InpaintError as error:
+                problems.append(error)
+    keep, noise = _ask_damage(None if images is None else images.content)
+    if problems:
+        raise problems[0]
+    if images is None or generator is None or config is None:
+        return None
     run = Run(
         source=images.name,
         generator=generator.name,
@@ -219,8 +235,12 @@ def _choice(label: str, name: str, options: tuple[str, ...], base: RestoreConfig
     )
 
 
-def _ask_damage(images: ImageSet) -> tuple[int, float]:
-    pixels = images.images.shape[-2] * images.images.shape[-1]
+def _ask_damage(images: ImageSet | None) -> tuple[int, float]:
+    """N and noise; the sliders rest while there are no images."""
+    pixels: int = st.session_state.get("pixels", 784)
+    if images is not None:
+        pixels = images.images.shape[-2] * images.images.shape[-1]
+        st.session_state["pixels"] = pixels
     _clamp("N", pixels)
     left, right = st.columns([3, 1], gap="medium")
     keep = left.slider(
@@ -230,6 +250,7 @@ def _ask_damage(images: ImageSet) -> tuple[int, float]:
         round(pixels * KEPT_SHARE),
         key="N",
         bind="query-params",
+        disabled=images is None,
         help=f"The first N of {pixels} pixels, column after column from the left; "
         "the others are lost.",
     )
@@ -241,6 +262,7 @@ def _ask_damage(images: ImageSet) -> tuple[int, float]:
         0.01,
         key="noise",
         bind="query-params",
+        disabled=images is None,
         help="Standard deviation of noise added to the images, beside what they have already; "
         "paper is 1 and ink 0.",
     )

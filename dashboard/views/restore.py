@@ -133,17 +133,16 @@ def draw(shown: Result) -> None:
     results.draw_columns(shown.comparison)
     results.draw_table(shown.comparison)
     results.draw_downloads(shown)
-    curves = st.expander(
-        "Cost curves of every restart",
-        icon=":material/show_chart:",
-        key="curves",
-        on_change="rerun",
-    )
-    if curves.open:
-        with curves:
-            results.draw_curves(shown.comparison)
-    with st.expander("The same run as a command or in Python", icon=":material/terminal:"):
-        results.draw_repeat(shown.request)
+    for title, icon, key, draw_inside in (
+        ("May these be trusted?", "verified", "verdicts", results.draw_verdicts),
+        ("Cost curves of every restart", "show_chart", "curves", results.draw_curves),
+        ("The same run as a command or in Python", "terminal", "repeat", results.draw_repeat),
+    ):
+        # What is inside is made only while it is open: the picture follows the slider sooner.
+        box = st.expander(title, icon=f":material/{icon}:", key=key, on_change="rerun")
+        if box.open:
+            with box:
+                draw_inside(shown)
 
 
 main()

@@ -24,6 +24,16 @@ def texts(app: AppTest) -> str:
     return "\n".join(element.value for element in (*app.markdown, *app.caption))
 
 
+def opened(app: AppTest, key: str) -> AppTest:
+    """Open one of the boxes below the result."""
+    app.session_state[key] = True
+    return settle(app)
+
+
+def command(app: AppTest) -> str:
+    return str(opened(app, "repeat").code[0].value)
+
+
 def upload(app: AppTest, kind: str, name: str, data: bytes) -> AppTest:
     """Choose to upload, and upload a file: kind is "images" or "generator"."""
     app.selectbox(kind).set_value("upload").run()
@@ -69,7 +79,7 @@ def test_a_preset_sets_the_solver(app: AppTest) -> None:
     settle(app)
     assert app.number_input("restarts").value == 1
     assert app.selectbox("solver").value == "gradient-descent"
-    assert "--solver gradient-descent" in app.code[0].value
+    assert "--solver gradient-descent" in command(app)
     assert "Restored 4 images" in texts(app)
 
 
@@ -81,7 +91,7 @@ def test_a_heavy_run_waits_for_its_button(app: AppTest) -> None:
     app.button("run").click()
     settle(app)
     assert "Restored 4 images" in texts(app)
-    assert "--restarts 900" in app.code[0].value
+    assert "--restarts 900" in command(app)
 
 
 def test_a_link_sets_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +100,7 @@ def test_a_link_sets_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
     app.query_params |= {"N": "400", "restarts": "5", "noise": "0.1"}
     settle(app)
     assert "N = 400 of 784" in texts(app)
-    assert "--keep 400 --noise 0.1 --restarts 5" in app.code[0].value
+    assert "--keep 400 --noise 0.1 --restarts 5" in command(app)
 
 
 def test_a_link_with_bad_values_opens_with_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +115,7 @@ def test_a_link_with_bad_values_opens_with_the_defaults(monkeypatch: pytest.Monk
 def test_the_copied_python_repeats_the_run(app: AppTest, tmp_path: Path) -> None:
     app.slider("N").set_value(410)
     settle(app)
-    program = app.code[1].value + "\nprint(*comparison.rows[0].lines)\n"
+    program = opened(app, "repeat").code[1].value + "\nprint(*comparison.rows[0].lines)\n"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True
     )
@@ -120,7 +130,7 @@ def test_uploaded_files_are_restored_and_gone_from_the_disk(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     upload(app, "images", "data22.mat", (data_dir / "data22.mat").read_bytes())
     upload(app, "generator", "data21.mat", (data_dir / "data21.mat").read_bytes())
-    assert "inpaint restore data22.mat --generator data21.mat" in app.code[0].value
+    assert "inpaint restore data22.mat --generator data21.mat" in command(app)
     assert list(app.dataframe[0].value["Cost J"]) == pytest.approx(
         [404.253, 431.333, 431.303, 380.387], abs=1.0
     )
@@ -234,3 +244,11 @@ def test_the_record_can_be_run_again(app: AppTest) -> None:
     assert record["keep"] == 350
     assert record["config"]["restarts"] == RestoreConfig().restarts
     assert len(record["images"]) == 4
+
+
+def test_the_boxes_hold_verdicts_and_curves(app: AppTest) -> None:
+    opened(app, "verdicts")
+    assert "Image 3." in texts(app)
+    assert {"Noise, 95 %", "Reached", "Modes"} <= set(app.dataframe[1].value)
+    opened(app, "curves")
+    assert len(app.get("vega_lite_chart")) == 1
