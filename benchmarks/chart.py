@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,7 +17,30 @@ from inpaint.bench import BenchResult, Row
 from inpaint.bench.variants import CPP, PUBLISHED
 
 OWN_COLOUR = "#c2410c"
-COLOURS = ("#0f766e", "#1d4ed8", "#7c3aed", "#64748b", "#a16207", "#be185d", "#15803d", "#0369a1")
+COLOURS = (
+    "#111827",
+    "#1d4ed8",
+    "#7c3aed",
+    "#64748b",
+    "#a16207",
+    "#be185d",
+    "#15803d",
+    "#0369a1",
+    "#0f766e",
+)
+
+
+class End(NamedTuple):
+    """Where a line ends, and what is to be written there."""
+
+    rate: float
+    count: int
+    name: str
+    colour: str
+
+
+LABEL_GAP = 1.27
+"""Least factor between the heights of two labels."""
 
 
 def main(source: str, target: str) -> None:
@@ -33,7 +57,9 @@ def draw(result: BenchResult) -> Figure:
     figure = Figure(figsize=(5.4 * len(keeps) + 1.2, 4.8), layout="constrained")
     panels = figure.subplots(1, len(keeps), sharey=True, squeeze=False)[0]
     for axes, keep in zip(panels, keeps, strict=True):
-        _panel(axes, select(rows, N=keep), title=f"N = {keep} observed pixels")
+        ends = _panel(axes, select(rows, N=keep), title=f"N = {keep} observed pixels")
+    # The colours are the same in all panels, so that one list of names serves them.
+    _label(axes, ends)
     figure.supxlabel("restarts R", fontsize=10)
     figure.supylabel("restart-iterations per second of one core", fontsize=10)
     figure.suptitle(
@@ -44,10 +70,11 @@ def draw(result: BenchResult) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, rows: list[Row], *, title: str) -> None:
+def _panel(axes: Axes, rows: list[Row], *, title: str) -> list[End]:
+    """Draw a panel; returns where its lines end."""
     names = list(dict.fromkeys(row["variant"] for row in rows))
     others = [name for name in names if name != CPP.name]
-    ends: list[tuple[float, float, str, str]] = []
+    ends: list[End] = []
     for name in names:
         own = name == CPP.name
         colour = OWN_COLOUR if own else COLOURS[others.index(name) % len(COLOURS)]
@@ -63,16 +90,16 @@ def _panel(axes: Axes, rows: list[Row], *, title: str) -> None:
             linewidth=3 if own else 1.3,
             linestyle=":" if name == PUBLISHED.name else "-",
         )
-        ends.append((rates[-1], counts[-1], name, colour))
+        ends.append(End(rates[-1], counts[-1], name, colour))
     axes.set(xscale="log", yscale="log", title=title)
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.minorticks_off()
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    _label(axes, ends)
+    return ends
 
 
-def _label(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
+def _label(axes: Axes, ends: list[End]) -> None:
     """Write each line's name beside its end, pushed apart so that all can be read."""
     lowest = 0.0
     for rate, count, name, colour in sorted(ends):
@@ -90,9 +117,6 @@ def _label(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
             annotation_clip=False,
         )
         lowest = height * LABEL_GAP
-
-
-LABEL_GAP = 1.27
 
 
 if __name__ == "__main__":
