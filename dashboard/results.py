@@ -14,6 +14,7 @@ from widgets import Request
 
 from inpaint import sheet
 from inpaint.comparison import CAPTIONS, COLUMNS, Comparison, compare
+from inpaint.modes import SAME_COST
 from inpaint.problem import Problem
 from inpaint.restore import restore
 from inpaint.types import Progress, Restoration, Status
@@ -63,7 +64,7 @@ def compute(request: Request, report: Report) -> Result:
         problem.measurement,
         problem.generator,
         request.run.config,
-        on_progress=lambda progress: report(*_describe(progress)),
+        on_progress=lambda progress: report(*describe(progress)),
     )
     comparison = compare(
         problem.measurement, problem.generator, restoration, config=request.run.config
@@ -71,7 +72,7 @@ def compute(request: Request, report: Report) -> Result:
     return Result(request, problem, restoration, comparison)
 
 
-def _describe(progress: Progress) -> tuple[float, str]:
+def describe(progress: Progress) -> tuple[float, str]:
     """How far a restoration is: the share of its stage, and a line of words."""
     share = progress.step / max(1, progress.steps)
     text = f"{progress.stage.capitalize()}: step {progress.step:,} of {progress.steps:,}"
@@ -87,9 +88,9 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def draw_columns(comparison: Comparison) -> None:
+def draw_columns(comparison: Comparison, *, key: str = "sheet") -> None:
     """The five columns, each one picture, so that rows stay level and pixels sharp."""
-    with st.container(key="sheet"):
+    with st.container(key=key):
         for cell, column in zip(st.columns(len(COLUMNS), gap="xsmall"), COLUMNS, strict=True):
             with cell:
                 st.markdown(f"**{column}**", text_alignment="center")
@@ -210,7 +211,7 @@ def draw_verdicts(result: Result) -> None:
                 format="%.2f",
                 help="L2 error to be expected from what the observed pixels leave open.",
             ),
-            "Reached": text(help="Restarts that came within 1 of the lowest cost."),
+            "Reached": text(help=f"Restarts that came within {SAME_COST} of the lowest cost."),
             "For 99 %": number(
                 help="Restarts of which at least one reaches the lowest cost found, with 99 % "
                 "probability."

@@ -40,6 +40,19 @@ class BusyError(InpaintError):
     """There is no room for another job."""
 
 
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong with a job.
+
+    Attributes:
+        about: What the job was about.
+        message: A sentence for the user.
+    """
+
+    about: Any
+    message: str
+
+
 @dataclass(eq=False)
 class Job:
     """One piece of work, from its place in the queue to its result.
@@ -205,29 +218,54 @@ def _unmask(cookie: str) -> str | None:
         return None
 
 
-def begin(page: str, work: Work, *, quick: bool, about: Any = None) -> Job:
-    """Start a job of a page, and remember it in the session and, if it is long, in the URL.
-
-    Raises:
-        BusyError: If the queue is full.
-    """
-    job = get_pool().submit(work, owner=get_owner(), page=page, quick=quick, about=about)
+def begin(page: str, work: Work, *, quick: bool, about: Any = None) -> None:
+    """Start a job of a page, and remember it in the session and, if it is long, in the URL."""
+    try:
+        job = get_pool().submit(work, owner=get_owner(), page=page, quick=quick, about=about)
+    except BusyError as error:
+        st.session_state[f"{page} failure"] = Failure(about, str(error))
+        return
     st.session_state[f"{page} job"] = job.key
     if not quick:
         st.query_params["job"] = job.key
-    return job
 
 
-def recall(page: str) -> Job | None:
-    """The page's job; after a reload, the one that the URL names."""
+def attend(page: str, *, seconds: float = 0.0) -> Job | None:
+    """The page's job if it is under way; what it found is taken over if it has ended.
+
+    After a reload the job is the one that the URL names. An error leaves the earlier result
+    as it was.
+
+    Args:
+        page: Whose job.
+        seconds: How long to wait for its end.
+    """
     key = st.session_state.get(f"{page} job") or st.query_params.get("job", "")
-    return get_pool().find(key, owner=get_owner(), page=page)
-
-
-def forget(page: str) -> None:
-    """Let go of the page's job once its result was taken over."""
+    job = get_pool().find(key, owner=get_owner(), page=page)
+    if job is None or not job.wait(seconds):
+        return job
     st.session_state.pop(f"{page} job", None)
     st.query_params.pop("job", None)
+    try:
+        found = job.result()
+    except InpaintError as error:
+        st.session_state[f"{page} failure"] = Failure(job.about, str(error))
+        return None
+    st.session_state.pop(f"{page} failure", None)
+    if found is not None:
+        st.session_state[f"{page} result"] = found
+    return None
+
+
+def get_result(page: str) -> Any:
+    """What the page's last job found; None before that."""
+    return st.session_state.get(f"{page} result")
+
+
+def get_failure(page: str) -> Failure | None:
+    """Why the page's last job failed; None if it did not."""
+    failure: Failure | None = st.session_state.get(f"{page} failure")
+    return failure
 
 
 @st.fragment(run_every=0.3)

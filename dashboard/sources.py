@@ -17,6 +17,7 @@ import streamlit as st
 from inpaint import examples, pretrained, readers
 from inpaint.errors import FileError
 from inpaint.generator import Generator
+from inpaint.run import default_generator
 from inpaint.types import ImageSet
 
 T = TypeVar("T")
@@ -82,6 +83,7 @@ def choose_generator() -> Source[Generator] | None:
     choice = st.selectbox(
         "Generator",
         [*names, UPLOAD],
+        names.index(default_generator()) if names else 0,
         format_func=lambda name: "Upload a file" if name == UPLOAD else f"Shipped: {name}",
         key="generator",
         bind="query-params",

@@ -6,6 +6,7 @@ link repeats the run.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -30,6 +31,8 @@ MOST_IMAGES = 12
 
 KEPT_SHARE = 350 / 784
 """Share of the pixels that is kept at first: the third of the four published problems."""
+
+AskDamage = Callable[[ImageSet | None], tuple[int, float]]
 
 PRESET_NOTES = {
     "fast": "Many starts, screened: finds the best image nearly always.",
@@ -69,8 +72,11 @@ class Request:
         return pose(self.run, select(self.images.content, self.run.numbers), self.generator.content)
 
 
-def ask_request() -> Request | None:
+def ask_request(ask_damage: AskDamage) -> Request | None:
     """Ask for everything; None while an upload is awaited.
+
+    Args:
+        ask_damage: Asks for N and the noise, given the images if there are any.
 
     Raises:
         InpaintError: If an upload cannot be read, or a setting breaks its rule.
@@ -95,7 +101,7 @@ def ask_request() -> Request | None:
                 config = _ask_config(preset)
             except InpaintError as error:
                 problems.append(error)
-    keep, noise = _ask_damage(None if images is None else images.content)
+    keep, noise = ask_damage(None if images is None else images.content)
     if problems:
         raise problems[0]
     if images is None or generator is None or config is None:
@@ -235,12 +241,9 @@ def _choice(label: str, name: str, options: tuple[str, ...], base: RestoreConfig
     )
 
 
-def _ask_damage(images: ImageSet | None) -> tuple[int, float]:
+def ask_damage(images: ImageSet | None) -> tuple[int, float]:
     """N and noise; the sliders rest while there are no images."""
-    pixels: int = st.session_state.get("pixels", 784)
-    if images is not None:
-        pixels = images.images.shape[-2] * images.images.shape[-1]
-        st.session_state["pixels"] = pixels
+    pixels = count_pixels(images)
     _clamp("N", pixels)
     left, right = st.columns([3, 1], gap="medium")
     keep = left.slider(
@@ -254,7 +257,13 @@ def _ask_damage(images: ImageSet | None) -> tuple[int, float]:
         help=f"The first N of {pixels} pixels, column after column from the left; "
         "the others are lost.",
     )
-    noise = right.slider(
+    with right:
+        return keep, ask_noise(images)
+
+
+def ask_noise(images: ImageSet | None) -> float:
+    """The noise to be added."""
+    return st.slider(
         "Noise added",
         0.0,
         0.5,
@@ -266,7 +275,13 @@ def _ask_damage(images: ImageSet | None) -> tuple[int, float]:
         help="Standard deviation of noise added to the images, beside what they have already; "
         "paper is 1 and ink 0.",
     )
-    return keep, noise
+
+
+def count_pixels(images: ImageSet | None) -> int:
+    """Pixels of an image; while there is none, those of the last one."""
+    if images is not None:
+        st.session_state["pixels"] = images.images.shape[-2] * images.images.shape[-1]
+    return int(st.session_state.get("pixels", 784))
 
 
 def _clamp(key: str, most: int) -> None:

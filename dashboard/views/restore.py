@@ -26,15 +26,15 @@ def main() -> None:
     )
     request, problem = None, None
     try:
-        request = widgets.ask_request()
+        request = widgets.ask_request(widgets.ask_damage)
     except InpaintError as error:
         problem = str(error)
     bar = st.container(key="bar")
     job = attend(request)
-    shown: Result | None = st.session_state.get("result")
-    failed = st.session_state.get("failed")
-    if failed is not None and failed[0] == request:
-        problem = failed[1]
+    shown: Result | None = runner.get_result(PAGE)
+    failure = runner.get_failure(PAGE)
+    if failure is not None and failure.about == request:
+        problem = failure.message
 
     with bar:
         if job is not None:
@@ -57,53 +57,32 @@ def attend(request: Request | None) -> Job | None:
     Returns:
         The job under way, if there is one.
     """
-    job = runner.recall(PAGE)
-    if job is not None and job.done:
-        collect(job)
-        job = None
-    if request is None:
+    job = runner.attend(PAGE)
+    if request is None or not request.quick or is_answered(request):
         return job
-    if job is not None and job.quick and job.about != request:
+    if job is not None and job.about == request:
+        return job
+    if job is not None and not job.quick:
+        return job
+    if job is not None:
         job.stop()
-        job = None
-    if job is None and request.quick and not answered(request):
-        job = begin(request)
-        if job is not None and job.wait(PATIENCE_SECONDS):
-            collect(job)
-            job = None
-    return job
+    begin(request)
+    return runner.attend(PAGE, seconds=PATIENCE_SECONDS)
 
 
-def answered(request: Request) -> bool:
+def is_answered(request: Request) -> bool:
     """Whether the request has its result already, or cannot have one."""
-    shown: Result | None = st.session_state.get("result")
-    failed = st.session_state.get("failed")
+    shown: Result | None = runner.get_result(PAGE)
+    failure = runner.get_failure(PAGE)
     return (shown is not None and shown.request == request) or (
-        failed is not None and failed[0] == request
+        failure is not None and failure.about == request
     )
 
 
-def begin(request: Request) -> Job | None:
+def begin(request: Request) -> None:
     """Put the request in a queue."""
-    try:
-        work = partial(results.compute, request)
-        return runner.begin(PAGE, work, quick=request.quick, about=request)
-    except runner.BusyError as error:
-        st.session_state["failed"] = (request, str(error))
-        return None
-
-
-def collect(job: Job) -> None:
-    """Take over what a job found; an error leaves the earlier result as it was."""
-    runner.forget(PAGE)
-    try:
-        found = job.result()
-    except InpaintError as error:
-        st.session_state["failed"] = (job.about, str(error))
-        return
-    st.session_state.pop("failed", None)
-    if found is not None:
-        st.session_state["result"] = found
+    work = partial(results.compute, request)
+    runner.begin(PAGE, work, quick=request.quick, about=request)
 
 
 def offer(request: Request, shown: Result | None) -> None:

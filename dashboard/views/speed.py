@@ -10,7 +10,6 @@ import streamlit as st
 from runner import Report
 
 from inpaint.bench import BenchResult, run_bench
-from inpaint.errors import InpaintError
 
 PAGE = "speed"
 RESTARTS = (1, 8, 64, 512)
@@ -30,19 +29,19 @@ def main() -> None:
     )
     keep, threads, seconds = ask()
     bar = st.container(key="bar")
-    job = runner.recall(PAGE)
-    if job is not None and job.done:
-        collect(job)
-        job = None
+    job = runner.attend(PAGE)
     with bar:
         if job is not None:
             runner.watch(job)
         elif st.button("Measure", key="measure", type="primary", icon=":material/speed:"):
-            start(keep, threads, seconds)
-    if "bench error" in st.session_state:
-        st.error(st.session_state["bench error"], icon=":material/error:")
-    if "bench" in st.session_state:
-        draw(st.session_state["bench"])
+            runner.begin(PAGE, partial(measure, keep, threads, seconds), quick=False)
+            st.rerun()
+    failure = runner.get_failure(PAGE)
+    if failure is not None:
+        st.error(failure.message, icon=":material/error:")
+    result: BenchResult | None = runner.get_result(PAGE)
+    if result is not None:
+        draw(result)
     elif job is None:
         st.info("Nothing was measured yet.", icon=":material/info:")
 
@@ -68,16 +67,6 @@ def ask() -> tuple[int, int, float]:
     return keep, threads, seconds
 
 
-def start(keep: int, threads: int, seconds: float) -> None:
-    """Queue the measurement."""
-    st.session_state.pop("bench error", None)
-    try:
-        runner.begin(PAGE, partial(measure, keep, threads, seconds), quick=False)
-    except runner.BusyError as error:
-        st.session_state["bench error"] = str(error)
-    st.rerun()
-
-
 def measure(keep: int, threads: int, seconds: float, report: Report) -> BenchResult:
     """Run the bench. Runs in a worker."""
     going_on = True
@@ -96,20 +85,11 @@ def measure(keep: int, threads: int, seconds: float, report: Report) -> BenchRes
     )
 
 
-def collect(job: runner.Job) -> None:
-    """Take over what was measured; an error leaves the earlier figures as they were."""
-    runner.forget(PAGE)
-    try:
-        found = job.result()
-    except InpaintError as error:
-        st.session_state["bench error"] = str(error)
-        return
-    if found is not None and found.rows:
-        st.session_state["bench"] = found
-
-
 def draw(result: BenchResult) -> None:
     """Bars, the machine, and the figures to take away."""
+    if not result.rows:
+        st.info("Stopped before anything was timed.", icon=":material/info:")
+        return
     rows = pd.DataFrame(result.rows)
     first = result.rows[0]
     threads = "1 thread" if first["threads"] == 1 else f"{first['threads']} threads"

@@ -76,10 +76,10 @@ def test_it_fits_and_asks_nobody_else(
     page = context.new_page()
     hosts: set[str | None] = set()
     page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
-    for path in ("", "/speed"):
-        page.goto(server + path)
-        page.get_by_role("heading", name="Speed" if path else "Restore").wait_for()
-        if not path:
+    for title in ("Restore", "Sweep", "Generator", "Speed"):
+        page.goto(f"{server}/{'' if title == 'Restore' else title.lower()}")
+        page.get_by_role("heading", name=title).wait_for()
+        if title == "Restore":
             page.get_by_text("Restored 4 images").wait_for()
         assert overflow(page) <= 0
         expect(page.get_by_role("link", name="Speed")).to_be_visible()

@@ -239,7 +239,7 @@ def test_the_speed_page_measures(app: AppTest, monkeypatch: pytest.MonkeyPatch) 
 def test_the_record_can_be_run_again(app: AppTest) -> None:
     import repeat
 
-    result = app.session_state["result"]
+    result = app.session_state["restore result"]
     record = json.loads(repeat.record_file(result.problem, result.restoration, result.comparison))
     assert record["keep"] == 350
     assert record["config"]["restarts"] == RestoreConfig().restarts
@@ -252,3 +252,49 @@ def test_the_boxes_hold_verdicts_and_curves(app: AppTest) -> None:
     assert {"Noise, 95 %", "Reached", "Modes"} <= set(app.dataframe[1].value)
     opened(app, "curves")
     assert len(app.get("vega_lite_chart")) == 1
+
+
+def test_the_sweep_page_restores_at_each_number_of_pixels(app: AppTest) -> None:
+    app.switch_page("views/sweep.py")
+    settle(app)
+    assert app.multiselect("keeps").value == [500, 400, 350, 300]
+    app.multiselect("keeps").set_value([450, 300])
+    app.number_input("restarts").set_value(5)
+    settle(app)
+    app.button("run").click()
+    settle(app)
+    assert "Swept with these settings." in texts(app)
+    assert [tab.label for tab in app.tabs] == ["N = 450", "N = 300"]
+    assert list(app.dataframe[0].value) == ["N = 300", "N = 450"]
+    assert len(app.get("vega_lite_chart")) == 2
+    labels = [button.label for button in app.download_button]
+    assert labels == ["Errors (CSV)", "Figure (PNG)", "Figure (PNG)"]
+
+    app.multiselect("keeps").set_value([])
+    settle(app)
+    assert "Choose files in the sidebar and at least one N." in texts(app)
+    app.switch_page("views/restore.py")
+    settle(app)
+    assert app.number_input("restarts").value == 5, "settings are kept from page to page"
+
+
+def test_the_generator_page_shows_what_it_can_make(app: AppTest) -> None:
+    app.switch_page("views/generator.py")
+    settle(app)
+    assert "latent vectors drawn at random" in texts(app)
+    assert [tab.label for tab in app.tabs] == ["Samples", "By hand", "Walk", "Model card"]
+
+    app.session_state["show"] = "By hand"
+    settle(app)
+    before = [slider.value for slider in app.slider]
+    assert len(before) == 10
+    app.button("another").click()
+    settle(app)
+    assert [slider.value for slider in app.slider] != before
+
+    app.session_state["show"] = "Walk"
+    settle(app)
+    assert "straight way" in texts(app)
+    app.session_state["show"] = "Model card"
+    settle(app)
+    assert "10 → 128 → 784" in texts(app)

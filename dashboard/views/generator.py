@@ -1,0 +1,166 @@
+"""Generator: the images that it can make, and where it came from."""
+
+from collections.abc import Callable
+from functools import partial
+
+import sources
+import streamlit as st
+import torch
+
+from inpaint import pretrained, sheet
+from inpaint.errors import InpaintError
+from inpaint.figures import draw_samples, to_png
+from inpaint.generator import Generator
+from inpaint.restarts import draw_latents
+
+SAMPLES = 100
+WALK_STEPS = 11
+# Sliders of a latent vector at most; the other numbers stay as they were drawn.
+MOST_SLIDERS = 20
+REACH = 3.0
+
+
+def main() -> None:
+    """Samples, one image by hand, a walk, the model card."""
+    st.header("Generator", anchor=False)
+    st.caption(
+        "Which images can be found at all? A restoration is always one of the images that the "
+        "generator makes of some latent vector."
+    )
+    source = None
+    try:
+        with st.sidebar:
+            source = sources.choose_generator()
+    except InpaintError as error:
+        st.error(str(error), icon=":material/error:")
+    if source is None:
+        st.info("Choose a generator file in the sidebar.", icon=":material/info:")
+        return
+    generator = source.content.to(dtype=torch.float64)
+    shows: dict[str, Callable[[Generator], None]] = {
+        "Samples": show_samples,
+        "By hand": show_by_hand,
+        "Walk": show_walk,
+        "Model card": partial(show_card, source.name),
+    }
+    tabs = st.tabs(list(shows), key="show", on_change="rerun")
+    for tab, show in zip(tabs, shows.values(), strict=True):
+        if tab.open:
+            with tab:
+                show(generator)
+
+
+def show_samples(generator: Generator) -> None:
+    """A grid of images of random latent vectors."""
+    seed = ask_seed("Seed of the samples", "samples", 0)
+    images = generator(draw_latents(seed, [0], SAMPLES, generator.latent_size)[0])
+    picture("samples", sheet.grid(images, columns=20, scale=3, gap=3))
+    st.caption(f"{SAMPLES} latent vectors drawn at random, and what the generator makes of them.")
+    st.download_button(
+        "Figure (PNG)",
+        lambda: to_png(draw_samples(images, title=f"{SAMPLES} samples of {generator.name}")),
+        "samples.png",
+        "image/png",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def show_by_hand(generator: Generator) -> None:
+    """A slider for each latent number, and the image beside them."""
+    size = generator.latent_size
+    vector = draw(st.session_state.get("vector", 0), size)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.button(
+            "Another vector",
+            on_click=draw_another,
+            args=(size,),
+            icon=":material/casino:",
+            key="another",
+        )
+        cells = st.columns(2, gap="medium")
+        for index in range(min(size, MOST_SLIDERS)):
+            vector[index] = cells[index % 2].slider(
+                f"z{index + 1}",
+                -REACH,
+                REACH,
+                round(vector[index], 2),
+                0.01,
+                key=f"latent {index}",
+                persist_state="session",
+            )
+    with right:
+        picture(
+            "hand",
+            sheet.grid(generator(torch.tensor([vector], dtype=torch.float64)), scale=10, gap=4),
+        )
+        st.caption(
+            "The image of this latent vector. Each number is drawn from a standard normal "
+            "distribution, so most lie between -2 and 2."
+        )
+
+
+def show_walk(generator: Generator) -> None:
+    """The images on the way from one latent vector to another."""
+    left, right = st.columns(2)
+    with left:
+        start = draw(ask_seed("From the vector of seed", "walk from", 1), generator.latent_size)
+    with right:
+        end = draw(ask_seed("To the vector of seed", "walk to", 2), generator.latent_size)
+    shares = [step / (WALK_STEPS - 1) for step in range(WALK_STEPS)]
+    path = [
+        [(1 - share) * a + share * b for a, b in zip(start, end, strict=True)] for share in shares
+    ]
+    picture("walk", sheet.strip(generator(torch.tensor(path, dtype=torch.float64)), scale=4, gap=3))
+    st.caption(
+        "A straight way through the latent space in equal steps. Neighbours look alike: that is "
+        "why following the gradient of the cost leads somewhere."
+    )
+
+
+def show_card(name: str, generator: Generator) -> None:
+    """What is known about the generator."""
+    sizes = [generator.latent_size, *(len(layer.bias) for layer in generator.layers)]
+    st.markdown(f"**Layers:** {' → '.join(map(str, sizes))}, images of {shape(generator)}")
+    if name in pretrained.pretrained_names():
+        st.markdown(pretrained.model_card(name))
+    elif generator.card:
+        st.table(dict(generator.card))
+    else:
+        st.markdown("The file says nothing about how this generator was trained.")
+
+
+def shape(generator: Generator) -> str:
+    """The image's size in words."""
+    channels, height, width = generator.image_shape
+    return f"{height} x {width} pixels" + (f", {channels} channels" if channels > 1 else "")
+
+
+def ask_seed(label: str, key: str, usual: int) -> int:
+    """A seed."""
+    return st.number_input(
+        label, 0, value=usual, step=1, key=key, width=220, persist_state="session"
+    )
+
+
+def draw(seed: int, size: int) -> list[float]:
+    """A random latent vector."""
+    vector: list[float] = draw_latents(seed, [0], 1, size)[0, 0].tolist()
+    return [max(-REACH, min(REACH, number)) for number in vector]
+
+
+def draw_another(size: int) -> None:
+    """Set all sliders to the next random vector."""
+    st.session_state["vector"] = st.session_state.get("vector", 0) + 1
+    for index, number in enumerate(draw(st.session_state["vector"], size)[:MOST_SLIDERS]):
+        st.session_state[f"latent {index}"] = round(number, 2)
+
+
+def picture(key: str, pixels: sheet.Pixels) -> None:
+    """A picture with sharp pixels."""
+    with st.container(key=f"sheet {key}"):
+        st.image(pixels, width="stretch", output_format="PNG")
+
+
+main()
