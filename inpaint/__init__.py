@@ -7,6 +7,7 @@ from inpaint.operators import Mask, measure
 from inpaint.readers import read_generator, read_images, write_generator
 from inpaint.restore import restore
 from inpaint.types import ImageSet, Measurement, Progress, Restoration, Status
+from inpaint.verdict import Verdict, judge
 
 __all__ = [
     "Dense",
@@ -20,6 +21,8 @@ __all__ = [
     "Restoration",
     "RestoreConfig",
     "Status",
+    "Verdict",
+    "judge",
     "measure",
     "read_generator",
     "read_images",

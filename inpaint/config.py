@@ -70,7 +70,8 @@ class RestoreConfig:
         backend: "cpp", "torch", or "auto" for the first of them that can serve.
         dtype: Precision of the computation.
         device: Where torch computes: "cpu", "cuda", "cuda:1".
-        threads: Threads of the cpp backend; 0 takes all cores.
+        threads: Threads to compute with; 0 takes all cores in C++, and torch's own number in
+            torch, where 1 is best for small generators on a busy machine.
     """
 
     restarts: int = 64

@@ -13,6 +13,7 @@ FLOORS = [
     ("backends",),
     ("restore",),
     ("readers", "examples", "pretrained", "modes", "verdict", "comparison", "training", "figures", "sheet"),
+    ("run",),
     ("problem", "bench"),
     ("record", "sweep"),
     ("cli", "__main__"),
