@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from inpaint.backends import Backend, choose
+from inpaint.backends.torch import limited_threads
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.generator import AnyGenerator
@@ -59,11 +60,12 @@ def restore(
     dtype = torch.float32 if config.dtype == "float32" else torch.float64
     objective = make_objective(measurement, generator, dtype=dtype, device=_device(config.device))
     search = _Search(config, choose(config, objective), objective, began, on_progress)
-    if latents is None:
-        stream = LatentStream(config.seed, measurement.numbers, generator.latent_size)
-        result = search.run(stream)
-    else:
-        result = search.round(latents.to(objective.target).contiguous())
+    with limited_threads(config.threads):
+        if latents is None:
+            stream = LatentStream(config.seed, measurement.numbers, generator.latent_size)
+            result = search.run(stream)
+        else:
+            result = search.round(latents.to(objective.target).contiguous())
 
     state = result.state
     costs = torch.where(state.status == Status.NON_FINITE, torch.inf, state.best_costs)

@@ -6,6 +6,8 @@ that only torch can evaluate.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -18,6 +20,17 @@ from inpaint.types import Status
 
 SCREEN_NUMBERS = 2**23
 """Pixels that `cost` holds at once, so that thousands of candidates fit in memory."""
+
+
+@contextmanager
+def limited_threads(count: int) -> Iterator[None]:
+    """Let torch compute with `count` threads for a while; 0 leaves its own number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def cost(objective: Objective, latents: Tensor) -> Tensor:
