@@ -9,9 +9,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from inpaint.errors import FileError
+from inpaint.config import RestoreConfig
+from inpaint.errors import ArgumentError, FileError
+from inpaint.examples import load_bundled
 from inpaint.generator import Dense, Generator
+from inpaint.operators import Mask
+from inpaint.pretrained import load_pretrained, model_card, pretrained_names
 from inpaint.readers.safetensors import read_safetensors, write_safetensors
+from inpaint.restore import restore
+from inpaint.types import Measurement
 
 
 def small_generator() -> Generator:
@@ -112,3 +118,35 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> 
         with pytest.raises(FileError, match="cannot be written"):
             write_safetensors(small_generator(), path)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_every_shipped_generator_loads_and_has_a_card() -> None:
+    assert "eights-10" in pretrained_names()
+    for name in pretrained_names():
+        generator = load_pretrained(name)
+        assert generator.name == name
+        assert generator.image_shape == (1, 28, 28)
+        assert generator.layers[-1].activation == "sigmoid"
+        for fact in ("inpaint train", "--seed", "Missing-part PSNR"):
+            assert fact in model_card(name), f"{name}.md does not give {fact!r}"
+    shapes = [tuple(layer.weight.shape) for layer in load_pretrained("eights-10").layers]
+    assert shapes == [(128, 10), (784, 128)]
+
+
+def test_an_unknown_shipped_generator_is_refused_in_words() -> None:
+    for load in (load_pretrained, model_card):
+        with pytest.raises(ArgumentError, match=r"no shipped generator 'nines'; .*eights-10"):
+            load("nines")
+
+
+def test_the_shipped_generator_restores_the_bundled_examples() -> None:
+    """Half of each drawing is lost; what comes back is nearer than white paper by far."""
+    examples = load_bundled()
+    assert examples.ideal is not None
+    mask = Mask.leading(392, (1, 28, 28))
+    config = RestoreConfig(restarts=8, screen=200, steps=100, backend="torch")
+    measurement = Measurement(mask.apply(examples.images), mask)
+    output = restore(measurement, load_pretrained("eights-10"), config).images
+    error = (output - examples.ideal).flatten(1).norm(dim=1)
+    paper = (1 - examples.ideal).flatten(1).norm(dim=1)
+    assert (error < 0.5 * paper).all()
