@@ -34,7 +34,7 @@ class End(NamedTuple):
     """Where a line ends, and what is to be written there."""
 
     rate: float
-    count: int
+    restarts: int
     name: str
     colour: str
 
@@ -102,12 +102,12 @@ def _panel(axes: Axes, rows: list[Row], *, title: str) -> list[End]:
 def _label(axes: Axes, ends: list[End]) -> None:
     """Write each line's name beside its end, pushed apart so that all can be read."""
     lowest = 0.0
-    for rate, count, name, colour in sorted(ends):
+    for rate, restarts, name, colour in sorted(ends):
         # On a logarithmic axis equal gaps are equal factors.
         height = max(rate, lowest)
         axes.annotate(
             name,
-            (count, height),
+            (restarts, height),
             xytext=(7, 0),
             textcoords="offset points",
             va="center",
