@@ -76,8 +76,10 @@ def _rates(rows: Sequence[Row], figure: str) -> str:
             if row is None:
                 cells.append("")
                 continue
-            spread = f"{row['min'] / 1e3:,.3g}-{row['max'] / 1e3:,.3g}"
-            cells.append(f"{_short(row[figure] / 1e3)} ({spread})")
+            text = _short(row[figure] / 1e3)
+            if figure == "rate":
+                text += f" ({_short(row['min'] / 1e3)} to {_short(row['max'] / 1e3)})"
+            cells.append(text)
         body.append([f"**{name}**" if name == CPP.name else name, *cells])
     return _table(["", *(f"R={count}" for count in counts)], body)
 

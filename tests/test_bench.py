@@ -20,6 +20,7 @@ from inpaint.bench.problem import check_agreement, make_problem, reference_desce
 from inpaint.bench.variants import INDEXED
 from inpaint.errors import ArgumentError, BackendError
 from inpaint.generator import Dense, Generator
+from inpaint.run import default_generator
 
 PIXELS = 30
 
@@ -35,7 +36,9 @@ def _generator(hidden: str = "relu") -> Generator:
 
 
 def _bench(**changes) -> BenchResult:
-    settings = {"restarts": (1, 7), "keeps": (13,), "seconds": 0.01, "generator": _generator()}
+    # Shipped weights are float32.
+    generator = _generator().to(dtype=torch.float32)
+    settings = {"restarts": (1, 7), "keeps": (13,), "seconds": 0.01, "generator": generator}
     return run_bench(**(settings | changes))
 
 
@@ -61,6 +64,11 @@ def test_rows_hold_every_variant_at_every_size():
         assert row["load"] >= 0
         assert 0 < row["active"] <= 1
     assert {"cpu", "cores", "torch_threads", "instructions", "versions"} <= set(result.machine)
+
+
+def test_shipped_generator_serves_where_none_is_given():
+    result = _bench(generator=None, restarts=(1,), variants=(INDEXED,))
+    assert result.machine["generator"] == default_generator()
 
 
 def test_result_survives_json():

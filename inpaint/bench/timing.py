@@ -122,7 +122,7 @@ class Station:
                 f"{cell.variant} at N={cell.keep}, R={cell.restarts} left the finite numbers "
                 f"within {steps} steps, so its rate would mean nothing. Choose another generator."
             )
-        active = sum(active_share(self.generator, z) for z in (problem.starts.numpy(), ends)) / 2
+        active = sum(active_share(problem.generator, z) for z in (problem.starts.numpy(), ends)) / 2
         plan = Plan(steps, max(1, round(self.sample_seconds / seconds)), active)
         self.ready[cell] = descent, plan
         return plan
