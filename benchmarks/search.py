@@ -21,7 +21,15 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from inpaint import Generator, Mask, Measurement, RestoreConfig, measure, read_generator, read_images
+from inpaint import (
+    Generator,
+    Mask,
+    Measurement,
+    RestoreConfig,
+    measure,
+    read_generator,
+    read_images,
+)
 from inpaint import restore as run_restore
 from inpaint.backends import choose
 from inpaint.modes import SAME_COST
