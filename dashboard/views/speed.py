@@ -6,14 +6,18 @@ from functools import partial
 import altair as alt
 import pandas as pd
 import runner
+import sources
 import streamlit as st
+import torch
+import widgets
 from runner import Report
 
 from inpaint.bench import BenchResult, run_bench
+from inpaint.errors import InpaintError
+from inpaint.generator import Generator
 
 PAGE = "speed"
 RESTARTS = (1, 8, 64, 512)
-KEEPS = (350, 784)
 DURATIONS = (5, 20, 60)
 # Seen on a light and on a dark page.
 GREY = "#7c8aa5"
@@ -27,14 +31,25 @@ def main() -> None:
         "method, the torch backend and the C++ backend. Before anything is timed, all of them "
         "are checked to compute the same."
     )
-    keep, threads, seconds = ask()
+    source = None
+    try:
+        with st.sidebar:
+            source = sources.choose_generator()
+    except InpaintError as error:
+        st.error(str(error), icon=":material/error:")
+    if source is None:
+        st.info("Choose a generator file in the sidebar.", icon=":material/info:")
+        return
+    # The bench compares every variant with float64.
+    generator = source.content.to(dtype=torch.float64)
+    keep, threads, seconds = ask(generator)
     bar = st.container(key="bar")
     job = runner.attend(PAGE)
     with bar:
         if job is not None:
             runner.watch(job)
         elif st.button("Measure", key="measure", type="primary", icon=":material/speed:"):
-            runner.begin(PAGE, partial(measure, keep, threads, seconds), quick=False)
+            runner.begin(PAGE, partial(measure, generator, keep, threads, seconds), quick=False)
             st.rerun()
     failure = runner.get_failure(PAGE)
     if failure is not None:
@@ -46,11 +61,13 @@ def main() -> None:
         st.info("Nothing was measured yet.", icon=":material/info:")
 
 
-def ask() -> tuple[int, int, float]:
+def ask(generator: Generator) -> tuple[int, int, float]:
     """N, threads, seconds."""
+    pixels = generator.image_shape[1] * generator.image_shape[2]
+    keeps = (round(pixels * widgets.KEPT_SHARE), pixels)
     left, middle, right = st.columns(3)
     keep = left.segmented_control(
-        "Pixels kept (N)", KEEPS, default=KEEPS[0], required=True, key="bench N"
+        "Pixels kept (N)", keeps, default=keeps[0], required=True, key="bench N"
     )
     cores = os.cpu_count() or 1
     threads = middle.segmented_control(
@@ -67,7 +84,9 @@ def ask() -> tuple[int, int, float]:
     return keep, threads, seconds
 
 
-def measure(keep: int, threads: int, seconds: float, report: Report) -> BenchResult:
+def measure(
+    generator: Generator, keep: int, threads: int, seconds: float, report: Report
+) -> BenchResult:
     """Run the bench. Runs in a worker."""
     going_on = True
 
@@ -80,6 +99,7 @@ def measure(keep: int, threads: int, seconds: float, report: Report) -> BenchRes
         keeps=(keep,),
         threads=(threads,),
         seconds=seconds,
+        generator=generator,
         on_progress=note,
         cancelled=lambda: not going_on,
     )

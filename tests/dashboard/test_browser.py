@@ -101,15 +101,16 @@ def test_the_picture_follows_the_slider(page: Page) -> None:
 
 
 def test_real_files_are_uploaded_and_restored(page: Page, data_dir: Path) -> None:
+    page.get_by_text("The same run as a command").click()
+    page.get_by_text("inpaint restore eights").wait_for()
     choose(page, "Images", "Upload a file")
     page.get_by_text("Choose the files in the sidebar").wait_for()
     uploader = page.locator("input[type=file]")
     uploader.first.set_input_files(data_dir / "data22.mat")
-    page.get_by_text("Restored 4 images").wait_for()
+    page.get_by_text("inpaint restore data22.mat").wait_for()
     choose(page, "Generator", "Upload a file")
     expect(uploader).to_have_count(2)
     uploader.nth(1).set_input_files(data_dir / "data21.mat")
-    page.get_by_text("The same run as a command").click()
     page.get_by_text("inpaint restore data22.mat --generator data21.mat --keep 350").wait_for()
 
     page.get_by_role("link", name="Speed").click()
@@ -191,6 +192,7 @@ def test_the_downloads_hold_the_run(page: Page, tmp_path: Path) -> None:
 
 def test_the_speed_is_measured_and_stopped_early(page: Page) -> None:
     page.get_by_role("link", name="Speed").click()
+    page.get_by_text("Nothing was measured yet.").wait_for()
     page.get_by_role("button", name="Measure").click()
     page.get_by_text(re.compile("^Timing")).wait_for(timeout=60_000)
     page.wait_for_timeout(1000)
