@@ -11,8 +11,10 @@ from inpaint.config import RestoreConfig
 from inpaint.errors import ShapeError
 from inpaint.generator import AnyGenerator
 from inpaint.metrics import Metrics, compare_images
+from inpaint.modes import Mode
 from inpaint.operators import Mask
 from inpaint.types import Measurement, Restoration, Status
+from inpaint.verdict import Check, Flag, Verdict, judge
 
 COLUMNS = ("Ideal", "Corrupted", "Cost J", "Output", "Difference")
 
@@ -26,7 +28,19 @@ CAPTIONS = {
         "ideal (with dark ink: ink is missing). Bright: the output is darker than the ideal "
         "(ink was added)."
     ),
+    "Modes": (
+        "Distinct images at which the restarts ended, best first: share of the posterior density "
+        "(the width of a valley is not counted), cost above the lowest, starts that ended there."
+    ),
 }
+
+MARKS: dict[Flag, str] = {"good": "\u25cf", "ambiguous": "\u25c6", "doubtful": "\u25b2"}
+"""A shape for each flag (disc, diamond, triangle), so that none is told by colour alone."""
+
+MOST_MODES = 8
+"""Modes of an image that are shown."""
+FAINT_MODE = 1e-3
+"""A mode of less weight is not shown: it is where restarts got stuck, no image that fits."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,7 @@ class Row:
         noise_level: Estimated noise standard deviation, in units of the pixels.
         status: How the best restart ended.
         metrics: How far the output is from the ideal, where that is known.
+        verdict: Whether the output may be trusted; None where the operator is no mask.
     """
 
     number: int
@@ -58,6 +73,7 @@ class Row:
     noise_level: float
     status: Status
     metrics: Metrics | None
+    verdict: Verdict | None
 
     @property
     def best_curve(self) -> Tensor:
@@ -72,13 +88,39 @@ class Row:
     @property
     def lines(self) -> tuple[str, ...]:
         """The row's figures in words, one short line each."""
-        lines = [f"image {self.number}", f"J {self.cost:.2f}", f"noise {self.noise_level:.3f}"]
+        lines = [f"J {self.cost:.2f}", f"noise {self.noise_level:.3f}"]
         if self.metrics is not None:
             lines.append(f"error {self.metrics.error:.2f}")
             lines.append(f"PSNR {self.metrics.psnr:.1f} dB")
             if self.metrics.psnr_missing is not None:
                 lines.append(f"missing {self.metrics.psnr_missing:.1f} dB")
         return (*lines, self.status.label)
+
+    @property
+    def verdict_lines(self) -> tuple[str, ...]:
+        """The verdict in few words: its flag with a mark, then its one or two first reasons."""
+        if self.verdict is None:
+            return ()
+        fired = [check for check in self.verdict.checks if check.fired]
+        flag = self.verdict.flag
+        return (f"{MARKS[flag]} {flag}", *(_in_brief(check) for check in fired[:2]))
+
+    @property
+    def search_lines(self) -> tuple[str, ...]:
+        """How reliable the search was, one short line each."""
+        if self.verdict is None:
+            return ()
+        search = self.verdict.search
+        if search.starts == 1 or search.restarts_for_99 is None:
+            return (_plural(search.starts, "start"),)
+        needed = _plural(search.restarts_for_99, "start")
+        return (f"success {percent(search.rate)}", f"{needed} for 99 %")
+
+    @property
+    def shown_modes(self) -> tuple[Mode, ...]:
+        """The modes worth a look, lowest cost first; none where there is no verdict."""
+        modes = () if self.verdict is None else self.verdict.search.modes
+        return tuple(mode for mode in modes if mode.weight >= FAINT_MODE)[:MOST_MODES]
 
 
 @dataclass(frozen=True)
@@ -122,12 +164,32 @@ def compare(
             f"The measurement has {len(measurement)} images and the restoration "
             f"{len(restoration.images)}; give the two that belong together."
         )
-    rows = tuple(_row(measurement, restoration, index) for index in range(len(measurement)))
+    verdicts: tuple[Verdict | None, ...] = (None,) * len(measurement)
+    if isinstance(measurement.operator, Mask):
+        verdicts = judge(measurement, generator, restoration)
+    rows = tuple(
+        _row(measurement, restoration, verdict, index) for index, verdict in enumerate(verdicts)
+    )
     settings = _settings(generator, restoration, config or restoration.config)
     return Comparison(rows, _title(measurement), settings)
 
 
-def _row(measurement: Measurement, restoration: Restoration, index: int) -> Row:
+def mode_lines(mode: Mode, starts: int) -> tuple[str, ...]:
+    """A mode's weight, cost and share of the starts, one short line each."""
+    cost = f"J + {mode.gap:.2f}" if mode.gap else f"J {mode.cost:.2f}"
+    return (percent(mode.weight), cost, f"{mode.starts} of {_plural(starts, 'start')}")
+
+
+def percent(share: float) -> str:
+    """A share for the eye: 0.123 is 12 %; what is next to nothing is said to be so."""
+    if 0 < share < FAINT_MODE:
+        return f"< {FAINT_MODE:.1%}".replace("%", " %")
+    return f"{100 * share:.{0 if share >= 0.095 else 1}f} %"
+
+
+def _row(
+    measurement: Measurement, restoration: Restoration, verdict: Verdict | None, index: int
+) -> Row:
     ideal = None if measurement.ideal is None else _picture(measurement.ideal[index])
     observed = _mask(measurement)[index].cpu()
     output = _picture(restoration.images[index])
@@ -144,7 +206,20 @@ def _row(measurement: Measurement, restoration: Restoration, index: int) -> Row:
         noise_level=float(restoration.noise_level[index]),
         status=restoration.best_status()[index],
         metrics=None if ideal is None else compare_images(output, ideal, observed),
+        verdict=verdict,
     )
+
+
+def _in_brief(check: Check) -> str:
+    """A check that fired, in two or three words."""
+    if check.name == "modes":
+        return f"{int(check.value) + 1} images fit"
+    words = {
+        "pixels": "lost pixels open",
+        "residual": "misfit is no noise",
+        "prior": "outside the prior",
+    }
+    return words[check.name]
 
 
 def _picture(image: Tensor) -> Tensor:
@@ -176,8 +251,9 @@ def _settings(generator: AnyGenerator, restoration: Restoration, config: Restore
     restarts = restoration.costs.shape[1]
     drawn = config.screen * config.rounds
     screened = f" screened from {drawn}" if drawn > restarts else ""
+    rounds = f" in {config.rounds} rounds" if config.rounds > 1 else ""
     parts = [
-        _plural(restarts, "restart") + screened,
+        _plural(restarts, "restart") + screened + rounds,
         config.solver,
         f"at most {_plural(config.stop_after or config.steps or 0, 'step')}",
         f"seed {config.seed}",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -51,6 +52,20 @@ def compose(
 def strip(images: Tensor, *, scale: int = 5, gap: int = 4) -> Pixels:
     """Images in one row. [B, C, H, W], values in 0 to 1 -> [H, W, 3]"""
     return grid(images, columns=max(1, len(images)), scale=scale, gap=gap)
+
+
+def modes_strip(row: Row, *, scale: int = 5, gap: int = 4) -> Pixels:
+    """An image's modes in one row, lowest cost first: those of `Row.shown_modes`.
+
+    Returns:
+        [H, W, 3]
+
+    Raises:
+        ArgumentError: If there are none.
+    """
+    if not row.shown_modes:
+        raise ArgumentError(f"Image {row.number} has no modes to show.")
+    return strip(torch.stack([mode.image for mode in row.shown_modes]), scale=scale, gap=gap)
 
 
 def grid(images: Tensor, *, columns: int = 10, scale: int = 5, gap: int = 4) -> Pixels:

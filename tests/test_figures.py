@@ -1,17 +1,20 @@
 """The comparison, the figure and the sheet show what they should, where they should."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from inpaint import sheet
-from inpaint.comparison import CAPTIONS, COLUMNS, compare
+from inpaint.comparison import CAPTIONS, COLUMNS, MARKS, MOST_MODES, compare, percent
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.figures import MAX_ROWS, draw_comparison, draw_samples, to_png
+from inpaint.figures import MAX_ROWS, draw_comparison, draw_modes, draw_samples, to_png
 from inpaint.generator import Dense, Generator
 from inpaint.operators import Mask
 from inpaint.types import Measurement, Restoration, Status
+from inpaint.verdict import judge
 
 
 def make_case(images=2, *, shape=(1, 28, 28), restarts=5, steps=20, known=True, name="made-up"):
@@ -59,6 +62,72 @@ def test_rows_hold_the_columns_as_data():
         assert row.metrics.error == pytest.approx(float((row.ideal - row.output).norm()), rel=1e-5)
 
 
+def make_modes(restarts=20):
+    """A case of one image whose restarts ended at as many images, of nearly the same cost."""
+    measurement, generator, restoration = make_case(1, restarts=restarts)
+    draw = torch.Generator().manual_seed(1)
+    weights = torch.randn(784, 3, generator=draw)
+    generator = Generator((Dense(weights, torch.zeros(784), "sigmoid"),), (1, 28, 28))
+    latents = 2 * torch.randn(1, restarts, 3, generator=draw)
+    costs = 100 + 0.01 * torch.arange(restarts)[None]
+    best = torch.zeros(1, dtype=torch.long)
+    return measurement, generator, replace(restoration, latents=latents, costs=costs, best=best)
+
+
+def test_rows_carry_the_verdict_in_short():
+    case = make_modes()
+    row = compare(*case).rows[0]
+    (verdict,) = judge(*case)
+    assert row.verdict.sentence == verdict.sentence
+    assert row.verdict_lines[0] == f"{MARKS[verdict.flag]} {verdict.flag}"
+    assert len(row.verdict_lines) == 1 + min(2, sum(check.fired for check in verdict.checks))
+    assert all(len(line) <= 20 for line in (*row.verdict_lines, *row.lines, *row.search_lines))
+    assert len(set(MARKS.values())) == len(MARKS)
+    texts = [text.get_text() for text in draw_comparison(compare(*case)).texts]
+    assert set(row.verdict_lines) <= set(texts)
+
+
+def test_modes_are_a_strip_of_pictures_with_their_figures():
+    comparison = compare(*make_modes())
+    row = comparison.rows[0]
+    modes = row.verdict.search.modes
+    assert len(row.shown_modes) == MOST_MODES < len(modes)
+    figure = draw_modes(comparison)
+    (axes,) = figure.axes
+    assert np.array_equal(axes.images[0].get_array(), sheet.modes_strip(row, scale=4))
+    texts = [text.get_text() for text in figure.texts]
+    for mode in row.shown_modes:
+        assert percent(mode.weight) in texts
+        assert f"{mode.starts} of 20 starts" in texts
+    assert f"J + {modes[1].gap:.2f}" in texts
+    assert any(text.startswith(f"and {len(modes) - MOST_MODES} more") for text in texts)
+    check_layout(figure)
+
+
+def test_modes_that_hardly_weigh_are_counted_only():
+    measurement, generator, restoration = make_modes(3)
+    restoration.costs[0, 2] = 130.0
+    row = compare(measurement, generator, restoration).rows[0]
+    assert [mode.restart for mode in row.shown_modes] == [0, 1]
+    assert percent(row.verdict.search.modes[2].weight) == "< 0.1 %"
+    assert (percent(0.5), percent(0.054), percent(0.0), percent(1.0)) == (
+        "50 %", "5.4 %", "0.0 %", "100 %",
+    )  # fmt: skip
+
+
+def test_modes_of_failed_restarts_are_none():
+    measurement, generator, restoration = make_modes(2)
+    restoration.costs[:] = torch.inf
+    comparison = compare(measurement, generator, restoration)
+    assert any("no restart" in text.get_text() for text in draw_modes(comparison).texts)
+    with pytest.raises(ArgumentError, match="no modes"):
+        sheet.modes_strip(comparison.rows[0])
+    without = replace(comparison, rows=(replace(comparison.rows[0], verdict=None),))
+    with pytest.raises(ArgumentError, match="no verdict"):
+        draw_modes(without)
+    assert draw_comparison(without)
+
+
 def test_the_difference_is_dark_where_the_output_is_brighter():
     measurement, generator, restoration = make_case(1)
     row = compare(measurement, generator, restoration).rows[0]
@@ -102,8 +171,13 @@ def test_figure_has_a_row_of_five_axes_per_image():
 
 
 def test_no_text_leaves_the_figure_or_meets_another():
-    measurement, generator, restoration = make_case(2, name="a-very-long-name" * 20)
-    figure = draw_comparison(compare(measurement, generator, restoration))
+    for shape in ((1, 28, 28), (1, 8, 40)):
+        case = make_case(2, shape=shape, name="a-very-long-name" * 20)
+        check_layout(draw_comparison(compare(*case)))
+        check_layout(draw_modes(compare(*case)))
+
+
+def check_layout(figure):
     figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in figure.texts]
     width, height = figure.get_size_inches() * figure.dpi
@@ -141,6 +215,20 @@ def test_failed_restarts_leave_gaps():
     figure = draw_comparison(compare(measurement, generator, restoration))
     assert "no finite cost" in figure.axes[2].texts[0].get_text()
     assert to_png(figure).startswith(b"\x89PNG")
+
+
+def test_axes_show_where_the_restarts_move():
+    measurement, generator, restoration = make_case(2, restarts=40, steps=100)
+    history = restoration.history
+    history[31:] = history[30]
+    history[0, 0, 7] = 1e6
+    history[50:, 1, 9] -= 1
+    figure = draw_comparison(compare(measurement, generator, restoration))
+    first, second = (axes for axes in figure.axes if axes.get_title() == "Cost J" or axes.lines)
+    # One restart in forty that moves on does not stretch the axis; a giant start neither.
+    assert first.get_xlim() == second.get_xlim() == (0, 30)
+    assert first.get_ylim()[1] < 200
+    assert first.get_ylim()[0] < float(history.min())
 
 
 def test_sheet_enlarges_without_blur():
