@@ -27,10 +27,11 @@ import torch
 from inpaint.comparison import Comparison, Row, compare
 from inpaint.config import RestoreConfig
 from inpaint.errors import FileError, InpaintError
-from inpaint.figures import draw_comparison, to_png
+from inpaint.figures import draw_comparison, draw_modes, to_png
 from inpaint.operators import Mask
 from inpaint.problem import Problem, Run
 from inpaint.types import Measurement, Restoration
+from inpaint.verdict import Verdict
 
 FORMAT = 1
 """Version of `run.json`."""
@@ -61,6 +62,7 @@ def describe_run(
         "noise": run.noise,
         "numbers": list(problem.measurement.numbers),
         "config": asdict(run.config),
+        "budget": problem.run.config.budget,
         "sha256": problem.digests(),
         "backend": restoration.backend,
         "reasons": list(restoration.reasons),
@@ -77,7 +79,7 @@ def describe_run(
 
 
 def describe_row(row: Row) -> dict[str, Any]:
-    """One image's figures; those of the ideal only where it is known, None if not finite."""
+    """One image's figures; those against the ideal only where it is known, None if not finite."""
     figures: dict[str, Any] = {
         "number": row.number,
         "cost": _finite(row.cost),
@@ -86,7 +88,44 @@ def describe_row(row: Row) -> dict[str, Any]:
     }
     if row.metrics is not None:
         figures |= {name: _finite(value) for name, value in asdict(row.metrics).items()}
-    return figures
+    return figures | _describe_verdict(row.verdict)
+
+
+def _describe_verdict(verdict: Verdict | None) -> dict[str, Any]:
+    """What is known of an image besides its figures; nothing where the operator is no mask."""
+    if verdict is None:
+        return {"verdict": None}
+    search = verdict.search
+    return {
+        "verdict": {
+            "flag": verdict.flag,
+            "sentence": verdict.sentence,
+            "checks": {
+                check.name: {
+                    "fired": check.fired,
+                    "value": _finite(check.value),
+                    "limit": _finite(check.limit),
+                    "sentence": check.sentence,
+                }
+                for check in verdict.checks
+            },
+        },
+        "noise_interval": [_finite(level) for level in verdict.noise_interval],
+        "expected_error": _finite(verdict.expected_error),
+        "success_rate": search.rate,
+        "success_interval": list(search.interval),
+        "restarts_for_99": search.restarts_for_99,
+        "modes": [
+            {
+                "cost": _finite(mode.cost),
+                "gap": _finite(mode.gap),
+                "starts": mode.starts,
+                "weight": mode.weight,
+                "restart": mode.restart,
+            }
+            for mode in search.modes
+        ],
+    }
 
 
 def pack_arrays(measurement: Measurement, restoration: Restoration) -> bytes:
@@ -112,7 +151,7 @@ def write_run(
     restoration: Restoration,
     comparison: Comparison,
 ) -> Path:
-    """Write figure.png, restoration.npz and run.json, all of them or none.
+    """Write figure.png, restoration.npz, run.json and modes.png, all of them or none.
 
     Args:
         directory: Made if it is not there; results of an earlier run in it are replaced.
@@ -132,6 +171,8 @@ def write_run(
         "restoration.npz": pack_arrays(problem.measurement, restoration),
         "run.json": json.dumps(record, indent=2, allow_nan=False).encode() + b"\n",
     }
+    if any(row.verdict is not None for row in comparison.rows):
+        content["modes.png"] = to_png(draw_modes(comparison))
     write_files(directory, content)
     return Path(directory) / "run.json"
 

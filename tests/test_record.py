@@ -14,6 +14,7 @@ from inpaint.errors import ArgumentError, FileError
 from inpaint.examples import load_bundled
 from inpaint.problem import Problem, Run, load, select
 from inpaint.record import check_inputs, check_writable, read_run, write_files, write_run
+from inpaint.verdict import judge
 from tests.conftest import random_generator
 
 CONFIG = RestoreConfig(restarts=3, screen=10, solver="adam", steps=8, backend="torch", seed=5)
@@ -66,12 +67,47 @@ def test_a_record_says_all_that_is_asked_of_it(run: Run, tmp_path: Path) -> None
         assert image["number"] == number
         assert {"cost", "noise_level", "status", "error"} < set(image)
         assert {"psnr", "psnr_missing", "ssim", "ssim_missing"} < set(image)
+    assert record["budget"] is None
     arrays = np.load(path.with_name("restoration.npz"))
     assert arrays["images"].shape == arrays["ideal"].shape == (2, 1, 28, 28)
     assert arrays["latents"].shape == (2, 3, 4)
     assert arrays["history"].shape[1:] == (2, 3)
     assert arrays["mask"].sum() == 300
     assert path.with_name("figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_record_holds_the_verdict_of_each_image(run: Run, tmp_path: Path) -> None:
+    problem, path = perform(run, tmp_path / "out")
+    restoration = restore(problem.measurement, problem.generator, run.config)
+    verdicts = judge(problem.measurement, problem.generator, restoration)
+    for image, verdict in zip(json.loads(path.read_text())["images"], verdicts, strict=True):
+        assert image["verdict"]["flag"] == verdict.flag
+        assert image["verdict"]["sentence"] == verdict.sentence
+        for check in verdict.checks:
+            kept = dict(image["verdict"]["checks"][check.name])
+            assert kept == {key: getattr(check, key) for key in kept}
+            assert set(kept) == {"fired", "value", "limit", "sentence"}
+        low, high = image["noise_interval"]
+        assert low < image["noise_level"] < high
+        assert image["expected_error"] == verdict.expected_error
+        assert image["success_rate"] == verdict.search.rate
+        assert tuple(image["success_interval"]) == verdict.search.interval
+        assert image["restarts_for_99"] == verdict.search.restarts_for_99
+        for kept, mode in zip(image["modes"], verdict.search.modes, strict=True):
+            assert kept == {key: getattr(mode, key) for key in kept}
+            assert set(kept) == {"cost", "gap", "starts", "weight", "restart"}
+    assert path.with_name("modes.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_time_budget_is_recorded_as_what_it_allowed(run: Run, tmp_path: Path) -> None:
+    hasty = replace(run, config=replace(run.config, budget=0.2))
+    _, path = perform(hasty, tmp_path / "first")
+    repeated, record = read_run(path)
+    assert record["budget"] == 0.2
+    assert repeated.config.budget is None
+    assert "--budget" not in record["command"]
+    _, again = perform(repeated, tmp_path / "second")
+    assert json.loads(again.read_text())["images"] == record["images"]
 
 
 def test_the_command_names_what_differs_from_the_defaults(run: Run) -> None:
