@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
-from inpaint.comparison import Comparison, compare
+from inpaint.comparison import Comparison, Row, compare
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError
 from inpaint.problem import Problem, pose
 from inpaint.restore import restore
 from inpaint.run import KEEPS
 from inpaint.types import Progress, Restoration, Status
+from inpaint.verdict import Flag
 
 OnProgress = Callable[[int, Progress], bool | None]
+Value = TypeVar("Value")
+
+LONG_COLUMNS = (
+    "image", "N", "cost", "error", "noise_level", "success_rate", "success_low", "success_high",
+    "restarts_for_99", "modes", "verdict",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,29 +66,41 @@ class Sweep:
 
     def errors(self) -> list[list[float | None]]:
         """L2 errors, a row per image and a column per N; None where the ideal is not known."""
-        return [
-            [
-                None if metrics is None else metrics.error
-                for metrics in (point.comparison.rows[index].metrics for point in self.points)
-            ]
-            for index in range(len(self.numbers))
-        ]
+        return self._table(lambda row: None if row.metrics is None else row.metrics.error)
 
     def costs(self) -> list[list[float]]:
         """Lowest costs J, a row per image and a column per N."""
-        return [
-            [point.comparison.rows[index].cost for point in self.points]
-            for index in range(len(self.numbers))
-        ]
+        return self._table(lambda row: row.cost)
+
+    def success_rates(self) -> list[list[float | None]]:
+        """How often one start succeeds, a row per image and a column per N."""
+        return self._table(lambda row: None if row.verdict is None else row.verdict.search.rate)
+
+    def flags(self) -> list[list[Flag | None]]:
+        """Whether the restorations may be trusted, a row per image and a column per N."""
+        return self._table(lambda row: None if row.verdict is None else row.verdict.flag)
 
     def to_csv(self) -> str:
         """The errors as CSV: the image's number, then a column per N; empty if unknown."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["image", *(f"N={point.keep}" for point in self.points)])
-        for number, row in zip(self.numbers, self.errors(), strict=True):
-            writer.writerow([number, *("" if error is None else f"{error:.6g}" for error in row)])
-        return text.getvalue()
+        rows = zip(self.numbers, self.errors(), strict=True)
+        return _to_csv(
+            ["image", *(f"N={point.keep}" for point in self.points)],
+            ([number, *errors] for number, errors in rows),
+        )
+
+    def to_long_csv(self) -> str:
+        """All figures as CSV, a row per image and N; those that are not known are empty."""
+        return _to_csv(
+            LONG_COLUMNS,
+            (_long_row(point.keep, row) for point in self.points for row in point.comparison.rows),
+        )
+
+    def _table(self, figure: Callable[[Row], Value]) -> list[list[Value]]:
+        """A figure of every image at every N."""
+        return [
+            [figure(point.comparison.rows[index]) for point in self.points]
+            for index in range(len(self.numbers))
+        ]
 
 
 def sweep(
@@ -127,6 +147,33 @@ def sweep(
         if cancelled or _interrupted(restoration, config):
             return Sweep(tuple(points), cancelled=True)
     return Sweep(tuple(points))
+
+
+def _long_row(keep: int, row: Row) -> list[object]:
+    """The figures of one image at one N, in the order of `LONG_COLUMNS`."""
+    error = None if row.metrics is None else row.metrics.error
+    figures: list[object] = [row.number, keep, row.cost, error, row.noise_level]
+    if row.verdict is None:
+        return figures + [None] * (len(LONG_COLUMNS) - len(figures))
+    search = row.verdict.search
+    return [
+        *figures,
+        search.rate,
+        *search.interval,
+        search.restarts_for_99,
+        len(search.modes),
+        row.verdict.flag,
+    ]
+
+
+def _to_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows under headings; six digits of a number, nothing for None."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(headings)
+    for row in rows:
+        writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
+    return text.getvalue()
 
 
 def _interrupted(restoration: Restoration, config: RestoreConfig) -> bool:

@@ -1,5 +1,6 @@
 """Sweeps: one comparison per N, the table of errors, and an early end."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,20 @@ def test_the_table_has_a_row_per_image_and_a_column_per_n(problem: Problem) -> N
     assert [line.split(",")[0] for line in lines[1:]] == ["0", "3"]
     assert float(lines[2].split(",")[2]) == pytest.approx(errors[1][1], rel=1e-5)
     assert result.costs()[0][0] == result.points[0].comparison.rows[0].cost
+
+
+def test_the_long_table_has_all_figures_of_every_image_and_n(problem: Problem) -> None:
+    result = sweep(problem, (400, 300))
+    rows = list(csv.DictReader(result.to_long_csv().splitlines()))
+    assert [(row["image"], row["N"]) for row in rows] == [
+        ("0", "400"), ("3", "400"), ("0", "300"), ("3", "300"),
+    ]  # fmt: skip
+    last, shown = rows[-1], result.points[1].comparison.rows[1]
+    assert float(last["cost"]) == pytest.approx(shown.cost, rel=1e-5)
+    assert float(last["error"]) == pytest.approx(shown.metrics.error, rel=1e-5)
+    assert last["verdict"] == result.flags()[1][1] == shown.verdict.flag
+    assert float(last["success_rate"]) == result.success_rates()[1][1] == shown.verdict.search.rate
+    assert float(last["success_low"]) <= float(last["success_rate"]) <= float(last["success_high"])
 
 
 def test_cancelling_keeps_what_was_reached(problem: Problem) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from inpaint.cli import options, screen
-from inpaint.cli.restore import make_run, report
+from inpaint.cli.restore import FILES, make_run, report
 from inpaint.config import RestoreConfig
 from inpaint.run import KEEPS
 
@@ -31,7 +30,7 @@ def sweep(
     *,
     settings: dict[str, Any],
 ) -> None:
-    """Restore the same images at several N; write a figure for each and a table of errors."""
+    """Restore the same images at several N; write the figures of each and tables of all."""
     from inpaint import sweep as sweeping
     from inpaint.problem import load
     from inpaint.record import check_writable, write_files, write_run
@@ -48,12 +47,12 @@ def sweep(
         )
     for point in result.points:
         write_run(_folder(output, point.keep), point.problem, point.restoration, point.comparison)
-    write_files(output, {"errors.csv": result.to_csv().encode()})
+    tables = {"errors.csv": result.to_csv(), "sweep.csv": result.to_long_csv()}
+    write_files(output, {name: text.encode() for name, text in tables.items()})
     _print(result)
     folders = ", ".join(str(_folder(output, point.keep)) for point in result.points)
     screen.say(
-        f"Wrote {output / 'errors.csv'}; figure.png, restoration.npz and run.json of each N "
-        f"to {folders}."
+        f"Wrote {output / 'errors.csv'} and {output / 'sweep.csv'}; {FILES} of each N to {folders}."
     )
     if result.cancelled:
         screen.warn("Stopped by Ctrl-C; what was reached so far was written.")
@@ -65,21 +64,19 @@ def _folder(output: Path, keep: int) -> Path:
 
 
 def _print(result: Sweep) -> None:
+    number = screen.number
+    tables: dict[str, list[list[str]]] = {
+        "Cost J": [[number(cost, 3) for cost in row] for row in result.costs()],
+        "L2 error against the ideal image": [
+            [number(error, 3) for error in row] for row in result.errors()
+        ],
+        "Success rate of one start": [
+            [number(rate, 3) for rate in row] for row in result.success_rates()
+        ],
+        "Verdict": [[flag or "-" for flag in row] for row in result.flags()],
+    }
     headings = ["image", *(f"N={point.keep}" for point in result.points)]
-    _print_table("Cost J", headings, result.numbers, result.costs())
-    errors = result.errors()
-    if errors[0][0] is not None:
-        _print_table("L2 error against the ideal image", headings, result.numbers, errors)
-
-
-def _print_table(
-    title: str,
-    headings: Sequence[str],
-    numbers: Sequence[int],
-    values: Sequence[Sequence[float | None]],
-) -> None:
-    rows = [
-        [str(image), *(screen.number(value, 3) for value in row)]
-        for image, row in zip(numbers, values, strict=True)
-    ]
-    screen.table(headings, rows, title=title)
+    for title, table in tables.items():
+        if any(cell != "-" for row in table for cell in row):
+            rows = [[str(image), *row] for image, row in zip(result.numbers, table, strict=True)]
+            screen.table(headings, rows, title=title)
