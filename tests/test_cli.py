@@ -59,6 +59,7 @@ def test_restore_writes_the_figure_the_arrays_and_the_record(
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in out.iterdir()) == [
         "figure.png",
+        "modes.png",
         "restoration.npz",
         "run.json",
     ]
@@ -68,7 +69,13 @@ def test_restore_writes_the_figure_the_arrays_and_the_record(
     assert record["numbers"] == [0, 2, 3]
     assert record["config"]["restarts"] == 2
     assert "L2 error" in result.stdout
-    assert f"{record['images'][1]['cost']:.3f}" in result.stdout
+    for image in record["images"]:
+        assert f"{image['cost']:.3f}" in result.stdout
+        low, high = image["noise_interval"]
+        assert f"{low:.4f} to {high:.4f}" in result.stdout
+        verdict = image["verdict"]
+        said = f"Image {image['number']}. {verdict['sentence']}" in result.stdout
+        assert said == (verdict["flag"] != "good")
 
 
 def test_a_preset_comes_first_and_options_change_it(generator: Path, tmp_path: Path) -> None:
@@ -89,6 +96,22 @@ def test_from_run_repeats_a_run_exactly(generator: Path, tmp_path: Path) -> None
     assert before["images"] == after["images"]
     before, after = (np.load(path / "restoration.npz") for path in (first, second))
     assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize("limit", [("--rounds", 3), ("--budget", 0.2), ("--budget", 1e-6)])
+def test_from_run_repeats_rounds_and_budgets(generator: Path, tmp_path: Path, limit) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    result = inpaint("restore", "--generator", generator, *QUICK, *limit, "--output", first)
+    assert result.exit_code == 0, result.output
+    record = json.loads((first / "run.json").read_text())
+    if limit[0] == "--rounds":
+        assert record["config"]["rounds"] == 3
+    else:
+        assert record["budget"] == limit[1]
+        assert f"budget of {limit[1]:g} s allowed" in result.stdout
+    result = inpaint("restore", "--from-run", first / "run.json", "--output", second)
+    assert "equal to the recorded ones" in result.stdout
+    assert json.loads((second / "run.json").read_text())["images"] == record["images"]
 
 
 def test_from_run_takes_no_settings_and_no_other_inputs(generator: Path, tmp_path: Path) -> None:
@@ -120,7 +143,9 @@ def test_sweep_writes_a_figure_per_n_and_the_errors(generator: Path, tmp_path: P
     rows = list(csv.reader((out / "errors.csv").read_text().splitlines()))
     assert rows[0] == ["image", *(f"N={keep}" for keep in KEEPS)]
     assert [row[0] for row in rows[1:]] == ["1", "2"]
-    assert "L2 error" in result.stdout
+    assert len((out / "sweep.csv").read_text().splitlines()) == 1 + 2 * len(KEEPS)
+    for title in ("L2 error", "Success rate", "Verdict"):
+        assert title in result.stdout
 
 
 def test_sweep_finds_the_lowest_known_costs(data_dir: Path, tmp_path: Path) -> None:
@@ -212,8 +237,11 @@ BAD_OPTIONS = [
     (("--images", "first"), ("images is 'first'",)),
     (("--images", "3-1"), ("images is '3-1'",)),
     (("--learning-rate", "inf"), ("learning_rate is inf",)),
-    (("--wings", "2"), ("--wings",)),
-    (("--keep",), ("--keep",)),
+    (("--budget", "0"), ("budget is 0", "above 0")),
+    (("--rounds", "0"), ("rounds is 0",)),
+    (("--wings", "2"), ("--wings", "inpaint restore --help")),
+    (("--keep",), ("--keep", "requires an argument")),
+    (("one", "two"), ("two", "inpaint restore --help")),
 ]
 
 

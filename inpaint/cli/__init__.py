@@ -31,7 +31,7 @@ class _Group(TyperGroup):
         except InpaintError as error:
             _leave(str(error), USAGE_ERROR)
         except typer.TyperException as error:
-            _leave(f"{error.format_message().rstrip('.')}. See inpaint --help.", USAGE_ERROR)
+            _leave(f"{error.format_message().rstrip('.')}. See {_help_of(error)}.", USAGE_ERROR)
         except MemoryError as error:
             _leave(
                 f"This needs more memory than there is ({error}); choose fewer --restarts, "
@@ -41,6 +41,13 @@ class _Group(TyperGroup):
         except (KeyboardInterrupt, typer.Abort):
             _leave("Stopped before there was a result.", INTERRUPTED)
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _help_of(error: typer.TyperException) -> str:
+    """The command that explains what a wrong word should have been."""
+    context = getattr(error, "ctx", None)
+    command = f" {context.info_name}" if context is not None and context.parent else ""
+    return f"inpaint{command} --help"
 
 
 def _leave(message: str, status: int) -> None:

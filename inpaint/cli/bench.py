@@ -84,7 +84,7 @@ def _print(result: BenchResult) -> None:
     headings = ["variant", "N", "R", "threads", "median", "min", "max"]
     title = "Thousand restart-iterations per second"
     if rows:
-        screen.table(headings, rows, title=title, words="variant")
+        screen.table(headings, rows, title=title, words=["variant"])
     for skipped in result.skipped:
         screen.say(f"{skipped['variant']} was left out: {skipped['reason']}")
     machine = result.machine

@@ -9,7 +9,7 @@ import types
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -60,6 +60,7 @@ Output = Annotated[
     Path, typer.Option(help="Folder for the results; earlier ones in it are replaced.")
 ]
 OUTPUT = Path("restored")
+Value = TypeVar("Value")
 
 
 def settings_of(config: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -160,10 +161,7 @@ def whole_number(name: str, text: str) -> int:
     Raises:
         ArgumentError: If it is something else.
     """
-    try:
-        return int(text)
-    except ValueError as error:
-        raise ArgumentError(f"{name} is {text!r}; give a whole number, such as 8.") from error
+    return _parse(int, name, text, "a whole number, such as 8")
 
 
 def real_number(name: str, text: str) -> float:
@@ -172,10 +170,14 @@ def real_number(name: str, text: str) -> float:
     Raises:
         ArgumentError: If it is something else.
     """
+    return _parse(float, name, text, "a number, such as 0.1")
+
+
+def _parse(kind: Callable[[str], Value], name: str, text: str, rule: str) -> Value:
     try:
-        return float(text)
+        return kind(text)
     except ValueError as error:
-        raise ArgumentError(f"{name} is {text!r}; give a number, such as 0.1.") from error
+        raise ArgumentError(f"{name} is {text!r}; give {rule}.") from error
 
 
 def whole_numbers(name: str, text: str) -> tuple[int, ...]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from inpaint.problem import Problem
     from inpaint.types import Progress, Restoration
 
+FILES = "figure.png, modes.png, restoration.npz and run.json"
+
 
 @options.settings_of(RestoreConfig)
 def restore(
@@ -49,7 +51,7 @@ def restore(
     *,
     settings: dict[str, Any],
 ) -> None:
-    """Restore damaged images; write figure.png, restoration.npz and run.json."""
+    """Restore damaged images; write figure.png, modes.png, restoration.npz and run.json."""
     given = {"keep": keep, "noise": noise, "images": images, "preset": preset, **settings}
     if from_run is None:
         _perform(make_run(source, generator, given), output)
@@ -174,34 +176,71 @@ def _finish(found: _Found, output: Path) -> None:
 
     restoration = found.restoration
     write_run(output, found.problem, restoration, found.comparison)
-    _print_rows(found.comparison)
+    _print_search(found.comparison)
+    _print_metrics(found.comparison)
+    for row in found.comparison.rows:
+        if row.verdict is not None and row.verdict.flag != "good":
+            screen.say(f"Image {row.number}. {row.verdict.sentence}")
     screen.say(
         f"{found.problem.image_set.source}: restored in {restoration.seconds:.2f} s with "
-        f"{restoration.backend}. {' '.join(restoration.reasons)}"
+        f"{restoration.backend}. {' '.join(restoration.reasons)}{_within_budget(found)}"
     )
-    screen.say(f"Wrote figure.png, restoration.npz and run.json to {output}.")
+    screen.say(f"Wrote {FILES} to {output}.")
     if found.stopped:
         screen.warn("Stopped by Ctrl-C; what was reached so far was written.")
         raise typer.Exit(130)
 
 
-def _print_rows(comparison: Comparison) -> None:
-    """Print the figures of each image."""
+def _within_budget(found: _Found) -> str:
+    """What a time budget allowed, if there was one."""
+    budget, done = found.problem.run.config.budget, found.restoration.config
+    if budget is None:
+        return ""
+    count, unit = done.rounds, "round"
+    if done.stop_after is not None:
+        count, unit = done.stop_after, "step"
+    return f" The budget of {budget:g} s allowed {count} {unit}{'s' * (count > 1)}."
+
+
+def _print_search(comparison: Comparison) -> None:
+    """Print what the search found of each image, and how sure that is."""
     number = screen.number
     rows = []
     for row in comparison.rows:
         cells = [str(row.number), number(row.cost, 3), row.status.label, number(row.noise_level, 4)]
-        if row.metrics is not None:
+        if row.verdict is not None:
+            low, high = row.verdict.noise_interval
+            search = row.verdict.search
             cells += [
-                number(row.metrics.error, 3),
-                number(row.metrics.psnr, 2),
-                number(row.metrics.psnr_observed, 2),
-                number(row.metrics.psnr_missing, 2),
-                number(row.metrics.ssim, 3),
-                number(row.metrics.ssim_missing, 3),
+                f"{low:.4f} to {high:.4f}",
+                f"{search.reached} of {search.starts}",
+                number(search.restarts_for_99, 0),
+                str(len(search.modes)),
+                row.verdict.flag,
             ]
         rows.append(cells)
     headings = ["image", "cost J", "status", "noise level"]
     if len(rows[0]) > len(headings):
-        headings += ["L2 error", "PSNR dB", "observed", "missing", "SSIM", "missing"]
-    screen.table(headings, rows, title=comparison.title, words="status")
+        headings += ["95 % interval", "success", "for 99 %", "modes", "verdict"]
+    screen.table(headings, rows, title=comparison.title, words=("status", "verdict"))
+
+
+def _print_metrics(comparison: Comparison) -> None:
+    """Print how far each output is from the ideal, where that is known."""
+    number = screen.number
+    rows = [
+        [
+            str(row.number),
+            number(row.metrics.error, 3),
+            number(row.metrics.psnr, 2),
+            number(row.metrics.psnr_observed, 2),
+            number(row.metrics.psnr_missing, 2),
+            number(row.metrics.ssim, 3),
+            number(row.metrics.ssim_missing, 3),
+        ]
+        for row in comparison.rows
+        if row.metrics is not None
+    ]
+    if rows:
+        headings = ["image", "L2 error", "PSNR dB", "observed", "missing", "SSIM", "missing"]
+        screen.table(headings, rows, title="Against the ideal image")

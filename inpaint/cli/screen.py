@@ -34,12 +34,16 @@ def warn(text: str) -> None:
 
 
 def table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], *, title: str, words: str = ""
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    title: str,
+    words: Sequence[str] = (),
 ) -> None:
-    """Print rows of figures under headings, to the right; the column `words` to the left."""
+    """Print rows of figures under headings, to the right; the columns `words` to the left."""
     grid = Table(box=box.SIMPLE, title=title, title_justify="left", pad_edge=False)
     for heading in headings:
-        grid.add_column(heading, justify="left" if heading == words else "right")
+        grid.add_column(heading, justify="left" if heading in words else "right")
     for row in rows:
         grid.add_row(*row)
     console().print(grid)
