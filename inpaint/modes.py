@@ -15,9 +15,6 @@ from torch import Tensor
 from inpaint.generator import AnyGenerator
 from inpaint.types import Restoration
 
-SAME_COST = 0.1
-"""Restarts within this of the lowest cost have reached it, in nats x 2."""
-
 SAME_IMAGE = 0.02
 """Images of no greater root-mean-square difference are one mode, in units of the pixels.
 
@@ -53,7 +50,8 @@ class SearchStatistics:
 
     Attributes:
         starts: Restarts followed.
-        reached: Those that came within `SAME_COST` of the lowest cost.
+        reached: Those that ended at the best mode. In a steep valley some stall at a kink of J,
+            a little above its floor, with the same image.
         rate: Their share, an estimate of how often one start succeeds.
         interval: 95 % confidence interval of the rate (Clopper and Pearson 1934).
         restarts_for_99: Restarts of which at least one succeeds with 99 % probability; None
@@ -89,7 +87,8 @@ def search_statistics(
 
 def _of_image(costs: Tensor, latents: Tensor, generator: AnyGenerator) -> SearchStatistics:
     starts = len(costs)
-    reached = int((costs.isfinite() & (costs <= costs.min() + SAME_COST)).sum())
+    modes = find_modes(costs, latents, generator)
+    reached = modes[0].starts if modes else 0
     low, high = stats.binomtest(reached, starts).proportion_ci(0.95, method="exact")
     rate = reached / starts
     needed: int | None = None
@@ -101,7 +100,7 @@ def _of_image(costs: Tensor, latents: Tensor, generator: AnyGenerator) -> Search
         rate=rate,
         interval=(float(low), float(high)),
         restarts_for_99=needed,
-        modes=find_modes(costs, latents, generator),
+        modes=modes,
     )
 
 

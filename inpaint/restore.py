@@ -75,6 +75,7 @@ def restore(
         images = generator.to(dtype=dtype, device=objective.target.device)(chosen)
     return Restoration(
         images=images.cpu(),
+        starts=result.starts.cpu(),
         latents=state.best_latents.cpu(),
         costs=costs.cpu(),
         history=result.history.cpu(),
@@ -93,6 +94,7 @@ def restore(
 class _Result:
     """What one or more rounds found, and the settings that find it again."""
 
+    starts: Tensor  # [B, R, D]
     state: SolveState
     history: Tensor  # [S + 1, B, R]
     config: RestoreConfig
@@ -105,7 +107,8 @@ class _Result:
             for x in (self, other)
         ]
         config = replace(self.config, rounds=self.config.rounds + other.config.rounds)
-        return _Result(self.state.joined(other.state), torch.cat(curves, dim=2), config)
+        starts = torch.cat([self.starts, other.starts], dim=1)
+        return _Result(starts, self.state.joined(other.state), torch.cat(curves, dim=2), config)
 
 
 @dataclass
@@ -155,13 +158,14 @@ class _Search:
         state, history = self.descend(make_solver(self.config), starts, stage="descent")
         config = replace(self.config, budget=None, rounds=1)
         if self.ended:
-            return _Result(state, history, replace(config, stop_after=max(1, state.step), polish=0))
+            config = replace(config, stop_after=max(1, state.step), polish=0)
+            return _Result(starts, state, history, config)
         if not self.config.polish:
-            return _Result(state, history, config)
+            return _Result(starts, state, history, config)
         polished = _polish(self, state, history)
         if self.ended:
-            return _Result(state, history, replace(config, polish=0))
-        return _Result(*polished, config)
+            return _Result(starts, state, history, replace(config, polish=0))
+        return _Result(starts, *polished, config)
 
     def descend(self, solver: Solver, latents: Tensor, *, stage: str) -> tuple[SolveState, Tensor]:
         """Follow starting points down, in chunks short enough to heed an end soon.

@@ -36,6 +36,9 @@ class Solver(ABC):
     tolerance: float
     patience: int
 
+    keeps_iterate: ClassVar[bool] = False
+    """Whether the iterate is the best point met, instead of the point evaluated last."""
+
     @abstractmethod
     def memory_size(self, latent_size: int) -> int:
         """How many numbers the solver keeps for each restart."""
@@ -123,6 +126,7 @@ class LBFGS(Solver):
     curvature_floor: float = 1e-8
     first_length: float = 1.0
 
+    keeps_iterate: ClassVar[bool] = True
     SCALARS: ClassVar[int] = 6
 
     def memory_size(self, latent_size: int) -> int:

@@ -141,6 +141,7 @@ class Restoration:
 
     Attributes:
         images: The generator's output at the best restart. [B, C, H, W]
+        starts: Where each restart began. [B, R, D]
         latents: The best latent vector that each restart met. [B, R, D]
         costs: J at `latents`, in nats x 2; +inf where a restart failed. [B, R]
         history: J after each step, the start included. [S + 1, B, R]
@@ -156,6 +157,7 @@ class Restoration:
     """
 
     images: Tensor
+    starts: Tensor
     latents: Tensor
     costs: Tensor
     history: Tensor

@@ -30,6 +30,9 @@ RESIDUAL_LEVEL = 1e-3
 PRIOR_LEVEL = 1e-3
 """A latent vector this improbable under the prior lies outside its bulk."""
 
+FEW_STARTS = 3
+"""A mode that fewer starts reached may not be the best one."""
+
 RIVAL_WEIGHT = 0.05
 """A mode of at least this share of the density is a rival of the best one."""
 
@@ -121,7 +124,7 @@ def _judge_image(
     sigma = math.sqrt(misfit / count)
     error, blur = _expected_error(generator, z, mask, sigma)
     checks = (
-        _check_residual(residual, mask, image, sigma),
+        _check_residual(residual, mask, image, sigma, found=search.reached >= FEW_STARTS),
         _check_prior(z),
         _check_modes(search, mask),
         _check_pixels(blur),
@@ -167,7 +170,9 @@ def _expected_error(
     return math.sqrt(float(variances.sum())), blur
 
 
-def _check_residual(residual: Tensor, mask: Tensor, image: Tensor, sigma: float) -> Check:
+def _check_residual(
+    residual: Tensor, mask: Tensor, image: Tensor, sigma: float, *, found: bool
+) -> Check:
     """Two tests for structure: neighbours that agree, and strokes that fit worse than paper.
 
     White noise has independent neighbours (Moran 1950) and the same variance everywhere
@@ -179,19 +184,16 @@ def _check_residual(residual: Tensor, mask: Tensor, image: Tensor, sigma: float)
     neighbours = _neighbour_probability(residual / sigma, mask)
     strokes = _stroke_probability(residual, mask, image)
     probability = min(1.0, 2 * min(neighbours, strokes))
-    if probability >= RESIDUAL_LEVEL:
-        sentence = "What is left over looks like noise."
-    elif neighbours < strokes:
-        sentence = (
-            "What is left over is no noise, for neighbouring pixels agree "
-            f"({_chance(probability)}): the generator cannot draw this image."
-        )
-    else:
-        sentence = (
-            "What is left over is no noise, for strokes fit worse than paper "
-            f"({_chance(probability)}): the generator cannot draw this image."
-        )
-    return Check(name, probability < RESIDUAL_LEVEL, probability, RESIDUAL_LEVEL, sentence)
+    fired = probability < RESIDUAL_LEVEL
+    agree = "neighbouring pixels agree" if neighbours < strokes else "strokes fit worse than paper"
+    doubt = "" if found else "the search failed, or "
+    sentence = (
+        f"What is left over is no noise, for {agree} ({_chance(probability)}): {doubt}"
+        "the generator cannot draw this image."
+        if fired
+        else "What is left over looks like noise."
+    )
+    return Check(name, fired, probability, RESIDUAL_LEVEL, sentence)
 
 
 def _neighbour_probability(residual: Tensor, mask: Tensor) -> float:

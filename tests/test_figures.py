@@ -30,6 +30,7 @@ def make_case(images=2, *, shape=(1, 28, 28), restarts=5, steps=20, known=True, 
     )
     restoration = Restoration(
         images=(ideal + 0.1 * torch.randn(ideal.shape, generator=draw)).clamp(0, 1),
+        starts=torch.zeros(images, restarts, 3),
         latents=torch.zeros(images, restarts, 3),
         costs=history[-1],
         history=history,
