@@ -9,68 +9,74 @@
 // brought forward, compared and pulled back at once, while its rows are in the nearest cache.
 //
 // Lanes are pixels, and one latent vector is treated at a time, so that a ReLU that is off
-// costs nothing: the units that are on are collected in a list of (index, value), and only
-// their rows are touched, forward and backward. For other activations the list holds all
-// units. Every sum has a fixed order, so a result depends on z alone.
+// costs nothing: the units that are on are listed, and only their rows are touched, forward
+// and backward. For other activations the list holds all units. The latent vectors of a block
+// take turns at each tile, so that its rows are fetched once for all of them. Every sum has a
+// fixed order, so what a latent vector gives depends on nothing else.
 //
-// The path of one latent vector, with the buffers of `Workspace`:
+// The path of a latent vector, with the buffers of `Workspace`:
 //
-//   z -> list 0 -> [affine -> outputs -> activation -> list i+1] for each hidden layer
-//     -> for each tile of pixels: affine -> outputs -> compare -> outputs -> pull_back -> sums
-//     -> reduce -> [gradient of list i -> outputs -> pull_back -> sums -> reduce] back to z
+//   z -> [affine -> units, list] for each hidden layer
+//     -> for each tile of pixels: affine -> tile -> compare -> tile -> pull_back -> sums
+//     -> reduce -> [affine through the transposed layer] for each hidden layer, back to z
 
-// The units that feed a layer: their numbers among its inputs, and their values.
-template <class Real>
+// Those units of a layer that take part.
 struct UnitList {
   std::int32_t* index;
-  Real* value;
   std::int32_t count;
 };
 
-// Scratch memory for one problem: where its parts lie in one block, in numbers of Real.
+// Scratch memory for one problem: a slot for each latent vector of a block. The offsets of its
+// parts within the slot are in numbers of Real.
 template <class V>
 class Workspace {
  public:
   using Real = typename V::Real;
 
   Workspace(const MisfitView<Real>& problem, void* memory) : base_(static_cast<Real*>(memory)) {
-    std::size_t inputs = 0;
-    std::size_t vectors = V::kMaxTile;
+    std::size_t widest = V::kMaxTile * V::kLanes;
     for (std::int32_t i = 0; i < problem.num_layers; ++i) {
-      const LayerView<Real>& layer = problem.layers[i];
-      inputs = larger(inputs, layer.inputs);
-      if (i + 1 < problem.num_layers) vectors = larger(vectors, layer.vectors);
+      const std::size_t inputs = problem.layers[i].inputs;
+      if (inputs > widest) widest = inputs;
     }
-    // Lists are written in whole vectors, so up to a vector beyond their end.
-    list_size_ = (inputs / kUnit + 2) * kUnit;
-    sums_at_ = 2 * problem.num_layers * list_size_;
-    outputs_at_ = sums_at_ + list_size_ * V::kLanes;
-    counts_at_ = outputs_at_ + vectors * V::kLanes;
-    size_ = counts_at_ + problem.num_layers;
+    // Whole vectors are written, so up to a vector beyond the end.
+    units_size_ = (widest / kUnit + 2) * kUnit;
+    sums_at_ = 2 * problem.num_layers * units_size_;
+    gradient_at_ = sums_at_ + (units_size_ / V::kFold) * V::kLanes;
+    counts_at_ = gradient_at_ + 2 * units_size_;
+    size_ = ((counts_at_ + problem.num_layers) / kUnit + 1) * kUnit;
   }
 
-  std::size_t bytes() const { return size_ * sizeof(Real); }
+  std::size_t slot_bytes() const { return size_ * sizeof(Real); }
 
-  // The list that feeds layer `i`. An index takes no more room than a number.
-  UnitList<Real> list(std::int32_t i) const {
-    Real* start = base_ + 2 * i * list_size_;
-    return {reinterpret_cast<std::int32_t*>(start), start + list_size_, counts()[i]};
+  // Values of the units that feed layer `i`, from 1 on; those of layer 0 are the latent vector.
+  Real* units(std::int32_t slot, std::int32_t i) const {
+    return base_ + slot * size_ + 2 * i * units_size_;
   }
-  // Lengths of the lists. [layers]
-  std::int32_t* counts() const { return reinterpret_cast<std::int32_t*>(base_ + counts_at_); }
-  // Partial sums of each unit of a list. [units][lanes]
-  Real* sums() const { return base_ + sums_at_; }
-  // Outputs of one tile of pixels, or of a whole hidden layer, or the gradient for them.
-  Real* outputs() const { return base_ + outputs_at_; }
+  // The list of the units that feed layer `i`. An index takes no more room than a number.
+  UnitList list(std::int32_t slot, std::int32_t i) const {
+    return {reinterpret_cast<std::int32_t*>(units(slot, i) + units_size_), count(slot, i)};
+  }
+  std::int32_t& count(std::int32_t slot, std::int32_t i) const {
+    return reinterpret_cast<std::int32_t*>(base_ + slot * size_ + counts_at_)[i];
+  }
+  // Partial sums of each unit that feeds the pixels, in the order of its list.
+  // [units / kFold][lanes]
+  Real* sums(std::int32_t slot) const { return base_ + slot * size_ + sums_at_; }
+  // Gradient for the units that feed layer `i`; two layers in succession do not share memory.
+  Real* gradient(std::int32_t slot, std::int32_t i) const {
+    return base_ + slot * size_ + gradient_at_ + i % 2 * units_size_;
+  }
+  // One tile of pixels, then the gradient for it.
+  Real* tile(std::int32_t slot) const { return gradient(slot, 0); }
 
  private:
   static constexpr std::size_t kUnit = 16;  // keeps every part aligned to 64 bytes
-  static std::size_t larger(std::size_t a, std::size_t b) { return a > b ? a : b; }
 
   Real* base_;
-  std::size_t list_size_;
+  std::size_t units_size_;
   std::size_t sums_at_;
-  std::size_t outputs_at_;
+  std::size_t gradient_at_;
   std::size_t counts_at_;
   std::size_t size_;
 };
@@ -93,38 +99,71 @@ struct Tile {
   const Real* bias;  // [T * lanes]
 };
 
-// Forward: outputs = bias + weight x inputs. outputs: [T * lanes]
-template <class V, int T>
-inline void affine(const Tile<V, T>& tile, const UnitList<typename V::Real>& inputs,
+// Forward: outputs = bias + weight x inputs. `value(k)` is that of the k-th listed input.
+// outputs: [T * lanes]
+template <class V, int T, class Value>
+inline void affine(const Tile<V, T> tile, const UnitList inputs, const Value value,
                    typename V::Real* outputs) {
-  V sum[T];
+  // A sum waits for the one before it; narrow tiles sum in several chains to fill that time.
+  constexpr int kChains = T < 4 ? 4 : 1;
+  V sum[kChains][T];
 #pragma GCC unroll 32
-  for (int v = 0; v < T; ++v) sum[v] = V::load(tile.bias + v * V::kLanes);
-  for (std::int32_t k = 0; k < inputs.count; ++k) {
-    const typename V::Real* row = tile.row(inputs.index[k]);
-    const V value = V::broadcast(inputs.value[k]);
+  for (int v = 0; v < T; ++v) sum[0][v] = V::load(tile.bias + v * V::kLanes);
 #pragma GCC unroll 32
-    for (int v = 0; v < T; ++v) sum[v] = fma(value, V::load(row + v * V::kLanes), sum[v]);
+  for (int c = 1; c < kChains; ++c) {
+#pragma GCC unroll 32
+    for (int v = 0; v < T; ++v) sum[c][v] = V::zero();
+  }
+  std::int32_t k = 0;
+  for (; k + kChains <= inputs.count; k += kChains) {
+#pragma GCC unroll 32
+    for (int c = 0; c < kChains; ++c) {
+      const typename V::Real* row = tile.row(inputs.index[k + c]);
+      const V factor = V::broadcast(value(k + c));
+#pragma GCC unroll 32
+      for (int v = 0; v < T; ++v) sum[c][v] = fma(factor, V::load(row + v * V::kLanes), sum[c][v]);
+    }
+  }
+  if constexpr (kChains > 1) {
+    for (; k < inputs.count; ++k) {
+      const typename V::Real* row = tile.row(inputs.index[k]);
+      const V factor = V::broadcast(value(k));
+#pragma GCC unroll 32
+      for (int v = 0; v < T; ++v) sum[0][v] = fma(factor, V::load(row + v * V::kLanes), sum[0][v]);
+    }
   }
 #pragma GCC unroll 32
-  for (int v = 0; v < T; ++v) sum[v].store(outputs + v * V::kLanes);
+  for (int v = 0; v < T; ++v) {
+    V total = sum[0][v];
+#pragma GCC unroll 32
+    for (int c = 1; c < kChains; ++c) total = total + sum[c][v];
+    total.store(outputs + v * V::kLanes);
+  }
 }
 
 // Backward: adds to each listed unit's partial sums, or sets them where `first`, the products
-// of its row with the gradient for the tile. gradient: [T * lanes], sums: [units][lanes]
+// of its row with the gradient for the tile. The partial sums of kFold units share a vector,
+// which keeps them small enough to stay in the nearest cache beside the rows.
+// gradient: [T * lanes], sums: [units / kFold][lanes]
 template <class V, int T>
-inline void pull_back(const Tile<V, T>& tile, const typename V::Real* gradient,
-                      const UnitList<typename V::Real>& inputs, bool first,
-                      typename V::Real* sums) {
+inline void pull_back(const Tile<V, T> tile, const typename V::Real* gradient,
+                      const UnitList inputs, bool first, typename V::Real* sums) {
   V factor[T];
 #pragma GCC unroll 32
   for (int v = 0; v < T; ++v) factor[v] = V::load(gradient + v * V::kLanes);
-  for (std::int32_t k = 0; k < inputs.count; ++k) {
-    const typename V::Real* row = tile.row(inputs.index[k]);
-    V sum = first ? V::zero() : V::load(sums + k * V::kLanes);
+  for (std::int32_t k = 0; k < inputs.count; k += V::kFold) {
+    V sum[V::kFold];
 #pragma GCC unroll 32
-    for (int v = 0; v < T; ++v) sum = fma(factor[v], V::load(row + v * V::kLanes), sum);
-    sum.store(sums + k * V::kLanes);
+    for (int r = 0; r < V::kFold; ++r) {
+      const typename V::Real* row = tile.row(inputs.index[k + r]);
+      sum[r] = factor[0] * V::load(row);
+#pragma GCC unroll 32
+      for (int v = 1; v < T; ++v) sum[r] = fma(factor[v], V::load(row + v * V::kLanes), sum[r]);
+    }
+    V folded = V::fold(sum);
+    if (!first) folded = folded + V::load(sums);
+    folded.store(sums);
+    sums += V::kLanes;
   }
 }
 
@@ -185,49 +224,61 @@ inline V slope(V output, typename V::Real negative_slope) {
   return one;
 }
 
-// Turns a hidden layer's affine outputs into the list that feeds the next layer. A ReLU's
-// zeros are left out: neither they nor their gradients, which are zero too, are needed.
+// Fills the last group of kFold units with units that exist; their sums are not used.
 template <class V>
-inline std::int32_t collect(const LayerView<typename V::Real>& layer,
-                            const typename V::Real* outputs,
-                            const UnitList<typename V::Real>& list) {
+inline void pad(const UnitList& list) {
+  for (int r = 0; r < V::kFold; ++r) list.index[list.count + r] = 0;
+}
+
+// Turns affine outputs into a hidden layer's units, in place, and lists those that take part;
+// returns how many. A ReLU's zeros are left out: neither they nor their gradients, which are
+// zero too, are needed.
+template <class V>
+inline std::int32_t activate_and_list(const LayerView<typename V::Real>& layer,
+                                      typename V::Real* units, std::int32_t* index) {
   std::int32_t count = 0;
   with_activation(layer.activation, [&](auto known) {
-    for (std::int32_t v = 0; v < layer.vectors; ++v) {
-      const V affine = V::load(outputs + v * V::kLanes);
-      const V output = activate<V, decltype(known)::value>(affine, layer.negative_slope);
-      const std::int32_t number = v * V::kLanes;
-      if constexpr (decltype(known)::value == Activation::kRelu) {
-        count += output.append_nonzero(number, list.index + count, list.value + count);
+    constexpr Activation kActivation = decltype(known)::value;
+    for (std::int32_t i = 0; i < layer.vectors * V::kLanes; i += V::kLanes) {
+      const V unit = activate<V, kActivation>(V::load(units + i), layer.negative_slope);
+      unit.store(units + i);
+      if constexpr (kActivation == Activation::kRelu) {
+        count += unit.list_nonzero(i, index + count);
       } else {
-        output.append_all(number, list.index + number, list.value + number);
-        count = layer.outputs;  // leaves the padding out
+        V::list_all(i, index + i);
       }
     }
+    if constexpr (kActivation != Activation::kRelu) count = layer.outputs;  // not the padding
   });
+  pad<V>({index, count});
   return count;
 }
 
-// Brings a latent vector to the list that feeds the pixels; fills the lists of all layers.
+// Brings latent vectors to the units that feed the pixels; fills the lists of all layers.
 template <class V>
-inline UnitList<typename V::Real> hidden_forward(const MisfitView<typename V::Real>& problem,
-                                                 const typename V::Real* z,
-                                                 const Workspace<V>& work) {
-  work.counts()[0] = problem.layers[0].inputs;
-  UnitList<typename V::Real> inputs = work.list(0);
-  for (std::int32_t i = 0; i < inputs.count; ++i) {
-    inputs.index[i] = i;
-    inputs.value[i] = z[i];
+inline void hidden_forward(const MisfitView<typename V::Real>& problem,
+                           const Block<typename V::Real>& block, const Workspace<V>& work) {
+  for (std::int32_t s = 0; s < block.count; ++s) {
+    work.count(s, 0) = problem.layers[0].inputs;
+    const UnitList latent = work.list(s, 0);
+    for (std::int32_t i = 0; i < latent.count; i += V::kLanes) V::list_all(i, latent.index + i);
+    pad<V>(latent);
   }
   for (std::int32_t i = 0; i + 1 < problem.num_layers; ++i) {
     const LayerView<typename V::Real>& layer = problem.layers[i];
     for_each_tile<V>(layer, [&](const auto& tile, std::int32_t first) {
-      affine(tile, inputs, work.outputs() + first * V::kLanes);
+      for (std::int32_t s = 0; s < block.count; ++s) {
+        const UnitList inputs = work.list(s, i);
+        const typename V::Real* units = i == 0 ? block.latent[s] : work.units(s, i);
+        const auto value = [=](std::int32_t k) { return units[inputs.index[k]]; };
+        affine(tile, inputs, value, work.units(s, i + 1) + first * V::kLanes);
+      }
     });
-    work.counts()[i + 1] = collect<V>(layer, work.outputs(), work.list(i + 1));
-    inputs = work.list(i + 1);
+    for (std::int32_t s = 0; s < block.count; ++s) {
+      work.count(s, i + 1) =
+          activate_and_list<V>(layer, work.units(s, i + 1), work.list(s, i + 1).index);
+    }
   }
-  return inputs;
 }
 
 // Compares `count` vectors of pixels, from vector `first` on, with the target. Their misfit is
@@ -240,8 +291,8 @@ inline V compare(const MisfitView<typename V::Real>& problem, std::int32_t first
   const typename V::Real* weight = problem.weight + static_cast<std::size_t>(first) * V::kLanes;
   V misfit = V::zero();
   with_activation(layer.activation, [&](auto known) {
+    constexpr Activation kActivation = decltype(known)::value;
     for (std::int32_t i = 0; i < count * V::kLanes; i += V::kLanes) {
-      constexpr Activation kActivation = decltype(known)::value;
       const V pixel = activate<V, kActivation>(V::load(outputs + i), layer.negative_slope);
       const V residual = pixel - V::load(target + i);
       const V weighted = residual * V::load(weight + i);
@@ -254,74 +305,88 @@ inline V compare(const MisfitView<typename V::Real>& problem, std::int32_t first
   return misfit;
 }
 
-// Adds up the lanes of each unit's partial sums, in place: sums[k] for the k-th unit.
+// Adds up the partial sums of `count` units, in place: sums[k] for the k-th unit.
 template <class V>
 inline void reduce(typename V::Real* sums, std::int32_t count) {
   for (std::int32_t k = 0; k < count; k += V::kLanes) {
-    V::transpose_sum(sums + static_cast<std::size_t>(k) * V::kLanes).store(sums + k);
+    V::unfold(sums + static_cast<std::size_t>(k) * (V::kLanes / V::kFold)).store(sums + k);
   }
 }
 
-// Turns the gradient for a hidden layer's listed units (`sums`) into that for all its affine
-// outputs (`outputs`).
+// Multiplies the gradient for a hidden layer's units with the slope of their activation.
 template <class V>
-inline void spread(const LayerView<typename V::Real>& layer, const UnitList<typename V::Real>& list,
-                   const Workspace<V>& work) {
-  for (std::int32_t v = 0; v < layer.vectors; ++v) V::zero().store(work.outputs() + v * V::kLanes);
+inline void chain(const LayerView<typename V::Real>& layer, const typename V::Real* units,
+                  typename V::Real* gradient) {
   with_activation(layer.activation, [&](auto known) {
-    // A listed ReLU is on: its slope is 1.
-    if constexpr (decltype(known)::value == Activation::kRelu) return;
-    for (std::int32_t k = 0; k < list.count; k += V::kLanes) {
-      const V output = V::load(list.value + k);
-      const V factor = slope<V, decltype(known)::value>(output, layer.negative_slope);
-      (factor * V::load(work.sums() + k)).store(work.sums() + k);
+    constexpr Activation kActivation = decltype(known)::value;
+    // The slope of a listed ReLU is 1, and the others are not used.
+    if constexpr (kActivation == Activation::kRelu || kActivation == Activation::kNone) return;
+    for (std::int32_t i = 0; i < layer.vectors * V::kLanes; i += V::kLanes) {
+      const V factor = slope<V, kActivation>(V::load(units + i), layer.negative_slope);
+      (factor * V::load(gradient + i)).store(gradient + i);
     }
   });
-  for (std::int32_t k = 0; k < list.count; ++k) work.outputs()[list.index[k]] = work.sums()[k];
 }
 
+// Brings the gradients for the units that feed the pixels (`sums`) back to the latent vectors.
+// Backward through a layer is forward through its transpose, from the listed units only.
 template <class V>
-typename V::Real misfit(const MisfitView<typename V::Real>& problem, const typename V::Real* z,
-                        void* memory) {
-  const Workspace<V> work(problem, memory);
-  const UnitList<typename V::Real> inputs = hidden_forward<V>(problem, z, work);
-  V sum = V::zero();
-  for_each_tile<V>(problem.layers[problem.num_layers - 1],
-                   [&](const auto& tile, std::int32_t first) {
-                     affine(tile, inputs, work.outputs());
-                     sum = sum + compare<false, V>(problem, first, tile.size, work.outputs());
-                   });
-  return sum.total();
-}
-
-template <class V>
-typename V::Real misfit_and_gradient(const MisfitView<typename V::Real>& problem,
-                                     const typename V::Real* z, typename V::Real* half_gradient,
-                                     void* memory) {
-  const Workspace<V> work(problem, memory);
-  UnitList<typename V::Real> inputs = hidden_forward<V>(problem, z, work);
-  V sum = V::zero();
-  for_each_tile<V>(problem.layers[problem.num_layers - 1],
-                   [&](const auto& tile, std::int32_t first) {
-                     affine(tile, inputs, work.outputs());
-                     sum = sum + compare<true, V>(problem, first, tile.size, work.outputs());
-                     pull_back(tile, work.outputs(), inputs, first == 0, work.sums());
-                   });
-  reduce<V>(work.sums(), inputs.count);
-  for (std::int32_t i = problem.num_layers - 2; i >= 0; --i) {
-    const LayerView<typename V::Real>& layer = problem.layers[i];
-    spread<V>(layer, inputs, work);
-    inputs = work.list(i);
-    for_each_tile<V>(layer, [&](const auto& tile, std::int32_t first) {
-      pull_back(tile, work.outputs() + first * V::kLanes, inputs, first == 0, work.sums());
+inline void hidden_backward(const MisfitView<typename V::Real>& problem,
+                            const Block<typename V::Real>& block, const Workspace<V>& work) {
+  const std::int32_t last = problem.num_layers - 1;
+  for (std::int32_t s = 0; s < block.count; ++s) reduce<V>(work.sums(s), work.count(s, last));
+  for (std::int32_t i = last - 1; i >= 0; --i) {
+    const bool packed = i + 1 == last;  // whether the gradients are in the order of the list
+    for (std::int32_t s = 0; s < block.count; ++s) {
+      chain<V>(problem.layers[i], work.units(s, i + 1),
+               packed ? work.sums(s) : work.gradient(s, i + 1));
+    }
+    for_each_tile<V>(problem.transposed[i], [&](const auto& tile, std::int32_t first) {
+      for (std::int32_t s = 0; s < block.count; ++s) {
+        const UnitList list = work.list(s, i + 1);
+        typename V::Real* gradient = work.gradient(s, i) + first * V::kLanes;
+        if (packed) {
+          const typename V::Real* sums = work.sums(s);
+          affine(
+              tile, list, [=](std::int32_t k) { return sums[k]; }, gradient);
+        } else {
+          const typename V::Real* above = work.gradient(s, i + 1);
+          affine(
+              tile, list, [=](std::int32_t k) { return above[list.index[k]]; }, gradient);
+        }
+      }
     });
-    reduce<V>(work.sums(), inputs.count);
   }
-  for (std::int32_t i = 0; i < inputs.count; ++i) half_gradient[i] = work.sums()[i];
-  return sum.total();
+  const std::int32_t size = problem.layers[0].inputs;
+  for (std::int32_t s = 0; s < block.count; ++s) {
+    const typename V::Real* gradient = last == 0 ? work.sums(s) : work.gradient(s, 0);
+    for (std::int32_t i = 0; i < size; ++i) block.half_gradient[s][i] = gradient[i];
+  }
+}
+
+template <bool kGradient, class V>
+void evaluate(const MisfitView<typename V::Real>& problem, const Block<typename V::Real>& block,
+              void* memory) {
+  const Workspace<V> work(problem, memory);
+  hidden_forward<V>(problem, block, work);
+  V misfit[V::kMaxBlock];
+  for (std::int32_t s = 0; s < block.count; ++s) misfit[s] = V::zero();
+  const std::int32_t last = problem.num_layers - 1;
+  for_each_tile<V>(problem.layers[last], [&](const auto& tile, std::int32_t first) {
+    for (std::int32_t s = 0; s < block.count; ++s) {
+      const UnitList inputs = work.list(s, last);
+      const typename V::Real* units = last == 0 ? block.latent[s] : work.units(s, last);
+      const auto value = [=](std::int32_t k) { return units[inputs.index[k]]; };
+      affine(tile, inputs, value, work.tile(s));
+      misfit[s] = misfit[s] + compare<kGradient, V>(problem, first, tile.size, work.tile(s));
+      if (kGradient) pull_back(tile, work.tile(s), inputs, first == 0, work.sums(s));
+    }
+  });
+  for (std::int32_t s = 0; s < block.count; ++s) block.misfit[s] = misfit[s].total();
+  if (kGradient) hidden_backward<V>(problem, block, work);
 }
 
 template <class V>
 std::size_t workspace_bytes(const MisfitView<typename V::Real>& problem) {
-  return Workspace<V>(problem, nullptr).bytes();
+  return V::kMaxBlock * Workspace<V>(problem, nullptr).slot_bytes();
 }

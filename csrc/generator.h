@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <numeric>
 #include <vector>
 
 #include "kernel.h"
@@ -75,6 +76,20 @@ class PackedLayer {
         }
       }
     }
+  }
+
+  // Packs a layer with inputs and outputs exchanged, and no bias.
+  static PackedLayer transposed(const Dense<Real>& layer, const Kernel<Real>& kernel) {
+    std::vector<Real> weight(static_cast<std::size_t>(layer.inputs) * layer.outputs);
+    for (std::size_t i = 0; i < weight.size(); ++i) {
+      weight[i % layer.inputs * layer.outputs + i / layer.inputs] = layer.weight[i];
+    }
+    const std::vector<Real> bias(layer.inputs);
+    std::vector<std::int32_t> all(layer.inputs);
+    std::iota(all.begin(), all.end(), 0);
+    return PackedLayer({weight.data(), bias.data(), layer.inputs, layer.outputs, layer.activation,
+                        layer.negative_slope},
+                       all, kernel);
   }
 
   LayerView<Real> view() const {

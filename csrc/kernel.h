@@ -34,13 +34,24 @@ struct LayerView {
 
 // The misfit S(z) = sum_m weight_m (x_m - target_m)^2 of one image.
 //
-// `layers` map z to the observed pixels x. The padding of `weight` is zero.
+// `layers` map z to the observed pixels x. `transposed` holds all but the last of them with
+// inputs and outputs exchanged and no bias. The padding of `weight` is zero.
 template <class Real>
 struct MisfitView {
-  const LayerView<Real>* layers;
+  const LayerView<Real>* layers;      // [num_layers]
+  const LayerView<Real>* transposed;  // [num_layers - 1]
   std::int32_t num_layers;
   const Real* target;  // [vectors of the last layer * lanes]
   const Real* weight;  // [vectors of the last layer * lanes]
+};
+
+// Some latent vectors of one image, and where their results go.
+template <class Real>
+struct Block {
+  std::int32_t count;          // at most Kernel::max_block
+  const Real* const* latent;   // [count][D]
+  Real* misfit;                // [count]
+  Real* const* half_gradient;  // [count][D]; not used by Kernel::misfit
 };
 
 // The functions of one instruction set, and the layout that they expect.
@@ -49,12 +60,13 @@ struct Kernel {
   const char* name;
   std::int32_t lanes;
   std::int32_t max_tile;
+  std::int32_t max_block;
   // Bytes of scratch memory, aligned to 64, that the functions below need.
   std::size_t (*workspace_bytes)(const MisfitView<Real>& problem);
-  // S(z), forward only. z: [D]
-  Real (*misfit)(const MisfitView<Real>& problem, const Real* z, void* workspace);
-  // S(z), and half its gradient with respect to z. z: [D], half_gradient: [D]
-  Real (*misfit_and_gradient)(const MisfitView<Real>& problem, const Real* z, Real* half_gradient,
+  // S(z), forward only.
+  void (*misfit)(const MisfitView<Real>& problem, const Block<Real>& block, void* workspace);
+  // S(z), and half its gradient with respect to z.
+  void (*misfit_and_gradient)(const MisfitView<Real>& problem, const Block<Real>& block,
                               void* workspace);
 };
 

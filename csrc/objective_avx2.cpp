@@ -6,14 +6,13 @@
 namespace inpaint {
 namespace avx2 {
 
-#ifndef TILE2
-#define TILE2 12
-#endif
 // See PortableVector in objective_portable.cpp for what each function does.
 struct Vector {
   using Real = float;
   static constexpr std::int32_t kLanes = 8;
-  static constexpr std::int32_t kMaxTile = TILE2;
+  static constexpr std::int32_t kMaxTile = 12;
+  static constexpr std::int32_t kMaxBlock = 8;
+  static constexpr std::int32_t kFold = 4;
 
   __m256 native;
 
@@ -42,19 +41,17 @@ struct Vector {
   // Division is as fast as a Newton iteration here, and exact.
   friend Vector reciprocal(Vector x) { return {_mm256_div_ps(_mm256_set1_ps(1), x.native)}; }
 
-  std::int32_t append_nonzero(std::int32_t first, std::int32_t* index, float* value) const {
+  std::int32_t list_nonzero(std::int32_t first, std::int32_t* index) const {
     const int mask = _mm256_movemask_ps(_mm256_cmp_ps(native, zero().native, _CMP_NEQ_UQ));
     const __m256i order = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(kCompress.order[mask]));
-    const __m256i number = _mm256_add_epi32(order, _mm256_set1_epi32(first));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(index), number);
-    _mm256_storeu_ps(value, _mm256_permutevar8x32_ps(native, order));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(index),
+                        _mm256_add_epi32(order, _mm256_set1_epi32(first)));
     return kCompress.count[mask];
   }
-  void append_all(std::int32_t first, std::int32_t* index, float* value) const {
+  static void list_all(std::int32_t first, std::int32_t* index) {
     const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     _mm256_store_si256(reinterpret_cast<__m256i*>(index),
                        _mm256_add_epi32(lanes, _mm256_set1_epi32(first)));
-    store(value);
   }
 
   float total() const {
@@ -63,9 +60,16 @@ struct Vector {
     return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
   }
 
-  // Adds pairs of rows into one vector of half as many lanes each, until 8 rows are one.
-  static Vector transpose_sum(const float* from) {
-    const __m256 a = four_rows(from), b = four_rows(from + 4 * kLanes);
+  // Lane group i of the result holds, for each of the four rows, the sum over lane group i.
+  static Vector fold(const Vector (&rows)[kFold]) {
+    const __m256d a = _mm256_castps_pd(interleaved_sum(rows[0], rows[1]));
+    const __m256d b = _mm256_castps_pd(interleaved_sum(rows[2], rows[3]));
+    return {_mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)),
+                          _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)))};
+  }
+  // The sums of 8 rows from two folded vectors.
+  static Vector unfold(const float* from) {
+    const __m256 a = load(from).native, b = load(from + kLanes).native;
     return {_mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31))};
   }
 
@@ -84,13 +88,6 @@ struct Vector {
   };
   static const Compress kCompress;
 
-  static __m256 four_rows(const float* rows) {
-    const __m256d a = _mm256_castps_pd(interleaved_sum(load(rows), load(rows + kLanes)));
-    const __m256d b =
-        _mm256_castps_pd(interleaved_sum(load(rows + 2 * kLanes), load(rows + 3 * kLanes)));
-    return _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)),
-                         _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
-  }
   static __m256 interleaved_sum(Vector a, Vector b) {
     return _mm256_add_ps(_mm256_unpacklo_ps(a.native, b.native),
                          _mm256_unpackhi_ps(a.native, b.native));
@@ -118,8 +115,9 @@ inline Vector exp2_of(Vector x) {
 const Kernel<float> kAvx2 = {"avx2",
                              avx2::Vector::kLanes,
                              avx2::Vector::kMaxTile,
+                             avx2::Vector::kMaxBlock,
                              avx2::workspace_bytes<avx2::Vector>,
-                             avx2::misfit<avx2::Vector>,
-                             avx2::misfit_and_gradient<avx2::Vector>};
+                             avx2::evaluate<false, avx2::Vector>,
+                             avx2::evaluate<true, avx2::Vector>};
 
 }  // namespace inpaint

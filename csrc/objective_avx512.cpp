@@ -6,14 +6,13 @@
 namespace inpaint {
 namespace avx512 {
 
-#ifndef TILE
-#define TILE 12
-#endif
 // See PortableVector in objective_portable.cpp for what each function does.
 struct Vector {
   using Real = float;
   static constexpr std::int32_t kLanes = 16;
-  static constexpr std::int32_t kMaxTile = TILE;
+  static constexpr std::int32_t kMaxTile = 8;
+  static constexpr std::int32_t kMaxBlock = 8;
+  static constexpr std::int32_t kFold = 4;
 
   __m512 native;
 
@@ -47,34 +46,29 @@ struct Vector {
     return {_mm512_fmadd_ps(guess, error, guess)};
   }
 
-  std::int32_t append_nonzero(std::int32_t first, std::int32_t* index, float* value) const {
+  std::int32_t list_nonzero(std::int32_t first, std::int32_t* index) const {
     const __mmask16 mask = _mm512_cmp_ps_mask(native, zero().native, _CMP_NEQ_UQ);
-    // In registers: compressing stores are slow on Zen 4.
+    // In a register: compressing stores are slow on Zen 4.
     _mm512_storeu_si512(index, _mm512_maskz_compress_epi32(mask, numbers(first)));
-    _mm512_storeu_ps(value, _mm512_maskz_compress_ps(mask, native));
     return _mm_popcnt_u32(mask);
   }
-  void append_all(std::int32_t first, std::int32_t* index, float* value) const {
+  static void list_all(std::int32_t first, std::int32_t* index) {
     _mm512_store_si512(index, numbers(first));
-    store(value);
   }
 
   float total() const { return _mm512_reduce_add_ps(native); }
 
-  // Adds pairs of rows into one vector of half as many lanes each, until 16 rows are one.
-  static Vector transpose_sum(const float* from) {
-    __m512 four[4];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      const float* rows = from + i * 4 * kLanes;
-      const __m512 a = interleaved_sum(load(rows).native, load(rows + kLanes).native);
-      const __m512 b =
-          interleaved_sum(load(rows + 2 * kLanes).native, load(rows + 3 * kLanes).native);
-      const __m512d x = _mm512_castps_pd(a), y = _mm512_castps_pd(b);
-      four[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)),
-                              _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
-    }
-    return {quarter_sum(quarter_sum(four[0], four[1]), quarter_sum(four[2], four[3]))};
+  // Lane group i of the result holds, for each of the four rows, the sum over lane group i.
+  static Vector fold(const Vector (&rows)[kFold]) {
+    const __m512d a = _mm512_castps_pd(interleaved_sum(rows[0].native, rows[1].native));
+    const __m512d b = _mm512_castps_pd(interleaved_sum(rows[2].native, rows[3].native));
+    return {_mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)),
+                          _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)))};
+  }
+  // The sums of 16 rows from four folded vectors.
+  static Vector unfold(const float* from) {
+    return quarter_sum(quarter_sum(load(from), load(from + kLanes)),
+                       quarter_sum(load(from + 2 * kLanes), load(from + 3 * kLanes)));
   }
 
  private:
@@ -86,8 +80,9 @@ struct Vector {
     return _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
   }
   // Adds neighbouring quarters: those of `a` come first.
-  static __m512 quarter_sum(__m512 a, __m512 b) {
-    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xDD));
+  static Vector quarter_sum(Vector a, Vector b) {
+    return {_mm512_add_ps(_mm512_shuffle_f32x4(a.native, b.native, 0x88),
+                          _mm512_shuffle_f32x4(a.native, b.native, 0xDD))};
   }
 };
 
@@ -106,8 +101,9 @@ inline Vector exp2_of(Vector x) {
 const Kernel<float> kAvx512 = {"avx512",
                                avx512::Vector::kLanes,
                                avx512::Vector::kMaxTile,
+                               avx512::Vector::kMaxBlock,
                                avx512::workspace_bytes<avx512::Vector>,
-                               avx512::misfit<avx512::Vector>,
-                               avx512::misfit_and_gradient<avx512::Vector>};
+                               avx512::evaluate<false, avx512::Vector>,
+                               avx512::evaluate<true, avx512::Vector>};
 
 }  // namespace inpaint

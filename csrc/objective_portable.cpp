@@ -17,6 +17,8 @@ struct PortableVector {
   typedef Number Native __attribute__((vector_size(16)));
   static constexpr std::int32_t kLanes = 16 / sizeof(Number);
   static constexpr std::int32_t kMaxTile = 12;
+  static constexpr std::int32_t kMaxBlock = 8;
+  static constexpr std::int32_t kFold = kLanes;
 
   Native native;
 
@@ -60,21 +62,19 @@ struct PortableVector {
     return x;
   }
 
-  // Writes those lanes that are not zero (NaN included), with their numbers counted from
-  // `first`, and returns how many they are. May write up to kLanes entries.
-  std::int32_t append_nonzero(std::int32_t first, std::int32_t* index, Number* value) const {
+  // Lists those lanes that are not zero (NaN included), numbered from `first`, and returns how
+  // many they are. May write up to kLanes entries.
+  std::int32_t list_nonzero(std::int32_t first, std::int32_t* index) const {
     std::int32_t count = 0;
     for (std::int32_t i = 0; i < kLanes; ++i) {
       index[count] = first + i;
-      value[count] = native[i];
       count += native[i] != 0;
     }
     return count;
   }
-  // Writes all lanes, with their numbers counted from `first`.
-  void append_all(std::int32_t first, std::int32_t* index, Number* value) const {
+  // Lists all lanes, numbered from `first`.
+  static void list_all(std::int32_t first, std::int32_t* index) {
     for (std::int32_t i = 0; i < kLanes; ++i) index[i] = first + i;
-    store(value);
   }
 
   // The sum over the lanes.
@@ -83,12 +83,14 @@ struct PortableVector {
     for (int i = 0; i < kLanes; ++i) sum += native[i];
     return sum;
   }
-  // Lane i of the result is the sum over the lanes of vector i. from: [kLanes][kLanes]
-  static PortableVector transpose_sum(const Number* from) {
+  // The sums of kFold vectors over their lanes, in a way that suits the instruction set...
+  static PortableVector fold(const PortableVector (&rows)[kFold]) {
     PortableVector sums;
-    for (int i = 0; i < kLanes; ++i) sums.native[i] = load(from + i * kLanes).total();
+    for (int r = 0; r < kFold; ++r) sums.native[r] = rows[r].total();
     return sums;
   }
+  // ... and what is left to be done to turn folded vectors into kLanes sums: nothing here.
+  static PortableVector unfold(const Number* from) { return load(from); }
 };
 
 #include "fused_kernel.h"
@@ -96,8 +98,8 @@ struct PortableVector {
 template <class Number>
 constexpr Kernel<Number> make_kernel() {
   using V = PortableVector<Number>;
-  return {"portable",         V::kLanes, V::kMaxTile,
-          workspace_bytes<V>, misfit<V>, misfit_and_gradient<V>};
+  return {"portable",         V::kLanes,          V::kMaxTile,      V::kMaxBlock,
+          workspace_bytes<V>, evaluate<false, V>, evaluate<true, V>};
 }
 
 }  // namespace portable

@@ -62,6 +62,7 @@ class Problem {
       : kernel_(kernel) {
     for (std::size_t i = 0; i + 1 < layers.size(); ++i) {
       hidden_.emplace_back(layers[i], range(layers[i].outputs), kernel);
+      transposed_.push_back(PackedLayer<Real>::transposed(layers[i], kernel));
     }
     const std::vector<std::int32_t> all = range(observation.pixels);
     for (std::int64_t b = 0; b < observation.images; ++b) {
@@ -86,6 +87,7 @@ class Problem {
   std::int64_t images() const { return static_cast<std::int64_t>(objectives_.size()); }
   std::int32_t latent_size() const { return objectives_.front().latent_size(); }
   const char* kernel_name() const { return kernel_.name; }
+  std::int32_t max_block() const { return kernel_.max_block; }
   const Objective<Real>& objective(std::int64_t image) const { return objectives_[image]; }
 
   std::size_t workspace_bytes() const {
@@ -112,15 +114,17 @@ class Problem {
       targets_.back()[m] = target[observed[m]];
       weights_.back()[m] = weight == nullptr ? Real(1) : weight[observed[m]];
     }
-    std::vector<LayerView<Real>> views;
+    std::vector<LayerView<Real>> views, transposed;
     for (const PackedLayer<Real>& hidden : hidden_) views.push_back(hidden.view());
+    for (const PackedLayer<Real>& hidden : transposed_) transposed.push_back(hidden.view());
     views.push_back(layer.view());
-    objectives_.emplace_back(kernel_, std::move(views), targets_.back().data(),
-                             weights_.back().data(), count);
+    objectives_.emplace_back(kernel_, std::move(views), std::move(transposed),
+                             targets_.back().data(), weights_.back().data(), count);
   }
 
   const Kernel<Real>& kernel_;
   std::vector<PackedLayer<Real>> hidden_;
+  std::vector<PackedLayer<Real>> transposed_;
   std::vector<PackedLayer<Real>> pixels_;
   std::vector<AlignedVector<Real>> targets_;  // of each image, padded
   std::vector<AlignedVector<Real>> weights_;
@@ -148,29 +152,55 @@ struct StateView {
   }
 };
 
+// Cuts R restarts of each image into blocks, and calls `work(image, first, count, scratch)`
+// for each block on several threads. Fewer restarts than threads can share make smaller blocks.
+template <class Real, class Work>
+void for_each_block(const Problem<Real>& problem, std::int64_t restarts, int threads,
+                    std::size_t scratch_bytes, const Work& work) {
+  threads = count_threads(threads, problem.images() * restarts);
+  const std::int64_t share = (problem.images() * restarts + threads - 1) / threads;
+  const std::int64_t size = std::min<std::int64_t>({problem.max_block(), restarts, share});
+  const std::int64_t blocks = (restarts + size - 1) / size;
+  parallel_for(problem.images() * blocks, threads, scratch_bytes,
+               [&](std::int64_t i, unsigned char* scratch) {
+                 const std::int64_t first = i % blocks * size;
+                 work(i / blocks, first,
+                      static_cast<std::int32_t>(std::min(size, restarts - first)), scratch);
+               });
+}
+
 // Takes the steps of one chunk with every restart. history: [B, R, steps.count]
 template <class Real, class Solver>
 void advance(const Problem<Real>& problem, const Solver& solver, const Stopping& stopping,
              const Steps& steps, const StateView<Real>& state, Real* history, int threads) {
-  const std::size_t own = problem.latent_size() + solver.scratch_size();
+  const std::int32_t size = problem.latent_size();
+  const std::size_t own = problem.max_block() * size + solver.scratch_size();
   const std::size_t own_bytes = (own * sizeof(Real) / 64 + 1) * 64;
-  parallel_for(problem.images() * state.restarts, threads, own_bytes + problem.workspace_bytes(),
-               [&](std::int64_t i, unsigned char* scratch) {
-                 Real* gradient = reinterpret_cast<Real*>(scratch);
-                 descend(problem.objective(i / state.restarts), solver, stopping, steps, state[i],
-                         history + i * steps.count, gradient, gradient + problem.latent_size(),
-                         scratch + own_bytes);
-               });
+  for_each_block(
+      problem, state.restarts, threads, own_bytes + problem.workspace_bytes(),
+      [&](std::int64_t image, std::int64_t first, std::int32_t count, unsigned char* scratch) {
+        const std::int64_t at = image * state.restarts + first;
+        Restart<Real> restarts[kMaxBlock];
+        for (std::int32_t k = 0; k < count; ++k) restarts[k] = state[at + k];
+        Real* gradient = reinterpret_cast<Real*>(scratch);
+        descend(problem.objective(image), solver, stopping, steps, count, restarts,
+                history + at * steps.count, gradient, gradient + problem.max_block() * size,
+                scratch + own_bytes);
+      });
 }
 
 // Settles the cost and status of all restarts that still run.
 template <class Real, class Solver>
 void finish(const Problem<Real>& problem, const Solver& solver, Status status,
             const StateView<Real>& state, int threads) {
-  parallel_for(problem.images() * state.restarts, threads, problem.workspace_bytes(),
-               [&](std::int64_t i, unsigned char* scratch) {
-                 conclude(problem.objective(i / state.restarts), solver, status, state[i], scratch);
-               });
+  for_each_block(
+      problem, state.restarts, threads, problem.workspace_bytes(),
+      [&](std::int64_t image, std::int64_t first, std::int32_t count, unsigned char* scratch) {
+        for (std::int32_t k = 0; k < count; ++k) {
+          conclude(problem.objective(image), solver, status,
+                   state[image * state.restarts + first + k], scratch);
+        }
+      });
 }
 
 // J at R latent vectors of each image, and its gradient unless `gradient` is null.
@@ -179,14 +209,23 @@ template <class Real>
 void evaluate(const Problem<Real>& problem, const Real* latents, std::int64_t restarts, Real* cost,
               Real* gradient, int threads) {
   const std::int32_t size = problem.latent_size();
-  parallel_for(problem.images() * restarts, threads, problem.workspace_bytes(),
-               [&](std::int64_t i, unsigned char* scratch) {
-                 const Objective<Real>& objective = problem.objective(i / restarts);
-                 const Real* z = latents + i * size;
-                 cost[i] = gradient == nullptr
-                               ? objective.cost(z, scratch)
-                               : objective.cost_and_gradient(z, gradient + i * size, scratch);
-               });
+  for_each_block(
+      problem, restarts, threads, problem.workspace_bytes(),
+      [&](std::int64_t image, std::int64_t first, std::int32_t count, unsigned char* scratch) {
+        const std::int64_t at = image * restarts + first;
+        const Real* z[kMaxBlock];
+        Real* slot[kMaxBlock];
+        for (std::int32_t k = 0; k < count; ++k) {
+          z[k] = latents + (at + k) * size;
+          slot[k] = gradient + (at + k) * size;
+        }
+        const Objective<Real>& objective = problem.objective(image);
+        if (gradient == nullptr) {
+          objective.cost(count, z, cost + at, scratch);
+        } else {
+          objective.cost_and_gradient(count, z, cost + at, slot, scratch);
+        }
+      });
 }
 
 }  // namespace inpaint

@@ -15,6 +15,9 @@ namespace inpaint {
 // As in inpaint/types.py.
 enum class Status : std::uint8_t { kRunning, kConverged, kMaxSteps, kNonFinite, kCancelled };
 
+// Restarts that take turns, at most.
+constexpr std::int32_t kMaxBlock = 16;
+
 // When a restart stops early: see `Solver` in inpaint/solvers.py.
 struct Stopping {
   double tolerance;
@@ -148,8 +151,9 @@ struct FirstOrder {
   // Evaluates the iterate that the last step led to.
   template <class Real, class Objective>
   void finish(const Objective& objective, const Restart<Real>& restart, void* workspace) const {
-    const Real cost = objective.cost(restart.latent, workspace);
-    *restart.cost = std::isfinite(cost) ? cost : std::numeric_limits<Real>::infinity();
+    const Real* latent = restart.latent;
+    objective.cost(1, &latent, restart.cost, workspace);
+    if (!std::isfinite(*restart.cost)) *restart.cost = std::numeric_limits<Real>::infinity();
     keep_best(restart, objective.latent_size());
   }
 };
@@ -327,31 +331,48 @@ struct LBFGS {
   }
 };
 
-// Takes the steps of one chunk with one restart.
+// Takes the steps of one chunk with a few restarts of one image.
+//
+// Each restart is a program of its own; they take turns only so that their trial points can be
+// evaluated together.
 //
 // Args:
-//   objective: J of the restart's image.
-//   history: Cost that the restart holds at each step. [steps.count]
-//   gradient: Scratch. [D]
+//   objective: J of the restarts' image.
+//   restarts: [count], at most objective.max_block().
+//   history: Cost that each restart holds at each step. [count][steps.count]
+//   gradient: Scratch. [count][D]
 //   scratch: Scratch of the solver.
 //   workspace: Scratch of the objective.
 template <class Real, class Objective, class Solver>
 void descend(const Objective& objective, const Solver& solver, const Stopping& stopping,
-             const Steps& steps, const Restart<Real>& restart, Real* history, Real* gradient,
-             Real* scratch, void* workspace) {
+             const Steps& steps, std::int32_t count, const Restart<Real>* restarts, Real* history,
+             Real* gradient, Real* scratch, void* workspace) {
   const std::int32_t size = objective.latent_size();
-  std::int64_t i = 0;
-  for (; i < steps.count && *restart.status == Status::kRunning; ++i) {
-    const Real cost = objective.cost_and_gradient(restart.latent, gradient, workspace);
-    bool finite = std::isfinite(cost);
-    for (std::int32_t d = 0; d < size; ++d) finite = finite && std::isfinite(gradient[d]);
-    ++*restart.evaluations;
+  std::int32_t running[kMaxBlock];
+  const Real* trial[kMaxBlock];
+  Real* slot[kMaxBlock];
+  Real cost[kMaxBlock];
+  for (std::int64_t i = 0; i < steps.count; ++i) {
+    std::int32_t active = 0;
+    for (std::int32_t k = 0; k < count; ++k) {
+      if (*restarts[k].status != Status::kRunning) continue;
+      running[active] = k;
+      trial[active] = restarts[k].latent;
+      slot[active] = gradient + active * size;
+      ++active;
+    }
+    if (active > 0) objective.cost_and_gradient(active, trial, cost, slot, workspace);
     const Real rate = steps.rates == nullptr ? Real(0) : static_cast<Real>(steps.rates[i]);
-    solver.advance(restart, {cost, gradient, finite}, stopping, size, steps.first + i + 1, rate,
-                   scratch);
-    history[i] = *restart.cost;
+    for (std::int32_t a = 0; a < active; ++a) {
+      const Restart<Real>& restart = restarts[running[a]];
+      bool finite = std::isfinite(cost[a]);
+      for (std::int32_t d = 0; d < size; ++d) finite = finite && std::isfinite(slot[a][d]);
+      ++*restart.evaluations;
+      solver.advance(restart, {cost[a], slot[a], finite}, stopping, size, steps.first + i + 1, rate,
+                     scratch);
+    }
+    for (std::int32_t k = 0; k < count; ++k) history[k * steps.count + i] = *restarts[k].cost;
   }
-  std::fill(history + i, history + steps.count, *restart.cost);
 }
 
 // Gives a restart that still runs its final cost and status.
