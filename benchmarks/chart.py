@@ -62,9 +62,11 @@ def draw(result: BenchResult) -> Figure:
     _label(axes, ends)
     figure.supxlabel("restarts R", fontsize=10)
     figure.supylabel("restart-iterations per second of one core", fontsize=10)
+    shares = [row["active"] for row in rows]
     figure.suptitle(
         f"One thread, {best.upper()}, {result.machine['cpu'].split(',')[0]}, generator "
-        f"{result.machine['generator']}",
+        f"{result.machine['generator']} ({min(shares):.0%} to {max(shares):.0%} of the hidden "
+        "units active)",
         fontsize=10,
     )
     return figure
