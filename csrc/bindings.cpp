@@ -141,13 +141,13 @@ using AnySolver =
 Tensor advance_state(const AnyProblem& problem, const AnySolver& solver, double tolerance,
                      std::int32_t patience, std::int64_t first_step, std::int64_t num_steps,
                      const std::vector<double>& rates, const State& state, int threads) {
-  const Steps steps{first_step, num_steps, rates.empty() ? nullptr : rates.data()};
   const Tensor history =
       at::empty({state[0].size(0), state[0].size(1), num_steps}, state[0].options());
   problem.with([&](const auto& packed) {
     using Real = typename RealOf<std::decay_t<decltype(packed)>>::type;
     const auto run = [&](const auto& chosen) {
-      advance<Real>(*packed, chosen, {tolerance, patience}, steps, view<Real>(state),
+      advance<Real>(*packed, chosen, {tolerance, patience}, first_step, num_steps,
+                    rates.empty() ? nullptr : rates.data(), view<Real>(state),
                     history.data_ptr<Real>(), threads);
     };
     std::visit(run, solver);

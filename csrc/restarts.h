@@ -169,10 +169,21 @@ void for_each_block(const Problem<Real>& problem, std::int64_t restarts, int thr
                });
 }
 
-// Takes the steps of one chunk with every restart. history: [B, R, steps.count]
+// Takes the steps of one chunk with every restart.
+//
+// Args:
+//   first_step: Number of steps taken before.
+//   rates: Learning rate of each step, or null where the solver has none. [num_steps]
+//   history: Cost that each restart holds at each step. [B, R, num_steps]
 template <class Real, class Solver>
 void advance(const Problem<Real>& problem, const Solver& solver, const Stopping& stopping,
-             const Steps& steps, const StateView<Real>& state, Real* history, int threads) {
+             std::int64_t first_step, std::int64_t num_steps, const double* rates,
+             const StateView<Real>& state, Real* history, int threads) {
+  std::vector<typename Solver::template Numbers<Real>> steps;
+  for (std::int64_t i = 0; i < num_steps; ++i) {
+    const double rate = rates == nullptr ? 0 : rates[i];
+    steps.push_back(solver.template numbers<Real>(first_step + i + 1, rate));
+  }
   const std::int32_t size = problem.latent_size();
   const std::size_t own = problem.max_block() * size + solver.scratch_size();
   const std::size_t own_bytes = (own * sizeof(Real) / 64 + 1) * 64;
@@ -183,8 +194,8 @@ void advance(const Problem<Real>& problem, const Solver& solver, const Stopping&
         Restart<Real> restarts[kMaxBlock];
         for (std::int32_t k = 0; k < count; ++k) restarts[k] = state[at + k];
         Real* gradient = reinterpret_cast<Real*>(scratch);
-        descend(problem.objective(image), solver, stopping, steps, count, restarts,
-                history + at * steps.count, gradient, gradient + problem.max_block() * size,
+        descend(problem.objective(image), solver, stopping, steps.data(), num_steps, restarts,
+                count, history + at * num_steps, gradient, gradient + problem.max_block() * size,
                 scratch + own_bytes);
       });
 }

@@ -38,18 +38,16 @@ struct Restart {
   Real* memory;  // [K]
 };
 
-// The steps of a chunk. `first` is the number of steps taken before it.
-struct Steps {
-  std::int64_t first;
-  std::int64_t count;
-  const double* rates;  // learning rate of each step [count]; null where a solver has none
-};
-
+// In four parts, which do not wait for each other.
 template <class Real>
 Real dot(const Real* a, const Real* b, std::int32_t size) {
-  Real sum = 0;
-  for (std::int32_t i = 0; i < size; ++i) sum += a[i] * b[i];
-  return sum;
+  Real sum[4] = {};
+  std::int32_t i = 0;
+  for (; i + 4 <= size; i += 4) {
+    for (std::int32_t k = 0; k < 4; ++k) sum[k] += a[i + k] * b[i + k];
+  }
+  for (; i < size; ++i) sum[0] += a[i] * b[i];
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 // What has just been found at a restart's trial point.
@@ -60,12 +58,25 @@ struct Trial {
   bool finite;           // whether all of these numbers are
 };
 
+// The rules of the first-order solvers. `Numbers` is what a rule needs to know of a step, worked
+// out once for all restarts; `number` counts the steps from 1.
+
 // z <- z - rate * gradient.
 struct GradientDescent {
   template <class Real>
-  void step(Real* z, const Real* gradient, Real*, std::int32_t size, std::int64_t,
-            Real rate) const {
-    for (std::int32_t i = 0; i < size; ++i) z[i] -= rate * gradient[i];
+  struct Numbers {
+    Real rate;
+  };
+
+  template <class Real>
+  Numbers<Real> numbers(std::int64_t, double rate) const {
+    return {static_cast<Real>(rate)};
+  }
+
+  template <class Real>
+  void step(const Numbers<Real>& at, std::int32_t size, const Real* __restrict gradient,
+            Real* __restrict z, Real* __restrict) const {
+    for (std::int32_t i = 0; i < size; ++i) z[i] -= at.rate * gradient[i];
   }
 };
 
@@ -75,12 +86,22 @@ struct RMSprop {
   double epsilon;
 
   template <class Real>
-  void step(Real* z, const Real* gradient, Real* square, std::int32_t size, std::int64_t,
-            Real rate) const {
+  struct Numbers {
+    Real rate;
+  };
+
+  template <class Real>
+  Numbers<Real> numbers(std::int64_t, double rate) const {
+    return {static_cast<Real>(rate)};
+  }
+
+  template <class Real>
+  void step(const Numbers<Real>& at, std::int32_t size, const Real* __restrict gradient,
+            Real* __restrict z, Real* __restrict square) const {
     const Real keep = decay, add = 1 - decay, small = epsilon;
     for (std::int32_t i = 0; i < size; ++i) {
       square[i] = keep * square[i] + add * (gradient[i] * gradient[i]);
-      z[i] -= rate * (gradient[i] / (std::sqrt(square[i]) + small));
+      z[i] -= at.rate * (gradient[i] / (std::sqrt(square[i]) + small));
     }
   }
 };
@@ -92,18 +113,30 @@ struct Adam {
   double epsilon;
 
   template <class Real>
-  void step(Real* z, const Real* gradient, Real* memory, std::int32_t size, std::int64_t number,
-            Real rate) const {
-    Real* mean = memory;
-    Real* square = memory + size;
+  struct Numbers {
+    Real rate;
+    Real unbias1;  // 1 / (1 - beta1^number)
+    Real unbias2;
+  };
+
+  template <class Real>
+  Numbers<Real> numbers(std::int64_t number, double rate) const {
+    const double n = static_cast<double>(number);
+    return {static_cast<Real>(rate), static_cast<Real>(1 / (1 - std::pow(beta1, n))),
+            static_cast<Real>(1 / (1 - std::pow(beta2, n)))};
+  }
+
+  template <class Real>
+  void step(const Numbers<Real>& at, std::int32_t size, const Real* __restrict gradient,
+            Real* __restrict z, Real* __restrict memory) const {
+    Real* __restrict mean = memory;
+    Real* __restrict square = memory + size;
     const Real keep1 = beta1, add1 = 1 - beta1, keep2 = beta2, add2 = 1 - beta2, small = epsilon;
-    const Real unbias1 = 1 - std::pow(beta1, static_cast<double>(number));
-    const Real unbias2 = 1 - std::pow(beta2, static_cast<double>(number));
     for (std::int32_t i = 0; i < size; ++i) {
       mean[i] = keep1 * mean[i] + add1 * gradient[i];
       square[i] = keep2 * square[i] + add2 * (gradient[i] * gradient[i]);
-      const Real scale = std::sqrt(square[i] / unbias2) + small;
-      z[i] -= rate * (mean[i] / unbias1 / scale);
+      const Real scale = std::sqrt(square[i] * at.unbias2) + small;
+      z[i] -= at.rate * (mean[i] * at.unbias1 / scale);
     }
   }
 };
@@ -133,19 +166,27 @@ template <class Rule>
 struct FirstOrder {
   Rule rule;
 
+  template <class Real>
+  using Numbers = typename Rule::template Numbers<Real>;
+
   std::int32_t scratch_size() const { return 0; }
 
-  // Moves a restart on from a trial point, or stops it. `number` counts the steps from 1.
   template <class Real>
-  void advance(const Restart<Real>& restart, const Trial<Real>& trial, const Stopping& stopping,
-               std::int32_t size, std::int64_t number, Real rate, Real*) const {
+  Numbers<Real> numbers(std::int64_t number, double rate) const {
+    return rule.template numbers<Real>(number, rate);
+  }
+
+  // Moves a restart on from a trial point, or stops it.
+  template <class Real>
+  void advance(const Numbers<Real>& at, const Trial<Real>& trial, const Stopping& stopping,
+               std::int32_t size, const Restart<Real>& restart, Real*) const {
     *restart.cost = trial.finite ? trial.cost : std::numeric_limits<Real>::infinity();
     keep_best(restart, size);
     const bool converged = note_convergence(restart, stopping);
     if (converged) *restart.status = Status::kConverged;
     if (!trial.finite) *restart.status = Status::kNonFinite;
     if (*restart.status != Status::kRunning) return;
-    rule.step(restart.latent, trial.gradient, restart.memory, size, number, rate);
+    rule.step(at, size, trial.gradient, restart.latent, restart.memory);
   }
 
   // Evaluates the iterate that the last step led to.
@@ -198,12 +239,21 @@ struct LBFGS {
     Real* inverse;  // [P], 1 / (move . turn)
   };
 
+  // All steps are alike.
+  template <class Real>
+  struct Numbers {};
+
+  template <class Real>
+  Numbers<Real> numbers(std::int64_t, double) const {
+    return {};
+  }
+
   std::int32_t scratch_size() const { return pairs; }
 
   // Accepts a trial point, or goes on searching along the line, or gives the direction up.
   template <class Real>
-  void advance(const Restart<Real>& restart, const Trial<Real>& trial, const Stopping& stopping,
-               std::int32_t size, std::int64_t, Real, Real* scratch) const {
+  void advance(const Numbers<Real>&, const Trial<Real>& trial, const Stopping& stopping,
+               std::int32_t size, const Restart<Real>& restart, Real* scratch) const {
     Memory<Real> memory(restart.memory, pairs, size);
     const bool first = std::isinf(*restart.best_cost);
     if (first && !trial.finite) {
@@ -338,21 +388,23 @@ struct LBFGS {
 //
 // Args:
 //   objective: J of the restarts' image.
+//   steps: What the solver needs to know of each step. [num_steps]
 //   restarts: [count], at most objective.max_block().
-//   history: Cost that each restart holds at each step. [count][steps.count]
+//   history: Cost that each restart holds at each step. [count][num_steps]
 //   gradient: Scratch. [count][D]
 //   scratch: Scratch of the solver.
 //   workspace: Scratch of the objective.
 template <class Real, class Objective, class Solver>
 void descend(const Objective& objective, const Solver& solver, const Stopping& stopping,
-             const Steps& steps, std::int32_t count, const Restart<Real>* restarts, Real* history,
-             Real* gradient, Real* scratch, void* workspace) {
+             const typename Solver::template Numbers<Real>* steps, std::int64_t num_steps,
+             const Restart<Real>* restarts, std::int32_t count, Real* history, Real* gradient,
+             Real* scratch, void* workspace) {
   const std::int32_t size = objective.latent_size();
   std::int32_t running[kMaxBlock];
   const Real* trial[kMaxBlock];
   Real* slot[kMaxBlock];
   Real cost[kMaxBlock];
-  for (std::int64_t i = 0; i < steps.count; ++i) {
+  for (std::int64_t i = 0; i < num_steps; ++i) {
     std::int32_t active = 0;
     for (std::int32_t k = 0; k < count; ++k) {
       if (*restarts[k].status != Status::kRunning) continue;
@@ -362,16 +414,14 @@ void descend(const Objective& objective, const Solver& solver, const Stopping& s
       ++active;
     }
     if (active > 0) objective.cost_and_gradient(active, trial, cost, slot, workspace);
-    const Real rate = steps.rates == nullptr ? Real(0) : static_cast<Real>(steps.rates[i]);
     for (std::int32_t a = 0; a < active; ++a) {
       const Restart<Real>& restart = restarts[running[a]];
       bool finite = std::isfinite(cost[a]);
-      for (std::int32_t d = 0; d < size; ++d) finite = finite && std::isfinite(slot[a][d]);
+      for (std::int32_t d = 0; d < size; ++d) finite &= std::isfinite(slot[a][d]);
       ++*restart.evaluations;
-      solver.advance(restart, {cost[a], slot[a], finite}, stopping, size, steps.first + i + 1, rate,
-                     scratch);
+      solver.advance(steps[i], {cost[a], slot[a], finite}, stopping, size, restart, scratch);
     }
-    for (std::int32_t k = 0; k < count; ++k) history[k * steps.count + i] = *restarts[k].cost;
+    for (std::int32_t k = 0; k < count; ++k) history[k * num_steps + i] = *restarts[k].cost;
   }
 }
 
