@@ -35,8 +35,8 @@ KEPT_SHARE = 350 / 784
 AskDamage = Callable[[ImageSet | None], tuple[int, float]]
 
 PRESET_NOTES = {
-    "fast": "Many starts, screened: finds the best image nearly always.",
-    "best": "More of everything, for hard cases.",
+    "fast": "Dozens of starts, screened: finds the best image nearly always.",
+    "best": "Hundreds of starts, for few pixels and odd masks.",
     "published": "One start and plain gradient descent, as first published: often stuck.",
 }
 

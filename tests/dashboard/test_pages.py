@@ -65,7 +65,7 @@ def test_the_result_follows_the_slider(app: AppTest) -> None:
 
 
 def test_defaults_and_choices_are_those_of_the_configuration(app: AppTest) -> None:
-    usual = RestoreConfig()
+    usual = RestoreConfig.preset("fast")
     assert app.number_input("restarts").value == usual.restarts
     assert app.number_input("steps").value is usual.steps
     assert app.selectbox("solver").value == usual.solver
