@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from torch import Tensor
+
 from inpaint.errors import ArgumentError
 from inpaint.generator import AnyGenerator
-from inpaint.operators import Mask, measure
-from inpaint.readers import read_generator, read_images
+from inpaint.operators import Mask, measure, names_preset
+from inpaint.readers import read_generator, read_images, read_mask
 from inpaint.run import Run
 from inpaint.types import ImageSet, Measurement
 
@@ -33,13 +35,16 @@ class Problem:
     generator: AnyGenerator
 
     def digests(self) -> dict[str, str]:
-        """Hashes of what was read: the images chosen, with their ideals, and the generator."""
-        sha = hashlib.sha256()
-        for images in (self.image_set.images, self.image_set.ideal):
-            if images is not None:
-                sha.update(repr(tuple(images.shape)).encode())
-                sha.update(images.cpu().double().contiguous().numpy().tobytes())
-        return {"images": sha.hexdigest(), "generator": self.generator.digest()}
+        """Hashes of what was read: the images chosen, with their ideals, generator, mask file."""
+        found = {
+            "images": _hash(self.image_set.images, self.image_set.ideal),
+            "generator": self.generator.digest(),
+        }
+        operator = self.measurement.operator
+        if self.run.mask is not None and not names_preset(self.run.mask):
+            assert isinstance(operator, Mask)
+            found["mask"] = _hash(operator.observed)
+        return found
 
 
 def load(run: Run) -> Problem:
@@ -57,15 +62,18 @@ def pose(run: Run, image_set: ImageSet, generator: AnyGenerator) -> Problem:
     """Damage images as a run says.
 
     Args:
-        run: N, noise and seed.
+        run: N or mask, noise and seed.
         image_set: The images chosen, all of which are damaged.
         generator: What shall restore them.
 
     Raises:
         ArgumentError: If a number is not in its range.
+        FileError: If the mask's file cannot be read.
     """
-    shape = image_set.images.shape
-    mask = Mask.leading(run.keep, (shape[1], shape[2], shape[3]))
+    count, channels, height, width = image_set.images.shape
+    shape = (channels, height, width)
+    named = run.mask
+    mask = Mask.leading(run.keep, shape) if named is None else read_mask(named, shape, count)
     measurement = measure(image_set, mask, noise=run.noise, seed=run.config.seed)
     return Problem(run, image_set, measurement, generator)
 
@@ -92,3 +100,13 @@ def select(image_set: ImageSet, numbers: Sequence[int] | None) -> ImageSet:
         ideal=None if image_set.ideal is None else image_set.ideal[chosen],
         numbers=tuple(numbers),
     )
+
+
+def _hash(*tensors: Tensor | None) -> str:
+    """A hash of the shapes and values of tensors; None is left out."""
+    sha = hashlib.sha256()
+    for tensor in tensors:
+        if tensor is not None:
+            sha.update(repr(tuple(tensor.shape)).encode())
+            sha.update(tensor.cpu().double().contiguous().numpy().tobytes())
+    return sha.hexdigest()

@@ -59,6 +59,7 @@ def describe_run(
         "source_notes": list(problem.image_set.notes),
         "generator": _absolute(run.generator),
         "keep": run.keep,
+        "mask": None if run.mask is None else _absolute(run.mask),
         "noise": run.noise,
         "numbers": list(problem.measurement.numbers),
         "config": asdict(run.config),
@@ -240,6 +241,7 @@ def read_run(path: str | os.PathLike[str]) -> tuple[Run, dict[str, Any]]:
             source=_typed(record, "source", str),
             generator=_typed(record, "generator", str),
             keep=_typed(record, "keep", int),
+            mask=_typed(record, "mask", (str, type(None))) if "mask" in record else None,
             noise=float(_typed(record, "noise", (int, float))),
             numbers=tuple(int(number) for number in _typed(record, "numbers", list)),
             config=RestoreConfig(**_typed(record, "config", dict)),
@@ -261,6 +263,7 @@ def check_inputs(problem: Problem, record: Mapping[str, Any]) -> None:
     inputs = {
         "images": ("SOURCE", problem.run.source),
         "generator": ("--generator", problem.run.generator),
+        "mask": ("--mask", problem.run.mask),
     }
     for name, digest in problem.digests().items():
         argument, value = inputs[name]

@@ -37,6 +37,8 @@ class Run:
         source: Image file, or name of a bundled set.
         generator: Generator file, or name of a shipped one.
         keep: Number N of leading pixels observed, column after column.
+        mask: What is lost instead: a preset such as "box:10", or a mask file in which white,
+            1 and True mean observed. `keep` is ignored then.
         noise: Standard deviation of the noise added to the images, in units of the pixels.
         numbers: Numbers of the images restored; None restores all.
         config: How to search.
@@ -45,6 +47,7 @@ class Run:
     source: str = "eights"
     generator: str = field(default_factory=default_generator)
     keep: int = 350
+    mask: str | None = None
     noise: float = 0.0
     numbers: tuple[int, ...] | None = None
     config: RestoreConfig = field(default_factory=RestoreConfig)
@@ -54,7 +57,8 @@ class Run:
         config = self.config.resolved()
         usual = RestoreConfig(solver=config.solver).resolved()
         usual = replace(usual, solver=RestoreConfig().solver)
-        words = [self.source, "--generator", self.generator, "--keep", str(self.keep)]
+        words = [self.source, "--generator", self.generator]
+        words += ["--keep", str(self.keep)] if self.mask is None else ["--mask", self.mask]
         if self.noise:
             words += ["--noise", repr(self.noise)]
         if self.numbers is not None:

@@ -32,6 +32,25 @@ GeneratorName = Annotated[
         show_default="the shipped one",
     ),
 ]
+Keep = Annotated[
+    str | None,
+    typer.Option(
+        metavar="INTEGER",
+        help="Number N of leading pixels observed, column after column; the rest is lost.",
+        show_default=str(Run.keep),
+    ),
+]
+MaskName = Annotated[
+    str | None,
+    typer.Option(
+        "--mask",
+        metavar="PRESET|FILE",
+        help="What is lost, instead of --keep: box:SIDE, left, right, top, bottom, random:SHARE, "
+        "rows:K, columns:K, checkerboard:SIDE, strokes:NUMBER (random and strokes take a seed, "
+        "strokes:3:SEED), or a mask file (.png, .npy, .npz) where white or 1 is observed.",
+        show_default=False,
+    ),
+]
 Noise = Annotated[
     str | None,
     typer.Option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,14 +27,8 @@ FILES = "figure.png, modes.png, restoration.npz and run.json"
 def restore(
     source: options.Source = None,
     generator: options.GeneratorName = None,
-    keep: Annotated[
-        str | None,
-        typer.Option(
-            metavar="INTEGER",
-            help="Number N of leading pixels observed, column after column; the rest is lost.",
-            show_default=str(Run.keep),
-        ),
-    ] = None,
+    keep: options.Keep = None,
+    mask: options.MaskName = None,
     noise: options.Noise = None,
     images: options.Images = None,
     preset: options.Preset = None,
@@ -43,8 +37,8 @@ def restore(
         Path | None,
         typer.Option(
             "--from-run",
-            help="Repeat the run of a run.json exactly. SOURCE and --generator then say where "
-            "the inputs lie now, if they were moved.",
+            help="Repeat the run of a run.json exactly. SOURCE, --generator and --mask then say "
+            "where their files lie now, if they were moved.",
             show_default=False,
         ),
     ] = None,
@@ -54,7 +48,7 @@ def restore(
     """Restore damaged images; write figure.png, modes.png, restoration.npz and run.json."""
     given = {"keep": keep, "noise": noise, "images": images, "preset": preset, **settings}
     if from_run is None:
-        _perform(make_run(source, generator, given), output)
+        _perform(make_run(source, generator, {"mask": mask, **given}), output)
         return
     changed = [name for name, value in given.items() if value is not None]
     if changed:
@@ -62,7 +56,7 @@ def restore(
             f"--from-run repeats a run as it was, and --{changed[0].replace('_', '-')} would "
             "change it; leave one of the two out."
         )
-    _repeat(from_run, source, generator, output)
+    _repeat(from_run, _Moved(source, generator, mask), output)
 
 
 def make_run(source: str | None, generator: str | None, given: dict[str, Any]) -> Run:
@@ -75,6 +69,12 @@ def make_run(source: str | None, generator: str | None, given: dict[str, Any]) -
     """
     given = {name: value for name, value in given.items() if value is not None}
     changes: dict[str, Any] = {}
+    if "keep" in given and "mask" in given:
+        raise ArgumentError(
+            "--keep and --mask both say what is observed; leave one of the two out."
+        )
+    if "mask" in given:
+        changes["mask"] = given.pop("mask")
     if "keep" in given:
         changes["keep"] = options.whole_number("keep", given.pop("keep"))
     if "noise" in given:
@@ -99,18 +99,40 @@ def _perform(run: Run, output: Path) -> None:
     _finish(_restore(problem), output)
 
 
-def _repeat(path: Path, source: str | None, generator: str | None, output: Path) -> None:
+@dataclass(frozen=True)
+class _Moved:
+    """Where the files of a recorded run lie now; None where they lie as before."""
+
+    source: str | None
+    generator: str | None
+    mask: str | None
+
+    def applied(self, run: Run) -> Run:
+        """The run with its files found again."""
+        from inpaint.operators import names_preset
+
+        if self.mask is not None and (run.mask is None or names_preset(run.mask)):
+            raise ArgumentError(
+                f"--from-run repeats a run as it was, without a mask file; --mask {self.mask} "
+                "would change it. Leave one of the two out."
+            )
+        changes = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(run, **{name: now for name, now in changes.items() if now is not None})
+
+
+def _repeat(path: Path, moved: _Moved, output: Path) -> None:
     """Run again what a record says, on inputs that are seen to be the same."""
     from inpaint.problem import load
     from inpaint.record import check_inputs, check_writable, read_run
 
     run, record = read_run(path)
-    run = replace(run, source=source or run.source, generator=generator or run.generator)
+    run = moved.applied(run)
     try:
         problem = load(run)
     except FileError as error:
         raise FileError(
-            f"{error} If an input of {path} was moved, give SOURCE or --generator as well."
+            f"{error} If an input of {path} was moved, give its new place as SOURCE, "
+            "--generator or --mask."
         ) from error
     check_inputs(problem, record)
     check_writable(output)

@@ -24,7 +24,7 @@ def read_images(path: Path) -> ImageSet:
     Raises:
         FileError: If the file holds no such arrays. Nothing is unpickled.
     """
-    arrays = _load(path)
+    arrays = load(path, "images", "ideal")
     if "images" not in arrays:
         found = ", ".join(sorted(arrays)) or "no array"
         raise FileError(f"{path.name} holds no array named images (found: {found}).")
@@ -56,15 +56,20 @@ def read_idx_images(path: Path) -> ImageSet:
     return ImageSet(images=images, ideal=images, source=path.name, notes=notes)
 
 
-def _load(path: Path) -> dict[str, NDArray[np.generic]]:
+def load(path: Path, *names: str) -> dict[str, NDArray[np.generic]]:
+    """The named arrays of an .npz, those that it has; the array of an .npy by the first name.
+
+    Raises:
+        FileError: If the file is not sound, or too large. Nothing is unpickled.
+    """
     try:
         if path.suffix.lower() == ".npy":
             with path.open("rb") as file:
-                return {"images": np.load(file, allow_pickle=False)}
+                return {names[0]: np.load(file, allow_pickle=False)}
         with zipfile.ZipFile(path) as archive:
             check_size(path, sum(entry.file_size for entry in archive.infolist()))
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files if name in ("images", "ideal")}
+            return {name: archive[name] for name in archive.files if name in names}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, MemoryError) as error:
         raise FileError(
             f"{path.name} is not a readable NumPy file of numbers; it may be truncated, or hold "

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from inpaint.errors import FileError
@@ -23,12 +24,25 @@ def read_images(path: Path) -> ImageSet:
     Raises:
         FileError: If the file is no picture or declares too large a one.
     """
+    grey = read_grey(path)
+    images, ink = settle_ink(torch.from_numpy(grey)[None, None])
+    return ImageSet(
+        images=images, ideal=images, source=path.name, notes=("grey values 0 to 1", ink)
+    )
+
+
+def read_grey(path: Path) -> NDArray[np.float64]:
+    """Grey values of a picture, 0 for black to 1 for white. [H, W]
+
+    Raises:
+        FileError: If the file is no picture or declares too large a one.
+    """
     try:
         with warnings.catch_warnings(), Image.open(path) as picture:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
-            grey = np.asarray(picture.convert("L"), dtype=np.float64) / 255
+            return np.asarray(picture.convert("L"), dtype=np.float64) / 255
     except Image.DecompressionBombError as error:
         raise FileError(
             f"{path.name} declares more than the {MAX_PIXELS:,} pixels that are read at most. "
@@ -36,7 +50,3 @@ def read_images(path: Path) -> ImageSet:
         ) from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise FileError(f"{path.name} is not a readable picture; it may be truncated.") from error
-    images, ink = settle_ink(torch.from_numpy(grey)[None, None])
-    return ImageSet(
-        images=images, ideal=images, source=path.name, notes=("grey values 0 to 1", ink)
-    )

@@ -1,0 +1,156 @@
+"""Mask presets and mask files."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from inpaint import Mask
+from inpaint.errors import ArgumentError, FileError, InpaintError, ShapeError
+from inpaint.operators import MASK_PRESETS, mask_preset
+from inpaint.readers import read_mask
+
+SHAPE = (1, 28, 28)
+SMALL = (3, 5, 6)
+
+
+def lost(text: str, shape: tuple[int, int, int] = SHAPE) -> torch.Tensor:
+    """The lost pixels of a preset. [H, W]"""
+    mask = mask_preset(text, shape)
+    assert mask.image_shape == shape
+    assert mask.shared
+    assert torch.equal(mask.observed, mask.observed[:1].expand(shape))
+    return ~mask.observed[0]
+
+
+def test_each_preset_loses_what_its_name_says() -> None:
+    box = lost("box:10")
+    assert box.sum() == 100
+    assert box[9:19, 9:19].all()
+    for side, part in {
+        "left": (slice(None), slice(0, 3)),
+        "right": (slice(None), slice(3, 6)),
+        "top": (slice(0, 2), slice(None)),
+        "bottom": (slice(3, 5), slice(None)),
+    }.items():
+        half = lost(side, SMALL)
+        assert half[part].all()
+        assert half.sum() == half[part].numel()
+    assert lost("random:0.3").sum() == round(0.3 * 784)
+    assert lost("rows:4", SMALL).all(1).tolist() == [False, False, False, True, False]
+    assert lost("columns:2", SMALL).all(0).tolist() == [False, True] * 3
+    board = lost("checkerboard:2")
+    assert board.sum() == 392
+    assert board[:2, 2:4].all()
+    assert not board[:2, :2].any()
+    assert 0 < lost("strokes:1").sum() < lost("strokes:3").sum() < 784
+
+
+@pytest.mark.parametrize("preset", MASK_PRESETS.values(), ids=str)
+def test_presets_follow_from_their_text_alone(preset) -> None:
+    first, again = (mask_preset(preset.example, SHAPE).observed for _ in range(2))
+    assert torch.equal(first, again)
+    assert preset.example.startswith(preset.name)
+    if preset.seeded:
+        assert torch.equal(mask_preset(f"{preset.example}:0", SHAPE).observed, first)
+        assert not torch.equal(mask_preset(f"{preset.example}:1", SHAPE).observed, first)
+
+
+def test_more_strokes_of_a_seed_contain_the_fewer() -> None:
+    few, many = lost("strokes:2:5"), lost("strokes:4:5")
+    assert torch.equal(few & many, few)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("circle:3", r"box:10.*strokes:3"),
+        ("", "box:10"),
+        ("box", r"one number \(side in pixels\), such as box:10"),
+        ("box:3:4", "one number"),
+        ("left:3", "takes no number"),
+        ("box:many", "cannot be read"),
+        ("box:2.5", "whole number from 1 to 28"),
+        ("box:29", "1 to 28"),
+        ("box:28", "observes no pixel"),
+        ("random:1", "below 1"),
+        ("random:nan", "cannot be read"),
+        ("random:0.3:-1", "cannot be read"),
+        ("rows:1", "from 2 to 28"),
+        ("strokes:0", "1 to 1000"),
+        ("checkerboard:15", "1 to 14"),
+    ],
+)
+def test_a_bad_preset_gets_one_sentence(text: str, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message) as error:
+        mask_preset(text, SHAPE)
+    assert repr(text) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@given(st.text(max_size=20) | st.from_regex(r"(box|random|rows|strokes):.{0,8}", fullmatch=True))
+def test_any_text_is_a_mask_or_one_error(text: str) -> None:
+    with contextlib.suppress(ArgumentError):
+        assert mask_preset(text, SHAPE).observed.any()
+
+
+@pytest.mark.parametrize("ending", ["png", "npy", "npz"])
+def test_white_is_observed_in_every_kind_of_file(ending: str, tmp_path: Path) -> None:
+    expected = mask_preset("strokes:3", SHAPE)
+    path = tmp_path / f"mask.{ending}"
+    observed = expected.observed[0].numpy()
+    match ending:
+        case "png":
+            Image.fromarray(observed.astype(np.uint8) * 255).save(path)
+        case "npy":
+            np.save(path, observed)
+        case "npz":
+            np.savez(path, mask=observed.astype(np.uint8) * 255)
+    assert torch.equal(read_mask(str(path), SHAPE).observed, expected.observed)
+    assert torch.equal(
+        read_mask(str(path), (3, 28, 28)).observed, expected.observed.expand(3, 28, 28)
+    )
+
+
+def test_a_file_may_hold_a_mask_per_image(tmp_path: Path) -> None:
+    masks = np.ones((2, *SMALL), dtype=bool)
+    masks[1, :, 2:] = False
+    np.savez(tmp_path / "masks.npz", mask=masks)
+    mask = read_mask(str(tmp_path / "masks.npz"), SMALL, 2)
+    assert isinstance(mask, Mask)
+    assert np.array_equal(mask.observed.numpy(), masks)
+    with pytest.raises(ShapeError, match=r"\[2, 3, 5, 6\]"):
+        read_mask(str(tmp_path / "masks.npz"), SMALL, 3)
+
+
+BAD_MASKS = {
+    "other size": (np.ones((27, 28)), ShapeError, r"\[27, 28\].*28x28"),
+    "all lost": (np.zeros((28, 28)), ArgumentError, "observes no pixel"),
+    "levels": (np.linspace(0, 1, 784).reshape(28, 28), FileError, "784 different values"),
+    "NaN": (np.full((28, 28), np.nan), FileError, "NaN or infinity in mask"),
+    "text": (np.full((28, 28), "x"), FileError, "numbers or bools"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_MASKS)
+def test_a_bad_mask_file_gets_one_sentence(name: str, tmp_path: Path) -> None:
+    array, kind, message = BAD_MASKS[name]
+    np.save(tmp_path / "mask.npy", array)
+    with pytest.raises(kind, match=message) as error:
+        read_mask(str(tmp_path / "mask.npy"), SHAPE)
+    assert "\n" not in str(error.value)
+
+
+def test_an_absent_mask_file_names_the_presets(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"no file.*box:10"):
+        read_mask(str(tmp_path / "mask.png"), SHAPE)
+    np.savez(tmp_path / "other.npz", masks=np.ones((28, 28)))
+    with pytest.raises(InpaintError, match="no array named mask"):
+        read_mask(str(tmp_path / "other.npz"), SHAPE)
