@@ -54,6 +54,6 @@ from inpaint.run import Run
 config = RestoreConfig({settings})
 problem = load(Run({", ".join(arguments)}, config=config))
 restoration = restore(problem.measurement, problem.generator, config)
-comparison = compare(problem.measurement, problem.generator, restoration, config=config)
+comparison = compare(problem.measurement, problem.generator, restoration)
 draw_comparison(comparison).savefig("figure.png")
 """

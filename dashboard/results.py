@@ -13,18 +13,19 @@ from runner import Report
 from widgets import Request
 
 from inpaint import sheet
-from inpaint.comparison import CAPTIONS, COLUMNS, Comparison, compare
-from inpaint.modes import SAME_COST
+from inpaint.comparison import CAPTIONS, COLUMNS, MARKS, Comparison, Row, compare, mode_lines
 from inpaint.problem import Problem
 from inpaint.restore import restore
 from inpaint.types import Progress, Restoration, Status
-from inpaint.verdict import judge
+from inpaint.verdict import Flag
 
-VERDICT_ICONS = {
-    "good": ":material/check_circle:",
-    "ambiguous": ":material/help:",
-    "doubtful": ":material/warning:",
+VERDICTS: dict[Flag, tuple[str, str]] = {
+    "good": (":material/check_circle:", "green"),
+    "ambiguous": (":material/help:", "orange"),
+    "doubtful": (":material/warning:", "red"),
 }
+"""Icon and colour of each flag: no flag is told by its colour alone."""
+MODE_WIDTH = 100
 SCALE = 5
 GAP = 4
 
@@ -66,9 +67,7 @@ def compute(request: Request, report: Report) -> Result:
         request.run.config,
         on_progress=lambda progress: report(*describe(progress)),
     )
-    comparison = compare(
-        problem.measurement, problem.generator, restoration, config=request.run.config
-    )
+    comparison = compare(problem.measurement, problem.generator, restoration)
     return Result(request, problem, restoration, comparison)
 
 
@@ -116,6 +115,8 @@ def draw_table(comparison: Comparison) -> None:
             "Noise": row.noise_level,
             "Status": row.status.label,
         }
+        if row.verdict is not None:
+            figures_of["Verdict"] = f"{MARKS[row.verdict.flag]} {row.verdict.flag}"
         if row.metrics is not None:
             figures_of |= {
                 "Error": row.metrics.error,
@@ -137,6 +138,9 @@ def draw_table(comparison: Comparison) -> None:
                 help="Noise level estimated from the misfit, in units of the pixels: 0 to 1.",
             ),
             "Status": st.column_config.TextColumn(help="How the best restart ended."),
+            "Verdict": st.column_config.TextColumn(
+                help="Whether the image may be trusted; the reasons are in a box below."
+            ),
             "Error": number(format="%.2f", help="L2 norm of ideal - output over the whole image."),
             "PSNR observed": number(
                 format="%.1f dB", help="Peak signal-to-noise ratio of the pixels that were kept."
@@ -185,20 +189,23 @@ def draw_curves(result: Result) -> None:
 
 
 def draw_verdicts(result: Result) -> None:
-    """Whether each restoration may be trusted, and how reliable its search was."""
-    verdicts = judge(result.problem.measurement, result.problem.generator, result.restoration)
-    for row, verdict in zip(result.comparison.rows, verdicts, strict=True):
-        icon = VERDICT_ICONS[verdict.flag]
-        st.markdown(f"{icon} **Image {row.number}.** {verdict.sentence}")
-    low_high = [verdict.noise_interval for verdict in verdicts]
-    searches = [verdict.search for verdict in verdicts]
+    """Whether each restoration may be trusted, the images that fit, how reliable the search was."""
+    judged = [(row, row.verdict) for row in result.comparison.rows if row.verdict is not None]
+    for row, verdict in judged:
+        icon, colour = VERDICTS[verdict.flag]
+        st.markdown(f":{colour}[{icon}] **Image {row.number}.** {verdict.sentence}")
+        if len(row.shown_modes) > 1:
+            draw_modes(row, verdict.search.starts)
+    st.caption(CAPTIONS["Modes"])
+    searches = [verdict.search for _, verdict in judged]
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    low_high = [verdict.noise_interval for _, verdict in judged]
     st.dataframe(
         pd.DataFrame(
             {
-                "Image": [row.number for row in result.comparison.rows],
+                "Image": [row.number for row, _ in judged],
                 "Noise, 95 %": [f"{low:.3f} to {high:.3f}" for low, high in low_high],
-                "Expected error": [verdict.expected_error for verdict in verdicts],
+                "Expected error": [verdict.expected_error for _, verdict in judged],
                 "Reached": [f"{search.reached} of {search.starts}" for search in searches],
                 "For 99 %": [search.restarts_for_99 for search in searches],
                 "Modes": [len(search.modes) for search in searches],
@@ -211,7 +218,7 @@ def draw_verdicts(result: Result) -> None:
                 format="%.2f",
                 help="L2 error to be expected from what the observed pixels leave open.",
             ),
-            "Reached": text(help=f"Restarts that came within {SAME_COST} of the lowest cost."),
+            "Reached": text(help="Restarts that ended at the image of lowest cost."),
             "For 99 %": number(
                 help="Restarts of which at least one reaches the lowest cost found, with 99 % "
                 "probability."
@@ -219,6 +226,18 @@ def draw_verdicts(result: Result) -> None:
             "Modes": number(help="Distinct images at which restarts ended."),
         },
     )
+
+
+def draw_modes(row: Row, starts: int) -> None:
+    """An image's modes as a strip, with a caption under each."""
+    modes = row.shown_modes
+    with st.container(key=f"sheet modes {row.number}", horizontal=True, gap="xsmall"):
+        for index, mode in enumerate(modes):
+            with st.container(width=MODE_WIDTH, gap="xxsmall"):
+                one = sheet.strip(mode.image[None], scale=SCALE, gap=GAP)
+                st.image(one, width="stretch", output_format="PNG", alt=f"Mode {index + 1}")
+                weight, cost, count = mode_lines(mode, starts)
+                st.caption(f"**{weight}**  \n{cost}  \n{count}", text_alignment="center")
 
 
 def draw_repeat(result: Result) -> None:

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
-import torch
 
+from inpaint.backends.torch import limited_threads
 from inpaint.errors import InpaintError
 
 Report = Callable[[float, str], bool]
@@ -127,11 +127,10 @@ class Pool:
     def __init__(self, *, quick_workers: int = 2, long_workers: int = 1) -> None:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
-        workers = quick_workers + long_workers
-        threads = max(1, (os.cpu_count() or 1) // workers)
         # Each worker would otherwise open as many threads of its own as there are cores.
+        self._threads = max(1, (os.cpu_count() or 1) // (quick_workers + long_workers))
         self._executors = {
-            quick: ThreadPoolExecutor(count, name, torch.set_num_threads, (threads,))
+            quick: ThreadPoolExecutor(count, name)
             for quick, count, name in (
                 (True, quick_workers, "quick"),
                 (False, long_workers, "long"),
@@ -161,7 +160,7 @@ class Pool:
                 )
             job = Job(owner, page, quick, about)
             self._jobs[job.key] = job
-            job._future = self._executors[quick].submit(_run, job, work)
+            job._future = self._executors[quick].submit(self._run, job, work)
             return job
 
     def find(self, key: str, *, owner: str, page: str) -> Job | None:
@@ -177,6 +176,11 @@ class Pool:
             queue = self._unfinished(job.quick)
         return queue.index(job) if job in queue else 0
 
+    def _run(self, job: Job, work: Work) -> Any:
+        job.started = True
+        with limited_threads(self._threads):
+            return work(job.report)
+
     def _unfinished(self, quick: bool) -> list[Job]:
         return [job for job in self._jobs.values() if job.quick == quick and not job._future.done()]
 
@@ -184,11 +188,6 @@ class Pool:
         finished = [key for key, job in self._jobs.items() if job._future.done()]
         for key in finished[: max(0, len(finished) - FINISHED_LIMIT)]:
             del self._jobs[key]
-
-
-def _run(job: Job, work: Work) -> Any:
-    job.started = True
-    return work(job.report)
 
 
 @st.cache_resource(show_spinner=False)

@@ -11,7 +11,6 @@ import streamlit as st
 from runner import Report
 from widgets import Request
 
-from inpaint.modes import search_statistics
 from inpaint.sweep import Sweep, sweep
 from inpaint.types import Progress
 
@@ -44,17 +43,17 @@ def compute(question: Question, report: Report) -> Answer:
     found = sweep(question.request.problem(), question.keeps, on_progress=note)
     rows = []
     for point in found.points:
-        searches = search_statistics(point.restoration, point.problem.generator)
-        for row, search in zip(point.comparison.rows, searches, strict=True):
+        for row in point.comparison.rows:
+            search = None if row.verdict is None else row.verdict.search
             rows.append(
                 {
                     "N": point.keep,
                     "Image": str(row.number),
                     "Error": None if row.metrics is None else row.metrics.error,
                     "Cost J": row.cost,
-                    "Success": search.rate,
-                    "low": search.interval[0],
-                    "high": search.interval[1],
+                    "Success": None if search is None else search.rate,
+                    "low": None if search is None else search.interval[0],
+                    "high": None if search is None else search.interval[1],
                 }
             )
     return Answer(question, found, pd.DataFrame(rows))
@@ -82,8 +81,8 @@ def draw(answer: Answer) -> None:
         table, column_config={c: st.column_config.NumberColumn(format="%.2f") for c in table}
     )
     st.download_button(
-        "Errors (CSV)" if known else "Images (CSV)",
-        answer.sweep.to_csv,
+        "All figures (CSV)",
+        answer.sweep.to_long_csv,
         "sweep.csv",
         "text/csv",
         icon=":material/download:",

@@ -5,13 +5,11 @@ from functools import partial
 
 import sources
 import streamlit as st
-import torch
 
-from inpaint import pretrained, sheet
+from inpaint import explore, pretrained, sheet
 from inpaint.errors import InpaintError
 from inpaint.figures import draw_samples, to_png
 from inpaint.generator import Generator
-from inpaint.restarts import draw_latents
 
 SAMPLES = 100
 WALK_STEPS = 11
@@ -36,7 +34,7 @@ def main() -> None:
     if source is None:
         st.info("Choose a generator file in the sidebar.", icon=":material/info:")
         return
-    generator = source.content.to(dtype=torch.float64)
+    generator = source.content
     shows: dict[str, Callable[[Generator], None]] = {
         "Samples": show_samples,
         "By hand": show_by_hand,
@@ -53,7 +51,7 @@ def main() -> None:
 def show_samples(generator: Generator) -> None:
     """A grid of images of random latent vectors."""
     seed = ask_seed("Seed of the samples", "samples", 0)
-    images = generator(draw_latents(seed, [0], SAMPLES, generator.latent_size)[0])
+    images = explore.sample_images(generator, SAMPLES, seed=seed)
     picture("samples", sheet.grid(images, columns=20, scale=3, gap=3))
     st.caption(f"{SAMPLES} latent vectors drawn at random, and what the generator makes of them.")
     st.download_button(
@@ -69,13 +67,13 @@ def show_samples(generator: Generator) -> None:
 def show_by_hand(generator: Generator) -> None:
     """A slider for each latent number, and the image beside them."""
     size = generator.latent_size
-    vector = draw(st.session_state.get("vector", 0), size)
+    vector = draw(generator, st.session_state.get("vector", 0))
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.button(
             "Another vector",
             on_click=draw_another,
-            args=(size,),
+            args=(generator,),
             icon=":material/casino:",
             key="another",
         )
@@ -91,10 +89,7 @@ def show_by_hand(generator: Generator) -> None:
                 persist_state="session",
             )
     with right:
-        picture(
-            "hand",
-            sheet.grid(generator(torch.tensor([vector], dtype=torch.float64)), scale=10, gap=4),
-        )
+        picture("hand", sheet.grid(explore.draw_vectors(generator, [vector]), scale=10, gap=4))
         st.caption(
             "The image of this latent vector. Each number is drawn from a standard normal "
             "distribution, so most lie between -2 and 2."
@@ -105,14 +100,11 @@ def show_walk(generator: Generator) -> None:
     """The images on the way from one latent vector to another."""
     left, right = st.columns(2)
     with left:
-        start = draw(ask_seed("From the vector of seed", "walk from", 1), generator.latent_size)
+        start = draw(generator, ask_seed("From the vector of seed", "walk from", 1))
     with right:
-        end = draw(ask_seed("To the vector of seed", "walk to", 2), generator.latent_size)
-    shares = [step / (WALK_STEPS - 1) for step in range(WALK_STEPS)]
-    path = [
-        [(1 - share) * a + share * b for a, b in zip(start, end, strict=True)] for share in shares
-    ]
-    picture("walk", sheet.strip(generator(torch.tensor(path, dtype=torch.float64)), scale=4, gap=3))
+        end = draw(generator, ask_seed("To the vector of seed", "walk to", 2))
+    images = explore.walk(generator, start, end, steps=WALK_STEPS)
+    picture("walk", sheet.strip(images, scale=4, gap=3))
     st.caption(
         "A straight way through the latent space in equal steps. Neighbours look alike: that is "
         "why following the gradient of the cost leads somewhere."
@@ -144,16 +136,17 @@ def ask_seed(label: str, key: str, usual: int) -> int:
     )
 
 
-def draw(seed: int, size: int) -> list[float]:
-    """A random latent vector."""
-    vector: list[float] = draw_latents(seed, [0], 1, size)[0, 0].tolist()
+def draw(generator: Generator, seed: int) -> list[float]:
+    """A random latent vector within the reach of the sliders."""
+    vector = explore.sample_vector(generator, seed=seed)
     return [max(-REACH, min(REACH, number)) for number in vector]
 
 
-def draw_another(size: int) -> None:
+def draw_another(generator: Generator) -> None:
     """Set all sliders to the next random vector."""
     st.session_state["vector"] = st.session_state.get("vector", 0) + 1
-    for index, number in enumerate(draw(st.session_state["vector"], size)[:MOST_SLIDERS]):
+    vector = draw(generator, st.session_state["vector"])
+    for index, number in enumerate(vector[:MOST_SLIDERS]):
         st.session_state[f"latent {index}"] = round(number, 2)
 
 

@@ -8,7 +8,6 @@ import pandas as pd
 import runner
 import sources
 import streamlit as st
-import torch
 import widgets
 from runner import Report
 
@@ -40,8 +39,7 @@ def main() -> None:
     if source is None:
         st.info("Choose a generator file in the sidebar.", icon=":material/info:")
         return
-    # The bench compares every variant with float64.
-    generator = source.content.to(dtype=torch.float64)
+    generator = source.content
     keep, threads, seconds = ask(generator)
     bar = st.container(key="bar")
     job = runner.attend(PAGE)

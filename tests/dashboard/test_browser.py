@@ -194,7 +194,7 @@ def test_the_downloads_hold_the_run(page: Page, tmp_path: Path) -> None:
     record.write_bytes(files["run.json"].read_bytes())
     run, content = read_run(record)
     assert run.keep == 350
-    assert run.config == RestoreConfig().resolved()
+    assert run.config == RestoreConfig.preset("fast").resolved()
     assert json.loads(record.read_text())["images"] == content["images"]
     expect(page.get_by_text("Restored 4 images")).to_be_visible()
 

@@ -242,7 +242,7 @@ def test_the_record_can_be_run_again(app: AppTest) -> None:
     result = app.session_state["restore result"]
     record = json.loads(repeat.record_file(result.problem, result.restoration, result.comparison))
     assert record["keep"] == 350
-    assert record["config"]["restarts"] == RestoreConfig().restarts
+    assert record["config"]["restarts"] == RestoreConfig.preset("fast").restarts
     assert len(record["images"]) == 4
 
 
@@ -268,7 +268,7 @@ def test_the_sweep_page_restores_at_each_number_of_pixels(app: AppTest) -> None:
     assert list(app.dataframe[0].value) == ["N = 300", "N = 450"]
     assert len(app.get("vega_lite_chart")) == 2
     labels = [button.label for button in app.download_button]
-    assert labels == ["Errors (CSV)", "Figure (PNG)", "Figure (PNG)"]
+    assert labels == ["All figures (CSV)", "Figure (PNG)", "Figure (PNG)"]
 
     app.multiselect("keeps").set_value([])
     settle(app)
