@@ -3,17 +3,21 @@
 from inpaint.config import RestoreConfig
 from inpaint.errors import InpaintError
 from inpaint.generator import Dense, Generator, ModuleGenerator
-from inpaint.operators import Mask, measure
+from inpaint.operators import BlockAverage, Blur, Composition, LinearOperator, Mask, measure
 from inpaint.readers import read_generator, read_images, write_generator
 from inpaint.restore import restore
 from inpaint.types import ImageSet, Measurement, Progress, Restoration, Status
 from inpaint.verdict import Verdict, judge
 
 __all__ = [
+    "BlockAverage",
+    "Blur",
+    "Composition",
     "Dense",
     "Generator",
     "ImageSet",
     "InpaintError",
+    "LinearOperator",
     "Mask",
     "Measurement",
     "ModuleGenerator",

@@ -50,7 +50,7 @@ class Row:
     Attributes:
         number: The image's number in its source.
         ideal: The undamaged image where it is known. [C, H, W]
-        corrupted: What was measured, lost pixels being 0. [C, H, W]
+        corrupted: What was measured, as an image; lost pixels are 0. [C, H, W]
         observed: True where a pixel was observed. [C, H, W]
         curves: J after each step, the start included; NaN where it was not finite. [S + 1, R]
         best: The restart of lowest cost.
@@ -92,7 +92,7 @@ class Row:
         if self.metrics is not None:
             lines.append(f"error {self.metrics.error:.2f}")
             lines.append(f"PSNR {self.metrics.psnr:.1f} dB")
-            if self.metrics.psnr_missing is not None:
+            if self.metrics.psnr_missing is not None and self.metrics.psnr_observed is not None:
                 lines.append(f"missing {self.metrics.psnr_missing:.1f} dB")
         return (*lines, self.status.label)
 
@@ -167,11 +167,13 @@ def compare(
     verdicts: tuple[Verdict | None, ...] = (None,) * len(measurement)
     if isinstance(measurement.operator, Mask):
         verdicts = judge(measurement, generator, restoration)
+    pictures = measurement.operator.picture(measurement.values)
     rows = tuple(
-        _row(measurement, restoration, verdict, index) for index, verdict in enumerate(verdicts)
+        _row(measurement, restoration, pictures[index], verdict, index)
+        for index, verdict in enumerate(verdicts)
     )
     settings = _settings(generator, restoration, config or restoration.config)
-    return Comparison(rows, _title(measurement), settings)
+    return Comparison(rows, measurement.operator.title, settings)
 
 
 def mode_lines(mode: Mode, starts: int) -> tuple[str, ...]:
@@ -188,7 +190,11 @@ def percent(share: float) -> str:
 
 
 def _row(
-    measurement: Measurement, restoration: Restoration, verdict: Verdict | None, index: int
+    measurement: Measurement,
+    restoration: Restoration,
+    corrupted: Tensor,
+    verdict: Verdict | None,
+    index: int,
 ) -> Row:
     ideal = None if measurement.ideal is None else _picture(measurement.ideal[index])
     observed = _mask(measurement)[index].cpu()
@@ -197,7 +203,7 @@ def _row(
     return Row(
         number=measurement.numbers[index],
         ideal=ideal,
-        corrupted=_picture(measurement.values[index]) * observed,
+        corrupted=_picture(corrupted),
         observed=observed,
         curves=torch.where(curves.isfinite(), curves, torch.nan),
         best=int(restoration.best[index]),
@@ -227,23 +233,11 @@ def _picture(image: Tensor) -> Tensor:
 
 
 def _mask(measurement: Measurement) -> Tensor:
-    """What is observed of each image. [B, C, H, W]"""
+    """Which pixels were observed as they are: none where values are not pixels. [B, C, H, W]"""
     operator = measurement.operator
-    if not isinstance(operator, Mask):
-        raise ShapeError(f"A {type(operator).__name__} has no picture of lost pixels; use a Mask.")
-    return operator.batch(len(measurement))
-
-
-def _title(measurement: Measurement) -> str:
-    observed = _mask(measurement)
-    if bool((observed == observed[:, :1]).all()):
-        observed, unit = observed[:, :1], "pixels"
-    else:
-        unit = "values"
-    counts = observed.flatten(1).sum(1)
-    low, high = int(counts.min()), int(counts.max())
-    number = f"{low}" if low == high else f"{low} to {high}"
-    return f"N = {number} of {observed[0].numel()} {unit} observed"
+    if isinstance(operator, Mask):
+        return operator.batch(len(measurement))
+    return torch.zeros(len(measurement), *operator.image_shape, dtype=torch.bool)
 
 
 def _settings(generator: AnyGenerator, restoration: Restoration, config: RestoreConfig) -> str:

@@ -37,7 +37,7 @@ SOLVER_DEFAULTS: dict[str, SolverDefaults] = {
 }
 
 
-OPTIONAL = ("steps", "patience", "learning_rate", "schedule", "budget", "stop_after")
+OPTIONAL = ("steps", "patience", "learning_rate", "schedule", "budget", "stop_after", "noise_level")
 """Fields that may be None."""
 
 
@@ -66,6 +66,8 @@ class RestoreConfig:
             `rounds` is ignored. None does `rounds` rounds.
         stop_after: Steps after which the search is cut short, as a time budget or a
             cancellation did; None lets it end by itself.
+        noise_level: Standard deviation of the measurement's noise where it is known, in units
+            of the pixels; None leaves it unknown, which J then integrates out.
         seed: All randomness follows from it.
         backend: "cpp", "torch", or "auto" for the first of them that can serve.
         dtype: Precision of the computation.
@@ -86,6 +88,7 @@ class RestoreConfig:
     rounds: int = 1
     budget: float | None = None
     stop_after: int | None = None
+    noise_level: float | None = None
     seed: int = 0
     backend: BackendName = "auto"
     dtype: DtypeName = "float32"
@@ -110,7 +113,7 @@ class RestoreConfig:
         _check_choice("dtype", self.dtype, DTYPES)
         if self.schedule is not None:
             _check_choice("schedule", self.schedule, SCHEDULES)
-        for name in ("learning_rate", "budget"):
+        for name in ("learning_rate", "budget", "noise_level"):
             if getattr(self, name) is not None:
                 _check_number(name, getattr(self, name), positive=True)
         _check_number("tolerance", self.tolerance, positive=False)

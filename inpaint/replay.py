@@ -53,7 +53,9 @@ def replay(
     dtype = torch.float32 if config.dtype == "float32" else torch.float64
     chosen = int(restoration.best[image]) if restart is None else restart
     one = measurement[image : image + 1]
-    objective = make_objective(one, generator, dtype=dtype, device=config.device)
+    objective = make_objective(
+        one, generator, dtype=dtype, device=config.device, noise_level=config.noise_level
+    )
     backend = choose(config, objective)
     solver = make_solver(config)
     first = restoration.starts[image, chosen].to(objective.target)

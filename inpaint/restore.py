@@ -58,7 +58,13 @@ def restore(
     config = config.resolved()
     _validate(measurement, generator, latents)
     dtype = torch.float32 if config.dtype == "float32" else torch.float64
-    objective = make_objective(measurement, generator, dtype=dtype, device=_device(config.device))
+    objective = make_objective(
+        measurement,
+        generator,
+        dtype=dtype,
+        device=_device(config.device),
+        noise_level=config.noise_level,
+    )
     search = _Search(config, choose(config, objective), objective, began, on_progress)
     with limited_threads(config.threads):
         if latents is None:

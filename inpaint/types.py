@@ -12,17 +12,51 @@ from torch import Tensor
 
 from inpaint.config import RestoreConfig
 
+ImageShape = tuple[int, int, int]
+
 
 class Operator(Protocol):
-    """What is observed of an image: a linear map from images to measurements."""
+    """What is observed of an image: a linear map T from images to measured values.
+
+    Values stand in three axes like images, so that operators can follow one another: block
+    averages are a smaller picture [C, H', W'], those of a matrix a row [1, 1, M]. Axes between
+    the batch and these three are allowed everywhere: [B, ..., C, H, W].
+    """
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
+    def image_shape(self) -> ImageShape:
         """Shape of one image. (C, H, W)"""
         ...
 
+    @property
+    def value_shape(self) -> ImageShape:
+        """Shape of the values of one image. (C', H', W')"""
+        ...
+
+    @property
+    def observed(self) -> Tensor | None:
+        """True where a value was observed; None if all were. [C', H', W'] or [B, C', H', W']"""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What was observed, in words."""
+        ...
+
     def apply(self, images: Tensor) -> Tensor:
-        """Measure images without noise. [B, C, H, W] -> [B, ...]"""
+        """Measure images without noise; what is not observed is zero. [B, C, H, W] -> [B, ...]"""
+        ...
+
+    def adjoint(self, values: Tensor) -> Tensor:
+        """The transpose of `apply`. [B, C', H', W'] -> [B, C, H, W]"""
+        ...
+
+    def picture(self, values: Tensor) -> Tensor:
+        """Values as images to look at. [B, C', H', W'] -> [B, C, H, W]"""
+        ...
+
+    def to(self, *, dtype: torch.dtype, device: torch.device | str = "cpu") -> Operator:
+        """The same operator in another precision or place."""
         ...
 
     def __getitem__(self, images: slice) -> Operator:
@@ -52,7 +86,8 @@ class ImageSet:
     Attributes:
         images: As they were recorded, with whatever noise that brought. [B, C, H, W]
         ideal: What a restoration should reach, where it is known: the same images without
-            noise, or the images themselves where a file holds whole pictures. [B, C, H, W]
+            noise, or the images themselves where a file holds whole pictures. It is of another
+            shape than `images` where those are values of a measurement. [B, C, H, W]
         source: Where they came from, in words.
         notes: What the reader settled: orientation, ink colour, value range.
         numbers: The number of each image in its source.
@@ -85,12 +120,14 @@ class Measurement:
     """What is known of B damaged images.
 
     Attributes:
-        values: What was measured; unobserved entries are zero. [B, C, H, W] for a mask
+        values: What was measured; unobserved entries are zero. [B, C', H', W']
         operator: How the values came from the images.
         ideal: The undamaged images where they are known. [B, C, H, W]
         numbers: The number of each image in its source. It names the image in tables and
             picks its random stream, so an image restored alone repeats its place in a batch.
         source: Where the images came from, in words.
+        weights: How much each value counts: 1 over the variance of its noise, up to a common
+            factor; 0 where it shall be ignored. None weighs all alike. [B, C', H', W']
     """
 
     values: Tensor
@@ -98,6 +135,7 @@ class Measurement:
     ideal: Tensor | None = None
     numbers: tuple[int, ...] = ()
     source: str = ""
+    weights: Tensor | None = None
 
     def __post_init__(self) -> None:
         if not self.numbers:
@@ -113,6 +151,7 @@ class Measurement:
             operator=self.operator[images],
             ideal=None if self.ideal is None else self.ideal[images],
             numbers=self.numbers[images],
+            weights=None if self.weights is None else self.weights[images],
         )
 
 

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
-from inpaint import Generator, ImageSet, Mask, Measurement, ModuleGenerator, measure
-from inpaint.errors import BackendError
-from inpaint.objective import make_objective
-from tests.conftest import random_generator
+from inpaint import (
+    BlockAverage,
+    Generator,
+    ImageSet,
+    Mask,
+    Measurement,
+    ModuleGenerator,
+    RestoreConfig,
+    measure,
+    read_images,
+    restore,
+)
+from inpaint.backends import cpp
+from inpaint.errors import ArgumentError, BackendError, ShapeError
+from inpaint.objective import Observation, make_objective
+from inpaint.types import Operator
+from tests.conftest import missing, random_generator
 from tests.test_generator import as_module
+from tests.test_operators import IMAGE, OPERATORS, matrix_of
 from tests.tolerances import FLOAT64, GRADIENT, KNOWN_COST
 
 SHAPE = (1, 4, 5)
@@ -34,6 +51,34 @@ def published_formula(measurement: Measurement, generator: Generator, z: Tensor)
     for image, mask, latents in zip(measurement.values, observed, z, strict=True):
         residual = (generator(latents) - image)[:, mask]
         costs.append(mask.sum() * residual.square().sum(-1).log() + latents.square().sum(-1))
+    return torch.stack(costs)
+
+
+def some_values(operator: Operator, *, weighted: bool = False) -> Measurement:
+    """Noisy random images seen through an operator."""
+    stream = torch.Generator().manual_seed(1)
+    pictures = torch.rand(3, *IMAGE, generator=stream, dtype=torch.float64)
+    weights = torch.rand(3, *operator.value_shape, generator=stream, dtype=torch.float64)
+    return measure(ImageSet(pictures), operator, noise=0.1, weights=weights if weighted else None)
+
+
+def formula_of_matrix(
+    measurement: Measurement, generator: Generator, z: Tensor, noise_level: float | None
+) -> Tensor:
+    """J written with the operator's matrix, image by image. [B, R, D] -> [B, R]"""
+    costs = []
+    for index, latents in enumerate(z):
+        one = measurement[index : index + 1]
+        assert one.weights is not None
+        difference = (
+            generator(latents).flatten(1) @ matrix_of(one.operator).T - one.values.flatten()
+        )
+        seen = torch.ones_like(one.values, dtype=torch.bool)
+        if one.operator.observed is not None:
+            seen = one.operator.observed.expand_as(one.values)
+        misfit = (difference.square() * (one.weights * seen).flatten()).sum(-1)
+        fit = seen.sum() * misfit.log() if noise_level is None else misfit / noise_level**2
+        costs.append(fit + latents.square().sum(-1))
     return torch.stack(costs)
 
 
@@ -125,10 +170,100 @@ def test_the_ideal_images_lie_in_the_published_range(
     torch.testing.assert_close(objective.cost(z), again, rtol=0, atol=KNOWN_COST)
 
 
-def test_an_operator_without_an_objective_is_refused(small_generator: Generator) -> None:
-    class Blur:
-        image_shape = SHAPE
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("wrapped", [True, False])
+@pytest.mark.parametrize("noise_level", [None, 0.3])
+def test_every_operator_has_the_objective_of_its_matrix(
+    name: str, wrapped: bool, noise_level: float | None
+) -> None:
+    operator = OPERATORS[name]
+    generator = random_generator((3, 16, 24), image_shape=IMAGE)
+    measurement = some_values(operator, weighted=True)
+    served = ModuleGenerator(as_module(generator), latent_size=3) if wrapped else generator
+    objective = make_objective(measurement, served, dtype=torch.float64, noise_level=noise_level)
+    z = torch.randn(3, 4, 3, dtype=torch.float64, requires_grad=True)
+    expected = formula_of_matrix(measurement, generator, z, noise_level)
+    (slope,) = torch.autograd.grad(expected.sum(), z)
+    cost, gradient = objective.cost_and_gradient(z.detach())
+    torch.testing.assert_close(cost, expected.detach(), rtol=FLOAT64, atol=FLOAT64)
+    torch.testing.assert_close(objective.cost(z.detach()), cost, rtol=FLOAT64, atol=FLOAT64)
+    torch.testing.assert_close(gradient, slope, rtol=FLOAT64, atol=1e-9)
 
-    measurement = Measurement(torch.zeros(1, *SHAPE), Blur())  # type: ignore[arg-type]
-    with pytest.raises(BackendError, match="Blur"):
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_cpp_and_torch_agree_for_every_operator(name: str) -> None:
+    generator = random_generator((3, 16, 24), image_shape=IMAGE)
+    measurement = some_values(OPERATORS[name], weighted=True)
+    objective = make_objective(measurement, generator, dtype=torch.float64)
+    if not cpp.available()[0]:
+        missing("The C++ extension is not built.")
+    assert cpp.obstacle(objective) is None
+    z = torch.randn(3, 4, 3, dtype=torch.float64)
+    for found, expected in zip(
+        cpp.cost_and_gradient(objective, z), objective.cost_and_gradient(z), strict=True
+    ):
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_matrix_too_large_for_a_layer_is_applied_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    generator = random_generator((3, 16, 24), image_shape=IMAGE)
+    measurement = some_values(OPERATORS["sparse matrix"])
+    z = torch.randn(3, 4, 3, dtype=torch.float64)
+    as_layer = make_objective(measurement, generator, dtype=torch.float64)
+    monkeypatch.setattr("inpaint.objective.LARGEST_MATRIX", 10)
+    applied = make_objective(measurement, generator, dtype=torch.float64)
+    assert isinstance(applied.generator, Observation)
+    for found, expected in zip(
+        applied.cost_and_gradient(z), as_layer.cost_and_gradient(z), strict=True
+    ):
+        torch.testing.assert_close(found, expected, rtol=FLOAT64, atol=1e-9)
+    if cpp.available()[0]:
+        assert "too large" in (cpp.obstacle(applied) or "")
+
+
+def test_the_known_lowest_costs_of_super_resolution(published: Generator, data_dir: Path) -> None:
+    """What searches of thousands of starts found, in both backends."""
+    averages = read_images(data_dir / "data23.mat")
+    measurement = measure(averages, BlockAverage(4, (1, 28, 28)))
+    for backend in ("torch", "cpp"):
+        config = RestoreConfig(restarts=64, screen=2000, backend=backend, threads=1)
+        found = restore(measurement, published, config)
+        expected = torch.tensor([-228.01, -275.87, -247.32, -271.65])
+        torch.testing.assert_close(found.best_costs, expected, rtol=0, atol=2 * KNOWN_COST)
+
+
+def test_a_known_noise_level_is_served_by_torch_with_a_reason(
+    published: Generator, eights: ImageSet
+) -> None:
+    measurement = measure(eights[:1], Mask.leading(500, (1, 28, 28)))
+    config = RestoreConfig(restarts=16, screen=500, noise_level=0.0973)
+    found = restore(measurement, published, config)
+    assert any("known" in reason for reason in found.reasons)
+    assert float(found.noise_level[0]) == pytest.approx(0.0973, rel=0.05)
+    with pytest.raises(BackendError, match="known"):
+        restore(measurement, published, replace(config, backend="cpp"))
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (torch.ones(3, 1, 1, 1), "one weight for each value"),
+        (-torch.ones(3, *SHAPE), "negative"),
+        (torch.full((3, *SHAPE), torch.nan), "NaN"),
+        (torch.zeros(3, *SHAPE), "All weights of an image are 0"),
+    ],
+)
+def test_bad_weights_are_refused(
+    weights: torch.Tensor, message: str, small_generator: Generator
+) -> None:
+    measurement = replace(some_measurement(shared=True), weights=weights)
+    with pytest.raises(ArgumentError, match=message):
+        make_objective(measurement, small_generator, dtype=torch.float64)
+
+
+def test_values_of_another_shape_are_refused(small_generator: Generator) -> None:
+    measurement = Measurement(torch.zeros(1, 1, 3, 3), BlockAverage(1, SHAPE))
+    with pytest.raises(ShapeError, match=r"\[1, 1, 3, 3\].*\[1, 1, 4, 5\]"):
         make_objective(measurement, small_generator, dtype=torch.float64)

@@ -186,6 +186,7 @@ def test_every_preset_is_a_valid_configuration(preset: str) -> None:
     assert {name for name, value in vars(config).items() if value is None} <= {
         "budget",
         "stop_after",
+        "noise_level",
     }
 
 

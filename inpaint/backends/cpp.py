@@ -19,7 +19,7 @@ from torch import Tensor
 
 from inpaint.errors import BackendError
 from inpaint.generator import Generator
-from inpaint.objective import Objective
+from inpaint.objective import Objective, Observation
 from inpaint.solvers import LBFGS, Adam, FirstOrder, GradientDescent, RMSprop, Solver, SolveState
 from inpaint.types import Status
 
@@ -48,6 +48,12 @@ def obstacle(objective: Objective) -> str | None:
     built, reason = available()
     if not built:
         return reason
+    if objective.known_noise is not None:
+        return "C++ evaluates J for an unknown noise level only; here it is known."
+    if isinstance(objective.generator, Observation):
+        if isinstance(objective.generator.generator, Generator):
+            return "C++ walks dense layers only; this operator's matrix is too large to be one."
+        return "C++ walks dense layers only; this generator is a torch module."
     if not isinstance(objective.generator, Generator):
         return "C++ walks dense layers only; this generator is a torch module."
     if objective.target.device.type != "cpu":

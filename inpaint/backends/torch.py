@@ -19,7 +19,7 @@ from inpaint.solvers import LBFGS, Adam, FirstOrder, GradientDescent, RMSprop, S
 from inpaint.types import Status
 
 SCREEN_NUMBERS = 2**23
-"""Pixels that `cost` holds at once, so that thousands of candidates fit in memory."""
+"""Numbers that `cost` holds at once, so that thousands of candidates fit in memory."""
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def limited_threads(count: int) -> Iterator[None]:
 def cost(objective: Objective, latents: Tensor) -> Tensor:
     """J of latent vectors, forward only. [B, R, D] -> [B, R]"""
     images, _, _ = latents.shape
-    block = max(1, SCREEN_NUMBERS // max(1, images * objective.target.shape[1]))
+    block = max(1, SCREEN_NUMBERS // max(1, images * objective.width))
     return torch.cat([objective.cost(part) for part in latents.split(block, dim=1)], dim=1)
 
 

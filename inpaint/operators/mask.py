@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inpaint.errors import ArgumentError, ShapeError
+from inpaint.types import ImageShape
 
 Side = Literal["left", "right", "top", "bottom"]
 SIDES: tuple[str, ...] = get_args(Side)
 Axis = Literal["rows", "columns"]
 AXES: tuple[str, ...] = get_args(Axis)
-ImageShape = tuple[int, int, int]
 
 STROKE_SEGMENTS = 4
 """Straight parts of a stroke."""
@@ -231,9 +231,41 @@ class Mask:
         """Whether all images have the same mask."""
         return self.observed.ndim == 3
 
+    @property
+    def value_shape(self) -> ImageShape:
+        """A mask's values are images. (C, H, W)"""
+        return self.image_shape
+
+    @property
+    def title(self) -> str:
+        """How many pixels are observed, in words."""
+        observed, unit = self.observed, "values"
+        if bool((observed == observed[..., :1, :, :]).all()):
+            observed, unit = observed[..., :1, :, :], "pixels"
+        counts = observed.flatten(-3).sum(-1)
+        low, high = int(counts.min()), int(counts.max())
+        number = f"{low}" if low == high else f"{low} to {high}"
+        return f"N = {number} of {math.prod(observed.shape[-3:])} {unit} observed"
+
     def apply(self, images: Tensor) -> Tensor:
-        """Set the lost pixels to zero. [B, C, H, W] -> [B, C, H, W]"""
-        return images * self.observed.to(images)
+        """Set the lost pixels to zero. [B, ..., C, H, W] -> [B, ..., C, H, W]"""
+        observed = self.observed.to(images)
+        if not self.shared:
+            between = [1] * (images.ndim - 4)
+            observed = observed.reshape(len(observed), *between, *self.image_shape)
+        return images * observed
+
+    def adjoint(self, values: Tensor) -> Tensor:
+        """A mask is its own transpose. [B, ..., C, H, W] -> [B, ..., C, H, W]"""
+        return self.apply(values)
+
+    def picture(self, values: Tensor) -> Tensor:
+        """The observed pixels; lost ones are dark. [B, C, H, W] -> [B, C, H, W]"""
+        return self.apply(values)
+
+    def to(self, *, dtype: torch.dtype, device: torch.device | str = "cpu") -> Mask:
+        """The same mask in another place; it has no precision."""
+        return Mask(self.observed.to(device))
 
     def batch(self, size: int) -> Tensor:
         """The mask of each of `size` images. [B, C, H, W]"""

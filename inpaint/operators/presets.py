@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from inpaint.errors import ArgumentError
-from inpaint.operators.mask import AXES, SIDES, ImageShape, Mask
+from inpaint.operators.mask import AXES, SIDES, Mask
+from inpaint.types import ImageShape
 
 MAX_SEED = 2**63 - 1
 

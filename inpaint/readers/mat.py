@@ -25,23 +25,29 @@ Matrix = NDArray[np.float64]
 def read_images(path: Path) -> ImageSet:
     """Images `X_n` (as recorded) and, where present, `X_i` (ideal), one per column.
 
+    Where X_n has fewer rows than X_i, its columns are what was measured of the ideal images: a
+    smaller picture, such as block averages.
+
     Raises:
         FileError: If the file is no MATLAB file or holds no such arrays.
     """
     matrices = _load(path, required=("X_n",), optional=("X_i",))
     recorded = matrices["X_n"]
     ideal = matrices.get("X_i")
-    if ideal is not None and ideal.shape != recorded.shape:
-        raise FileError(
-            f"{path.name} holds X_n {list(recorded.shape)} and X_i {list(ideal.shape)}; for masked "
-            "images the two must have the same shape."
-        )
     side = picture_side(path, recorded.shape[0])
     images, ink = settle_ink(_pictures(recorded, side))
     notes = ["columns are pictures stored column by column", ink]
     if ideal is None:
         return ImageSet(images=images, source=path.name, notes=tuple(notes))
-    ideals, ideal_ink = settle_ink(_pictures(ideal, side))
+    ideal_side = picture_side(path, ideal.shape[0])
+    if ideal.shape[1] != recorded.shape[1] or ideal_side % side:
+        raise FileError(
+            f"{path.name} holds X_n {list(recorded.shape)} and X_i {list(ideal.shape)}; the two "
+            "must have the same shape, or X_n be averages of blocks of X_i."
+        )
+    if ideal_side != side:
+        notes.append(f"{side}x{side} values measured of images of {ideal_side}x{ideal_side}")
+    ideals, ideal_ink = settle_ink(_pictures(ideal, ideal_side))
     if ideal_ink != ink:
         raise FileError(
             f"{path.name} holds X_n with {ink.split(',')[0]} but X_i with "
