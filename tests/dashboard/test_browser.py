@@ -84,7 +84,7 @@ def test_it_fits_and_asks_nobody_else(
     page = context.new_page()
     hosts: set[str | None] = set()
     page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
-    for title in ("Restore", "Sweep", "Generator", "Speed"):
+    for title in ("Restore", "Sweep", "Watch", "Generator", "Speed"):
         page.goto(f"{server}/{'' if title == 'Restore' else title.lower()}")
         page.get_by_role("heading", name=title).wait_for()
         if title == "Restore":
@@ -213,3 +213,27 @@ def test_the_speed_is_measured_and_stopped_early(page: Page) -> None:
     rows = json.loads(saved(download.value).read_text())["rows"]
     assert {row["N"] for row in rows} == {350}
     assert all(row["rate"] > 0 for row in rows)
+
+
+def test_a_descent_is_played_paused_and_downloaded(page: Page) -> None:
+    page.get_by_role("link", name="Watch").click()
+    play = page.get_by_role("button", name="Play or pause")
+    play.wait_for()
+    readout = page.locator(".readout")
+    expect(readout).to_contain_text("Step 0 of")
+    output = page.get_by_role("img", name="Output").first
+    first = output.evaluate("canvas => canvas.toDataURL()")
+    play.click()
+    expect(readout).not_to_contain_text("Step 0 of")
+    play.click()
+    reached = readout.inner_text()
+    page.wait_for_timeout(400)
+    assert readout.inner_text() == reached, "it goes on though it was paused"
+    page.get_by_role("button", name="One step forward").click()
+    assert readout.inner_text() != reached
+    assert output.evaluate("canvas => canvas.toDataURL()") != first
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Film (GIF)").click()
+    film = Image.open(io.BytesIO(saved(download.value).read_bytes()))
+    assert film.format == "GIF"
+    assert getattr(film, "n_frames", 1) > 10

@@ -30,6 +30,13 @@ def opened(app: AppTest, key: str) -> AppTest:
     return settle(app)
 
 
+def choose(app: AppTest, key: str, option: str) -> AppTest:
+    """Press one of several buttons of which one is always pressed."""
+    group = next(group for group in app.get("button_group") if group.key == key)
+    group.set_value(option)
+    return settle(app)
+
+
 def command(app: AppTest) -> str:
     return str(opened(app, "repeat").code[0].value)
 
@@ -75,8 +82,7 @@ def test_defaults_and_choices_are_those_of_the_configuration(app: AppTest) -> No
 def test_a_preset_sets_the_solver(app: AppTest) -> None:
     app.number_input("restarts").set_value(7)
     settle(app)
-    app.get("button_group")[0].set_value("published")
-    settle(app)
+    choose(app, "preset", "published")
     assert app.number_input("restarts").value == 1
     assert app.selectbox("solver").value == "gradient-descent"
     assert "--solver gradient-descent" in command(app)
@@ -298,3 +304,29 @@ def test_the_generator_page_shows_what_it_can_make(app: AppTest) -> None:
     app.session_state["show"] = "Model card"
     settle(app)
     assert "10 → 128 → 784" in texts(app)
+
+
+def test_the_watch_page_plays_a_restart_of_the_result(app: AppTest) -> None:
+    before = app.session_state["restore result"]
+    app.switch_page("views/watch.py")
+    settle(app)
+    assert app.session_state["restore result"] is before, "the result goes along"
+    film = app.session_state["film"][1]
+    assert len(app.get("bidi_component")) == 1
+    assert float(film.costs.min()) == pytest.approx(before.comparison.rows[0].cost, abs=1e-2)
+    assert [button.label for button in app.download_button] == ["Film (GIF)"]
+
+    choose(app, "restart", "The worst")
+    worst = app.session_state["film"][1]
+    assert float(worst.costs[-1]) >= float(film.costs[-1])
+    choose(app, "restart", "By number")
+    assert app.number_input("restart number").value < 64
+
+
+def test_a_film_that_is_too_long_is_said(app: AppTest) -> None:
+    app.switch_page("views/watch.py")
+    settle(app)
+    choose(app, "preset", "published")
+    app.number_input("steps").set_value(6000)
+    settle(app)
+    assert "films are made of 1 to 5,000" in app.info[0].value
