@@ -8,12 +8,19 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from inpaint.errors import ArgumentError
+from inpaint.errors import ArgumentError, ShapeError
 from inpaint.generator import AnyGenerator
-from inpaint.operators import Mask, measure, names_preset
-from inpaint.readers import read_generator, read_images, read_mask
+from inpaint.operators import (
+    Composition,
+    LinearOperator,
+    Mask,
+    measure,
+    names_operator,
+    names_preset,
+)
+from inpaint.readers import read_generator, read_images, read_mask, read_operator
 from inpaint.run import Run
-from inpaint.types import ImageSet, Measurement
+from inpaint.types import ImageSet, ImageShape, Measurement, Operator
 
 __all__ = ["Problem", "Run", "load", "pose", "select"]
 
@@ -35,15 +42,18 @@ class Problem:
     generator: AnyGenerator
 
     def digests(self) -> dict[str, str]:
-        """Hashes of what was read: the images chosen, with their ideals, generator, mask file."""
+        """Hashes of what was read: the images chosen, generator, files of mask and operator."""
         found = {
             "images": _hash(self.image_set.images, self.image_set.ideal),
             "generator": self.generator.digest(),
         }
         operator = self.measurement.operator
         if self.run.mask is not None and not names_preset(self.run.mask):
-            assert isinstance(operator, Mask)
             found["mask"] = _hash(operator.observed)
+        if self.run.operator is not None and not names_operator(self.run.operator):
+            matrix = operator.parts[0] if isinstance(operator, Composition) else operator
+            assert isinstance(matrix, LinearOperator)
+            found["operator"] = _hash(matrix.matrix.to_dense())
         return found
 
 
@@ -62,20 +72,39 @@ def pose(run: Run, image_set: ImageSet, generator: AnyGenerator) -> Problem:
     """Damage images as a run says.
 
     Args:
-        run: N or mask, noise and seed.
+        run: N or mask or operator, noise and seed.
         image_set: The images chosen, all of which are damaged.
         generator: What shall restore them.
 
     Raises:
         ArgumentError: If a number is not in its range.
-        FileError: If the mask's file cannot be read.
+        FileError: If the file of a mask or an operator cannot be read.
+        ShapeError: If images, operator and generator do not fit together.
     """
-    count, channels, height, width = image_set.images.shape
-    shape = (channels, height, width)
-    named = run.mask
-    mask = Mask.leading(run.keep, shape) if named is None else read_mask(named, shape, count)
-    measurement = measure(image_set, mask, noise=run.noise, seed=run.config.seed)
+    operator = _read_operator(run, image_set, generator)
+    measurement = measure(image_set, operator, noise=run.noise, seed=run.config.seed)
     return Problem(run, image_set, measurement, generator)
+
+
+def _read_operator(run: Run, image_set: ImageSet, generator: AnyGenerator) -> Operator:
+    count, channels, height, width = image_set.images.shape
+    if run.operator is None:
+        shape = (channels, height, width)
+        ideal = image_set.ideal
+        if ideal is not None and ideal.shape[1:] != shape:
+            raise ShapeError(
+                f"{image_set.source} holds {height}x{width} values measured of images of "
+                f"{ideal.shape[2]}x{ideal.shape[3]}; say with --operator how they were measured, "
+                "such as --operator block-average."
+            )
+        return _mask(run, shape, count) or Mask.leading(run.keep, shape)
+    operator = read_operator(run.operator, generator.image_shape)
+    mask = _mask(run, operator.value_shape, count)
+    return operator if mask is None else Composition((operator, mask))
+
+
+def _mask(run: Run, shape: ImageShape, count: int) -> Mask | None:
+    return None if run.mask is None else read_mask(run.mask, shape, count)
 
 
 def select(image_set: ImageSet, numbers: Sequence[int] | None) -> ImageSet:

@@ -28,7 +28,6 @@ from inpaint.comparison import Comparison, Row, compare
 from inpaint.config import RestoreConfig
 from inpaint.errors import FileError, InpaintError
 from inpaint.figures import draw_comparison, draw_modes, to_png
-from inpaint.operators import Mask
 from inpaint.problem import Problem, Run
 from inpaint.types import Measurement, Restoration
 from inpaint.verdict import Verdict
@@ -60,6 +59,7 @@ def describe_run(
         "generator": _absolute(run.generator),
         "keep": run.keep,
         "mask": None if run.mask is None else _absolute(run.mask),
+        "operator": None if run.operator is None else _absolute(run.operator),
         "noise": run.noise,
         "numbers": list(problem.measurement.numbers),
         "config": asdict(run.config),
@@ -137,8 +137,10 @@ def pack_arrays(measurement: Measurement, restoration: Restoration) -> bytes:
     arrays = {name: getattr(restoration, name).numpy() for name in names}
     arrays["measurement"] = measurement.values.cpu().numpy()
     arrays["numbers"] = np.array(measurement.numbers)
-    if isinstance(measurement.operator, Mask):
+    if measurement.operator.observed is not None:
         arrays["mask"] = measurement.operator.observed.cpu().numpy()
+    if measurement.weights is not None:
+        arrays["weights"] = measurement.weights.cpu().numpy()
     if measurement.ideal is not None:
         arrays["ideal"] = measurement.ideal.cpu().numpy()
     buffer = io.BytesIO()
@@ -152,7 +154,7 @@ def write_run(
     restoration: Restoration,
     comparison: Comparison,
 ) -> Path:
-    """Write figure.png, restoration.npz, run.json and modes.png, all of them or none.
+    """Write figure.png, restoration.npz, run.json and, of masked images, modes.png: all or none.
 
     Args:
         directory: Made if it is not there; results of an earlier run in it are replaced.
@@ -175,6 +177,9 @@ def write_run(
     if any(row.verdict is not None for row in comparison.rows):
         content["modes.png"] = to_png(draw_modes(comparison))
     write_files(directory, content)
+    if "modes.png" not in content:
+        with _as_file_error(Path(directory)):
+            (Path(directory) / "modes.png").unlink(missing_ok=True)
     return Path(directory) / "run.json"
 
 
@@ -241,7 +246,8 @@ def read_run(path: str | os.PathLike[str]) -> tuple[Run, dict[str, Any]]:
             source=_typed(record, "source", str),
             generator=_typed(record, "generator", str),
             keep=_typed(record, "keep", int),
-            mask=_typed(record, "mask", (str, type(None))) if "mask" in record else None,
+            mask=_optional(record, "mask"),
+            operator=_optional(record, "operator"),
             noise=float(_typed(record, "noise", (int, float))),
             numbers=tuple(int(number) for number in _typed(record, "numbers", list)),
             config=RestoreConfig(**_typed(record, "config", dict)),
@@ -264,6 +270,7 @@ def check_inputs(problem: Problem, record: Mapping[str, Any]) -> None:
         "images": ("SOURCE", problem.run.source),
         "generator": ("--generator", problem.run.generator),
         "mask": ("--mask", problem.run.mask),
+        "operator": ("--operator", problem.run.operator),
     }
     for name, digest in problem.digests().items():
         argument, value = inputs[name]
@@ -294,6 +301,12 @@ def _typed(record: Any, name: str, kind: type | tuple[type, ...]) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise TypeError(f"its {name!r} is {value!r}.")
     return value
+
+
+def _optional(record: Any, name: str) -> str | None:
+    """A text of a record; earlier records do not have it."""
+    text: str | None = _typed(record, name, (str, type(None))) if name in record else None
+    return text
 
 
 def _finite(value: float | None) -> float | None:

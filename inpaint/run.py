@@ -39,6 +39,8 @@ class Run:
         keep: Number N of leading pixels observed, column after column.
         mask: What is lost instead: a preset such as "box:10", or a mask file in which white,
             1 and True mean observed. `keep` is ignored then.
+        operator: What is observed if not pixels: "block-average", "blur:1.5", or the file of a
+            matrix. A mask then says which of its values are lost, and `keep` is ignored.
         noise: Standard deviation of the noise added to the images, in units of the pixels.
         numbers: Numbers of the images restored; None restores all.
         config: How to search.
@@ -48,6 +50,7 @@ class Run:
     generator: str = field(default_factory=default_generator)
     keep: int = 350
     mask: str | None = None
+    operator: str | None = None
     noise: float = 0.0
     numbers: tuple[int, ...] | None = None
     config: RestoreConfig = field(default_factory=RestoreConfig)
@@ -58,7 +61,12 @@ class Run:
         usual = RestoreConfig(solver=config.solver).resolved()
         usual = replace(usual, solver=RestoreConfig().solver)
         words = [self.source, "--generator", self.generator]
-        words += ["--keep", str(self.keep)] if self.mask is None else ["--mask", self.mask]
+        if self.operator is not None:
+            words += ["--operator", self.operator]
+        if self.mask is not None:
+            words += ["--mask", self.mask]
+        if self.mask is None and self.operator is None:
+            words += ["--keep", str(self.keep)]
         if self.noise:
             words += ["--noise", repr(self.noise)]
         if self.numbers is not None:

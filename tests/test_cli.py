@@ -133,32 +133,6 @@ def test_from_run_takes_no_settings_and_no_other_inputs(generator: Path, tmp_pat
     assert (out / "run.json").read_bytes() == kept
 
 
-@pytest.mark.parametrize("mask", ["strokes:2:5", "file"])
-def test_a_mask_is_recorded_and_repeated(mask: str, generator: Path, tmp_path: Path) -> None:
-    file = tmp_path / "mask.npy"
-    np.save(file, np.tri(28))
-    name = str(file) if mask == "file" else mask
-    words = ("restore", "--generator", generator, "--mask", name, *QUICK)
-    result = inpaint(*words, "--output", tmp_path / "first")
-    assert result.exit_code == 0, result.output
-    record = json.loads((tmp_path / "first" / "run.json").read_text())
-    assert record["mask"] == name
-    assert f"--mask {name}" in record["command"]
-    assert "--keep" not in record["command"]
-    assert ("mask" in record["sha256"]) == (mask == "file")
-    again = ("restore", "--from-run", tmp_path / "first" / "run.json", "--output", tmp_path / "n")
-    result = inpaint(*again)
-    assert "equal to the recorded ones" in result.stdout, result.output
-    if mask == "file":
-        assert inpaint(*again, "--mask", file.rename(tmp_path / "moved.npy")).exit_code == 0
-        np.save(file, np.tri(28).T)
-        refused(inpaint(*again), "--mask", "has changed")
-    else:
-        refused(inpaint(*again, "--mask", file), "--mask", "--from-run")
-    refused(inpaint(*words, "--keep", 300), "--keep and --mask")
-    refused(inpaint("restore", "--mask", "circle:3"), "'circle:3'", "box:10")
-
-
 def test_sweep_writes_a_figure_per_n_and_the_errors(generator: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = inpaint("sweep", "--generator", generator, "--images", "1,2", "--output", out, *QUICK)

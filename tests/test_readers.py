@@ -9,13 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+import scipy.sparse
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from inpaint import Generator, ImageSet, InpaintError, read_generator, read_images
+from inpaint import (
+    BlockAverage,
+    Generator,
+    ImageSet,
+    InpaintError,
+    read_generator,
+    read_images,
+)
 from inpaint.errors import FileError
+from inpaint.operators import to_matrix
+from inpaint.readers import read_operator
 from inpaint.readers.files import settle_ink
 
 
@@ -150,6 +160,69 @@ def test_a_bad_file_of_images_gets_one_sentence(name: str, tmp_path: Path) -> No
     with pytest.raises(FileError, match=message) as error:
         read_images(path)
     assert "\n" not in str(error.value)
+
+
+def test_a_matrix_reads_the_same_from_each_format(tmp_path: Path) -> None:
+    shape = (1, 3, 4)
+    matrix = np.random.default_rng(0).standard_normal((5, 12)).round(1)
+    by_columns = matrix.reshape(5, 3, 4).swapaxes(1, 2).reshape(5, 12)
+    np.save(tmp_path / "t.npy", matrix)
+    np.savez(tmp_path / "t.npz", T=matrix)
+    scipy.sparse.save_npz(tmp_path / "sparse.npz", scipy.sparse.csr_array(matrix))
+    scipy.io.savemat(tmp_path / "t.mat", {"T": by_columns})
+    for name in ("t.npy", "t.npz", "sparse.npz", "t.mat"):
+        operator = read_operator(str(tmp_path / name), shape)
+        np.testing.assert_array_equal(to_matrix(operator).numpy(), matrix)
+
+
+BAD_MATRICES: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "transposed": ("t.npy", lambda p: np.save(p, np.ones((12, 5))), "transposed"),
+    "transposed mat": ("t.mat", lambda p: scipy.io.savemat(p, {"T": np.ones((12, 5))}), "transpos"),
+    "NaN": ("t.npy", lambda p: np.save(p, np.full((5, 12), np.nan)), "NaN or infinity in T"),
+    "vector": ("t.npy", lambda p: np.save(p, np.ones(12)), r"shape \[12\]"),
+    "other name": ("t.npz", lambda p: np.savez(p, A=np.ones((5, 12))), "no array named T"),
+    "no sparse": (
+        "t.npz",
+        lambda p: np.savez(p, row=[0], col=[99], data=[1.0], shape=[5, 12], format="coo"),
+        "no sound file of a sparse matrix",
+    ),
+    "absent": ("t.npy", lambda p: None, "no file.*block-average"),
+    "name": ("average", lambda p: None, "write block-average, block-average:2 or blur:1.5"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_MATRICES)
+def test_a_bad_matrix_gets_one_sentence(name: str, tmp_path: Path) -> None:
+    file_name, write, message = BAD_MATRICES[name]
+    write(tmp_path / file_name)
+    with pytest.raises(InpaintError, match=message) as error:
+        read_operator(str(tmp_path / file_name), (1, 3, 4))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("block-average:3", "divisor of 28"),
+        ("block-average:x", "block-average:4"),
+        ("blur", "blur:1.5"),
+        ("blur:0", "above 0"),
+        ("blur:nan", "above 0"),
+    ],
+)
+def test_a_bad_name_of_an_operator_gets_one_sentence(text: str, message: str) -> None:
+    with pytest.raises(InpaintError, match=message) as error:
+        read_operator(text, (1, 28, 28))
+    assert repr(text) in str(error.value)
+
+
+def test_the_columns_of_block_averages_become_small_pictures(data_dir: Path) -> None:
+    averages = read_images(data_dir / "data23.mat")
+    assert averages.images.shape == (4, 1, 7, 7)
+    assert averages.ideal is not None
+    noise = averages.images - BlockAverage(4, (1, 28, 28)).apply(averages.ideal)
+    assert float(noise.std()) == pytest.approx(0.0104, abs=0.0002)
+    assert any("7x7 values" in note for note in averages.notes)
 
 
 def layers(**changes: np.ndarray) -> dict[str, np.ndarray]:

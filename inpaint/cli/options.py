@@ -51,6 +51,16 @@ MaskName = Annotated[
         show_default=False,
     ),
 ]
+OperatorName = Annotated[
+    str | None,
+    typer.Option(
+        "--operator",
+        metavar="NAME|FILE",
+        help="What is observed, if not pixels: block-average, block-average:SIDE, blur:DEVIATION, "
+        "or the file of a matrix T (.npy, .npz, .mat). With --mask, some of its values are lost.",
+        show_default=False,
+    ),
+]
 Noise = Annotated[
     str | None,
     typer.Option(

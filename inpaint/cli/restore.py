@@ -29,6 +29,7 @@ def restore(
     generator: options.GeneratorName = None,
     keep: options.Keep = None,
     mask: options.MaskName = None,
+    operator: options.OperatorName = None,
     noise: options.Noise = None,
     images: options.Images = None,
     preset: options.Preset = None,
@@ -37,18 +38,18 @@ def restore(
         Path | None,
         typer.Option(
             "--from-run",
-            help="Repeat the run of a run.json exactly. SOURCE, --generator and --mask then say "
-            "where their files lie now, if they were moved.",
+            help="Repeat the run of a run.json exactly. SOURCE, --generator, --mask and "
+            "--operator then say where their files lie now, if they were moved.",
             show_default=False,
         ),
     ] = None,
     *,
     settings: dict[str, Any],
 ) -> None:
-    """Restore damaged images; write figure.png, modes.png, restoration.npz and run.json."""
+    """Restore damaged images; write figure.png, restoration.npz, run.json and more."""
     given = {"keep": keep, "noise": noise, "images": images, "preset": preset, **settings}
     if from_run is None:
-        _perform(make_run(source, generator, {"mask": mask, **given}), output)
+        _perform(make_run(source, generator, {"mask": mask, "operator": operator, **given}), output)
         return
     changed = [name for name, value in given.items() if value is not None]
     if changed:
@@ -56,7 +57,7 @@ def restore(
             f"--from-run repeats a run as it was, and --{changed[0].replace('_', '-')} would "
             "change it; leave one of the two out."
         )
-    _repeat(from_run, _Moved(source, generator, mask), output)
+    _repeat(from_run, _Moved(source, generator, mask, operator), output)
 
 
 def make_run(source: str | None, generator: str | None, given: dict[str, Any]) -> Run:
@@ -69,12 +70,14 @@ def make_run(source: str | None, generator: str | None, given: dict[str, Any]) -
     """
     given = {name: value for name, value in given.items() if value is not None}
     changes: dict[str, Any] = {}
-    if "keep" in given and "mask" in given:
-        raise ArgumentError(
-            "--keep and --mask both say what is observed; leave one of the two out."
-        )
-    if "mask" in given:
-        changes["mask"] = given.pop("mask")
+    for name in ("mask", "operator"):
+        if name not in given:
+            continue
+        if "keep" in given:
+            raise ArgumentError(
+                f"--keep and --{name} both say what is observed; leave one of the two out."
+            )
+        changes[name] = given.pop(name)
     if "keep" in given:
         changes["keep"] = options.whole_number("keep", given.pop("keep"))
     if "noise" in given:
@@ -106,16 +109,19 @@ class _Moved:
     source: str | None
     generator: str | None
     mask: str | None
+    operator: str | None
 
     def applied(self, run: Run) -> Run:
         """The run with its files found again."""
-        from inpaint.operators import names_preset
+        from inpaint.operators import names_operator, names_preset
 
-        if self.mask is not None and (run.mask is None or names_preset(run.mask)):
-            raise ArgumentError(
-                f"--from-run repeats a run as it was, without a mask file; --mask {self.mask} "
-                "would change it. Leave one of the two out."
-            )
+        for name, is_no_file in (("mask", names_preset), ("operator", names_operator)):
+            recorded, now = getattr(run, name), getattr(self, name)
+            if now is not None and (recorded is None or is_no_file(recorded)):
+                raise ArgumentError(
+                    f"--from-run repeats a run as it was, without a file for --{name}; "
+                    f"--{name} {now} would change it. Leave one of the two out."
+                )
         changes = {field.name: getattr(self, field.name) for field in fields(self)}
         return replace(run, **{name: now for name, now in changes.items() if now is not None})
 
@@ -132,7 +138,7 @@ def _repeat(path: Path, moved: _Moved, output: Path) -> None:
     except FileError as error:
         raise FileError(
             f"{error} If an input of {path} was moved, give its new place as SOURCE, "
-            "--generator or --mask."
+            "--generator, --mask or --operator."
         ) from error
     check_inputs(problem, record)
     check_writable(output)
@@ -207,7 +213,8 @@ def _finish(found: _Found, output: Path) -> None:
         f"{found.problem.image_set.source}: restored in {restoration.seconds:.2f} s with "
         f"{restoration.backend}. {' '.join(restoration.reasons)}{_within_budget(found)}"
     )
-    screen.say(f"Wrote {FILES} to {output}.")
+    judged = any(row.verdict is not None for row in found.comparison.rows)
+    screen.say(f"Wrote {FILES if judged else FILES.replace('modes.png, ', '')} to {output}.")
     if found.stopped:
         screen.warn("Stopped by Ctrl-C; what was reached so far was written.")
         raise typer.Exit(130)

@@ -146,7 +146,7 @@ class Composition:
     @property
     def title(self) -> str:
         """What is observed, in words."""
-        return "; ".join(part.title for part in reversed(self.parts))
+        return ", then ".join(part.title for part in self.parts)
 
     def apply(self, images: Tensor) -> Tensor:
         """Apply all parts. [B, ..., C, H, W] -> [B, ..., C', H', W']"""

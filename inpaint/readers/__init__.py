@@ -15,10 +15,11 @@ from inpaint.generator import Generator
 from inpaint.readers import arrays, mat, pictures
 from inpaint.readers.files import check_file
 from inpaint.readers.masks import read_mask
+from inpaint.readers.matrices import read_operator
 from inpaint.readers.safetensors import read_safetensors, write_safetensors
 from inpaint.types import ImageSet
 
-__all__ = ["read_generator", "read_images", "read_mask", "write_generator"]
+__all__ = ["read_generator", "read_images", "read_mask", "read_operator", "write_generator"]
 
 Source = str | os.PathLike[str]
 

@@ -91,6 +91,15 @@ def read_generator(path: Path) -> Generator:
         raise FileError(f"{path.name} holds no generator: {error}") from error
 
 
+def read_matrix(path: Path, name: str) -> Matrix:
+    """One matrix of real numbers by its name.
+
+    Raises:
+        FileError: If the file is no MATLAB file or holds no such matrix.
+    """
+    return _load(path, required=(name,))[name]
+
+
 def _settle_sign(generator: Generator) -> Generator:
     typical = torch.zeros(1, generator.latent_size, dtype=torch.float64)
     _, ink = settle_ink(generator(typical))
@@ -137,7 +146,7 @@ def _load(
         found = ", ".join(sorted(names)) or "no array"
         raise FileError(
             f"{path.name} holds no {' or '.join(missing)} (found: {found}); images need X_n, a "
-            "generator A_1, B_1, A_2, B_2."
+            "generator A_1, B_1, A_2, B_2, an operator T."
         )
     wanted = [name for name in (*required, *optional) if name in names]
     check_size(path, sum(8 * int(np.prod(names[name], dtype=np.int64)) for name in wanted))
