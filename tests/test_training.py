@@ -15,7 +15,7 @@ from torch import Tensor
 
 from inpaint.errors import ArgumentError, FileError, InpaintError, ShapeError
 from inpaint.examples import PenStroke, draw
-from inpaint.training import TrainConfig, inversion, read_digits, train
+from inpaint.training import TrainConfig, activity, inversion, read_digits, train
 from inpaint.training.augmentation import augment
 from inpaint.training.networks import make_decoder, to_generator
 from inpaint.training.randomness import Draws
@@ -53,7 +53,7 @@ def images() -> Tensor:
 def test_a_training_repeats_and_resumes_bit_equal(
     images: Tensor, tmp_path: Path, objective: str
 ) -> None:
-    config = dataclasses.replace(SMALL, objective=objective)
+    config = dataclasses.replace(SMALL, objective=objective, active_share=0.4)
     whole = train(images, config)
     again = train(images, config)
     assert again.generator.digest() == whole.generator.digest()
@@ -101,6 +101,39 @@ def test_the_second_stage_lowers_the_restoration_error(images: Tensor) -> None:
         optimizer.step()
         figures.append(float(figure))
     assert np.mean(figures[-5:]) < 0.5 * figures[0]
+
+
+def test_a_limit_on_the_active_share_is_kept(images: Tensor) -> None:
+    config = dataclasses.replace(
+        SMALL, hidden=(32, 16), steps=120, inversion_steps=10, learning_rate=1e-2, average=0.0
+    )
+    shares = {}
+    for limit in (1.0, 0.25):
+        generator = train(images, dataclasses.replace(config, active_share=limit)).generator
+        values = torch.randn(2000, 3, generator=torch.Generator().manual_seed(0))
+        active = []
+        for layer in generator.layers[:-1]:
+            values = (values @ layer.weight.T + layer.bias).relu()
+            active.append(values > 0)
+        shares[limit] = float(torch.cat(active, 1).float().mean())
+    assert shares[1.0] > 0.35
+    assert shares[0.25] < 0.28
+
+
+def test_the_active_share_is_exact_and_falls_along_its_gradient() -> None:
+    torch.manual_seed(0)
+    decoder = make_decoder(dataclasses.replace(SMALL, hidden=(16, 8)), torch.full((36,), 0.5))
+    latents = torch.randn(500, 3)
+    first = decoder[0](latents)
+    second = decoder[2](first.relu())
+    share = activity.active_share(decoder, latents)
+    exact = torch.cat([first > 0, second > 0], 1).float().mean()
+    torch.testing.assert_close(share.detach(), exact)
+    gradients = torch.autograd.grad(share, list(decoder[:3].parameters()))
+    with torch.no_grad():
+        for parameter, gradient in zip(decoder[:3].parameters(), gradients, strict=True):
+            parameter -= 5 * gradient
+    assert activity.active_share(decoder, latents) < share - 0.02
 
 
 def test_adversarial_training_brings_the_drawn_images_nearer(images: Tensor) -> None:
@@ -198,6 +231,8 @@ def test_result_is_a_generator_of_the_shape_asked_for(images: Tensor) -> None:
         ({"learning_rate": float("nan")}, "choose a number"),
         ({"average": 1.0}, "choose a number"),
         ({"steps": 2.5}, "whole number"),
+        ({"active_share": 0.0}, "choose a number"),
+        ({"active_share": 0.5, "activation": "tanh"}, "choose relu"),
     ],
 )
 def test_settings_check_themselves(changes: dict[str, object], word: str) -> None:

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.generator import Generator
-from inpaint.training import inversion
+from inpaint.training import activity, inversion
 from inpaint.training.adversarial import Adversarial
 from inpaint.training.augmentation import augment
 from inpaint.training.checkpoint import load_checkpoint, save_checkpoint
@@ -51,7 +51,8 @@ class TrainProgress:
         step: Steps done in all.
         steps: Steps of both stages.
         losses: Losses of this step by name: "variational" and "critic" in nats or the
-            critic's units, "inversion" as the mean squared error of the lost pixels.
+            critic's units, "inversion" as the mean squared error of the lost pixels,
+            "active_share" as the share itself.
         seconds: Time since the training began or went on.
     """
 
@@ -177,9 +178,13 @@ class _Training:
                 group["lr"] = rate
         losses = self._critic_steps(draws)
         total, terms = self._objective(draws)
+        met = torch.empty(0, config.latent_size, device=self.images.device)
         if inverting:
-            error, terms["inversion"] = self._inversion(draws)
+            error, terms["inversion"], met = self._inversion(draws)
             total = error + OBJECTIVE_WEIGHT * total
+        if config.active_share < 1:
+            terms["active_share"] = self._active_share(met, draws)
+            total = total + activity.loss(terms["active_share"], config.active_share)
         optimizer = self.optimizers["optimizer"]
         optimizer.zero_grad()
         torch.autograd.backward(total)
@@ -231,13 +236,18 @@ class _Training:
             total = total * 2 * self.variational.variance.detach()
         return total, terms
 
-    def _inversion(self, draws: Draws) -> tuple[Tensor, Tensor]:
-        """The restoration error of a batch of damaged images."""
+    def _inversion(self, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
+        """The restoration error of a batch of damaged images, its figure, and where it is."""
         images = self._batch(draws, self.config.inversion_batch)
         damaged = inversion.damage(images, draws)
         generator = to_generator(self.decoder, self.config, self.image_shape)
         latents = inversion.search(generator, damaged, draws, self.config.inversion_restarts)
-        return inversion.loss(self.decoder, latents, damaged)
+        return *inversion.loss(self.decoder, latents, damaged), latents
+
+    def _active_share(self, met: Tensor, draws: Draws) -> Tensor:
+        """The share of active hidden units at random latent vectors and those of the search."""
+        random = draws.normal(self.config.batch_size, self.config.latent_size)
+        return activity.active_share(self.decoder, torch.cat([random, met]))
 
     def _learning_rate(self) -> float:
         """A short rise, then a cosine: of each stage anew."""
