@@ -1,6 +1,7 @@
 """How often each way of searching finds the lowest cost: solver x damage x image.
 
-    python -m benchmarks.search --seeds 100 --output search.json
+    python -m benchmarks.search --seeds 100 --output docs/search.json
+    python -m benchmarks.search --table docs/search.json
 
 Reads data21.mat and data22.mat from INPAINT_DATA_DIR. The reference of a case is the lowest
 cost that any method here ever reached, a search of thousands of starts among them.
@@ -198,13 +199,41 @@ def study(seeds: int, chosen: list[str] | None = None) -> dict[str, Any]:
     return {"seeds": seeds, "same_cost": SAME_COST, "rows": rows}
 
 
+def table(result: dict[str, Any]) -> str:
+    """The study as Markdown: success of all runs and of the hardest image, case by case."""
+    rows = result["rows"]
+    names = list(dict.fromkeys(row["case"] for row in rows))
+    lines = [
+        "| method | " + " | ".join(names) + " | gradients | ms |",
+        "| --- |" + " ---: |" * (len(names) + 2),
+    ]
+    for method in dict.fromkeys(row["method"] for row in rows):
+        own = {row["case"]: row for row in rows if row["method"] == method}
+        cells = [_success(own[name]) for name in names]
+        gradients = sum(row["gradients"] for row in own.values()) / len(own)
+        slowest = 1e3 * max(row["seconds_per_image"] for row in own.values())
+        lines.append(
+            f"| {method} | " + " | ".join(cells) + f" | {gradients:,.0f} | {slowest:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def _success(row: dict[str, Any]) -> str:
+    share = row["successes"] / row["runs"]
+    return f"{100 * share:.4g} ({100 * row['worst_image']:.3g})"
+
+
 def main() -> None:
-    """Run the study and write it."""
+    """Run the study and write it, or print the table of an earlier one."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--methods", nargs="*", help="words that a method's name must contain")
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--table", type=Path, help="print the table of this file and stop")
     options = parser.parse_args()
+    if options.table:
+        print(table(json.loads(options.table.read_text())))
+        return
     result = study(options.seeds, options.methods)
     if options.output:
         options.output.write_text(json.dumps(result, indent=1) + "\n")
