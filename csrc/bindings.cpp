@@ -18,6 +18,8 @@
 
 #include "generator.h"
 #include "kernel.h"
+#include "lbfgs.h"
+#include "problem.h"
 #include "restarts.h"
 #include "solvers.h"
 
@@ -83,12 +85,13 @@ std::unique_ptr<Problem<Real>> make_problem(const std::vector<Layer>& layers, co
   return std::make_unique<Problem<Real>>(dense, observation, choose_kernel<Real>(capability));
 }
 
-// A problem in the precision of its tensors.
+// A problem in the precision of its tensors, which it keeps alive.
 class AnyProblem {
  public:
   // `weight` is empty where every value has weight 1.
   AnyProblem(const std::vector<Layer>& layers, const Tensor& target, const Tensor& weight,
-             const Tensor& count, const std::string& capability) {
+             const Tensor& count, const std::string& capability)
+      : layers_(layers), tensors_{target, weight, count} {
     if (target.scalar_type() == at::kFloat) {
       problem_ = make_problem<float>(layers, target, weight, count, capability);
     } else {
@@ -108,6 +111,8 @@ class AnyProblem {
   }
 
  private:
+  std::vector<Layer> layers_;
+  std::vector<Tensor> tensors_;
   std::variant<std::unique_ptr<Problem<float>>, std::unique_ptr<Problem<double>>> problem_;
 };
 

@@ -10,9 +10,11 @@
 //
 // Lanes are pixels, and one latent vector is treated at a time, so that a ReLU that is off
 // costs nothing: the units that are on are listed, and only their rows are touched, forward
-// and backward. For other activations the list holds all units. The latent vectors of a block
-// take turns at each tile, so that its rows are fetched once for all of them. Every sum has a
-// fixed order, so what a latent vector gives depends on nothing else.
+// and backward. The latent vectors of a block take turns at each tile, so that its rows are
+// fetched once for all of them. Where all units are listed (other activations, or nearly all
+// units on), kGroup latent vectors are treated at once, and a row that was loaded serves all
+// of them: the dense kernel. Every sum has a fixed order all the same, so what a latent vector
+// gives depends on nothing else.
 //
 // The path of a latent vector, with the buffers of `Workspace`:
 //
@@ -20,219 +22,46 @@
 //     -> for each tile of pixels: affine -> tile -> compare -> tile -> pull_back -> sums
 //     -> reduce -> [affine through the transposed layer] for each hidden layer, back to z
 
-// Those units of a layer that take part.
-struct UnitList {
-  std::int32_t* index;
-  std::int32_t count;
+#include "kernel_activation.h"
+#include "kernel_tiles.h"
+#include "kernel_workspace.h"
+
+// A number of latent vectors that the compiler knows.
+template <int G>
+struct Group {
+  static constexpr int size = G;
 };
 
-// Scratch memory for one problem: a slot for each latent vector of a block. The offsets of its
-// parts within the slot are in numbers of Real.
+// Calls `call(Group<G>, slot)` for all slots: kGroup of them together where all of their
+// `inputs` units are listed before layer `i`, else one by one.
+template <class V, class Call>
+inline void for_each_group(const Workspace<V>& work, std::int32_t slots, std::int32_t i,
+                           std::int32_t inputs, const Call& call) {
+  std::int32_t s = 0;
+  while (s < slots) {
+    bool together = s + V::kGroup <= slots;
+    for (int g = 0; together && g < V::kGroup; ++g) together = work.count(s + g, i) == inputs;
+    if (together) {
+      call(Group<V::kGroup>{}, s);
+      s += V::kGroup;
+    } else {
+      call(Group<1>{}, s++);
+    }
+  }
+}
+
+// Lists all of a layer's units, padded to whole groups of kFold with units that exist; what is
+// summed up for the padding is not used.
 template <class V>
-class Workspace {
- public:
-  using Real = typename V::Real;
-
-  Workspace(const MisfitView<Real>& problem, void* memory) : base_(static_cast<Real*>(memory)) {
-    std::size_t widest = V::kMaxTile * V::kLanes;
-    for (std::int32_t i = 0; i < problem.num_layers; ++i) {
-      const std::size_t inputs = problem.layers[i].inputs;
-      if (inputs > widest) widest = inputs;
-    }
-    // Whole vectors are written, so up to a vector beyond the end.
-    units_size_ = (widest / kUnit + 2) * kUnit;
-    sums_at_ = 2 * problem.num_layers * units_size_;
-    gradient_at_ = sums_at_ + (units_size_ / V::kFold) * V::kLanes;
-    counts_at_ = gradient_at_ + 2 * units_size_;
-    size_ = ((counts_at_ + problem.num_layers) / kUnit + 1) * kUnit;
-  }
-
-  std::size_t slot_bytes() const { return size_ * sizeof(Real); }
-
-  // Values of the units that feed layer `i`, from 1 on; those of layer 0 are the latent vector.
-  Real* units(std::int32_t slot, std::int32_t i) const {
-    return base_ + slot * size_ + 2 * i * units_size_;
-  }
-  // The list of the units that feed layer `i`. An index takes no more room than a number.
-  UnitList list(std::int32_t slot, std::int32_t i) const {
-    return {reinterpret_cast<std::int32_t*>(units(slot, i) + units_size_), count(slot, i)};
-  }
-  std::int32_t& count(std::int32_t slot, std::int32_t i) const {
-    return reinterpret_cast<std::int32_t*>(base_ + slot * size_ + counts_at_)[i];
-  }
-  // Partial sums of each unit that feeds the pixels, in the order of its list.
-  // [units / kFold][lanes]
-  Real* sums(std::int32_t slot) const { return base_ + slot * size_ + sums_at_; }
-  // Gradient for the units that feed layer `i`; two layers in succession do not share memory.
-  Real* gradient(std::int32_t slot, std::int32_t i) const {
-    return base_ + slot * size_ + gradient_at_ + i % 2 * units_size_;
-  }
-  // One tile of pixels, then the gradient for it.
-  Real* tile(std::int32_t slot) const { return gradient(slot, 0); }
-
- private:
-  static constexpr std::size_t kUnit = 16;  // keeps every part aligned to 64 bytes
-
-  Real* base_;
-  std::size_t units_size_;
-  std::size_t sums_at_;
-  std::size_t gradient_at_;
-  std::size_t counts_at_;
-  std::size_t size_;
-};
-
-// The rows of one tile of T vectors, for its loops to be unrolled.
-template <class V, int T>
-struct Tile {
-  using Real = typename V::Real;
-  static constexpr int size = T;
-
-  Tile(const LayerView<Real>& layer, std::int32_t first)
-      : rows(layer.rows + static_cast<std::size_t>(first) * V::kLanes * layer.inputs),
-        bias(layer.bias + static_cast<std::size_t>(first) * V::kLanes) {}
-
-  const Real* row(std::int32_t input) const {
-    return rows + static_cast<std::size_t>(input) * (T * V::kLanes);
-  }
-
-  const Real* rows;  // [inputs][T * lanes]
-  const Real* bias;  // [T * lanes]
-};
-
-// Forward: outputs = bias + weight x inputs. `value(k)` is that of the k-th listed input.
-// outputs: [T * lanes]
-template <class V, int T, class Value>
-inline void affine(const Tile<V, T> tile, const UnitList inputs, const Value value,
-                   typename V::Real* outputs) {
-  // A sum waits for the one before it; narrow tiles sum in several chains to fill that time.
-  constexpr int kChains = T < 4 ? 4 : 1;
-  V sum[kChains][T];
-#pragma GCC unroll 32
-  for (int v = 0; v < T; ++v) sum[0][v] = V::load(tile.bias + v * V::kLanes);
-#pragma GCC unroll 32
-  for (int c = 1; c < kChains; ++c) {
-#pragma GCC unroll 32
-    for (int v = 0; v < T; ++v) sum[c][v] = V::zero();
-  }
-  std::int32_t k = 0;
-  for (; k + kChains <= inputs.count; k += kChains) {
-#pragma GCC unroll 32
-    for (int c = 0; c < kChains; ++c) {
-      const typename V::Real* row = tile.row(inputs.index[k + c]);
-      const V factor = V::broadcast(value(k + c));
-#pragma GCC unroll 32
-      for (int v = 0; v < T; ++v) sum[c][v] = fma(factor, V::load(row + v * V::kLanes), sum[c][v]);
-    }
-  }
-  if constexpr (kChains > 1) {
-    for (; k < inputs.count; ++k) {
-      const typename V::Real* row = tile.row(inputs.index[k]);
-      const V factor = V::broadcast(value(k));
-#pragma GCC unroll 32
-      for (int v = 0; v < T; ++v) sum[0][v] = fma(factor, V::load(row + v * V::kLanes), sum[0][v]);
-    }
-  }
-#pragma GCC unroll 32
-  for (int v = 0; v < T; ++v) {
-    V total = sum[0][v];
-#pragma GCC unroll 32
-    for (int c = 1; c < kChains; ++c) total = total + sum[c][v];
-    total.store(outputs + v * V::kLanes);
-  }
-}
-
-// Backward: adds to each listed unit's partial sums, or sets them where `first`, the products
-// of its row with the gradient for the tile. The partial sums of kFold units share a vector,
-// which keeps them small enough to stay in the nearest cache beside the rows.
-// gradient: [T * lanes], sums: [units / kFold][lanes]
-template <class V, int T>
-inline void pull_back(const Tile<V, T> tile, const typename V::Real* gradient,
-                      const UnitList inputs, bool first, typename V::Real* sums) {
-  V factor[T];
-#pragma GCC unroll 32
-  for (int v = 0; v < T; ++v) factor[v] = V::load(gradient + v * V::kLanes);
-  for (std::int32_t k = 0; k < inputs.count; k += V::kFold) {
-    V sum[V::kFold];
-#pragma GCC unroll 32
-    for (int r = 0; r < V::kFold; ++r) {
-      const typename V::Real* row = tile.row(inputs.index[k + r]);
-      sum[r] = factor[0] * V::load(row);
-#pragma GCC unroll 32
-      for (int v = 1; v < T; ++v) sum[r] = fma(factor[v], V::load(row + v * V::kLanes), sum[r]);
-    }
-    V folded = V::fold(sum);
-    if (!first) folded = folded + V::load(sums);
-    folded.store(sums);
-    sums += V::kLanes;
-  }
-}
-
-// Calls `call(Tile<V, T>, first vector)` for every tile of a layer.
-template <class V, int T = V::kMaxTile, class Call>
-inline void for_each_tile(const LayerView<typename V::Real>& layer, const Call& call,
-                          std::int32_t first = 0) {
-  if constexpr (T > 0) {
-    for (; first + T <= layer.vectors; first += T) call(Tile<V, T>(layer, first), first);
-    for_each_tile<V, T - 1>(layer, call, first);
-  }
-}
-
-// An activation known to the compiler.
-template <Activation kActivation>
-struct Known {
-  static constexpr Activation value = kActivation;
-};
-
-// Calls `call(Known<activation>)`.
-template <class Call>
-inline void with_activation(Activation activation, const Call& call) {
-  switch (activation) {
-    case Activation::kNone:
-      return call(Known<Activation::kNone>{});
-    case Activation::kRelu:
-      return call(Known<Activation::kRelu>{});
-    case Activation::kLeakyRelu:
-      return call(Known<Activation::kLeakyRelu>{});
-    case Activation::kTanh:
-      return call(Known<Activation::kTanh>{});
-    case Activation::kSigmoid:
-      return call(Known<Activation::kSigmoid>{});
-  }
-}
-
-template <class V, Activation kActivation>
-inline V activate(V affine, typename V::Real negative_slope) {
-  if constexpr (kActivation == Activation::kRelu) return relu(affine);
-  if constexpr (kActivation == Activation::kLeakyRelu) {
-    return leaky_relu(affine, V::broadcast(negative_slope));
-  }
-  if constexpr (kActivation == Activation::kTanh) return tanh(affine);
-  if constexpr (kActivation == Activation::kSigmoid) return sigmoid(affine);
-  return affine;
-}
-
-// The slope of an activation, written with its output as in `Dense.backward`.
-template <class V, Activation kActivation>
-inline V slope(V output, typename V::Real negative_slope) {
-  const V one = V::broadcast(1);
-  if constexpr (kActivation == Activation::kRelu) return step(output, V::zero());
-  if constexpr (kActivation == Activation::kLeakyRelu) {
-    return step(output, V::broadcast(negative_slope));
-  }
-  if constexpr (kActivation == Activation::kTanh) return one - output * output;
-  if constexpr (kActivation == Activation::kSigmoid) return output * (one - output);
-  return one;
-}
-
-// Fills the last group of kFold units with units that exist; their sums are not used.
-template <class V>
-inline void pad(const UnitList& list) {
-  for (int r = 0; r < V::kFold; ++r) list.index[list.count + r] = 0;
+inline std::int32_t list_all(std::int32_t units, std::int32_t* index) {
+  for (std::int32_t i = 0; i < units; i += V::kLanes) V::list_all(i, index + i);
+  for (int r = 0; r < V::kFold; ++r) index[units + r] = 0;
+  return units;
 }
 
 // Turns affine outputs into a hidden layer's units, in place, and lists those that take part;
 // returns how many. A ReLU's zeros are left out: neither they nor their gradients, which are
-// zero too, are needed.
+// zero too, are needed. Beyond three quarters the dense kernel is the faster one.
 template <class V>
 inline std::int32_t activate_and_list(const LayerView<typename V::Real>& layer,
                                       typename V::Real* units, std::int32_t* index) {
@@ -242,15 +71,15 @@ inline std::int32_t activate_and_list(const LayerView<typename V::Real>& layer,
     for (std::int32_t i = 0; i < layer.vectors * V::kLanes; i += V::kLanes) {
       const V unit = activate<V, kActivation>(V::load(units + i), layer.negative_slope);
       unit.store(units + i);
-      if constexpr (kActivation == Activation::kRelu) {
-        count += unit.list_nonzero(i, index + count);
-      } else {
-        V::list_all(i, index + i);
-      }
+      if constexpr (kActivation == Activation::kRelu) count += unit.list_nonzero(i, index + count);
     }
-    if constexpr (kActivation != Activation::kRelu) count = layer.outputs;  // not the padding
   });
-  pad<V>({index, count});
+  // A latent vector that is not finite makes NaN of the padding as well, which has no rows.
+  while (count > 0 && index[count - 1] >= layer.outputs) --count;
+  if (layer.activation != Activation::kRelu || 4 * count > 3 * layer.outputs) {
+    return list_all<V>(layer.outputs, index);
+  }
+  for (int r = 0; r < V::kFold; ++r) index[count + r] = 0;
   return count;
 }
 
@@ -259,20 +88,21 @@ template <class V>
 inline void hidden_forward(const MisfitView<typename V::Real>& problem,
                            const Block<typename V::Real>& block, const Workspace<V>& work) {
   for (std::int32_t s = 0; s < block.count; ++s) {
-    work.count(s, 0) = problem.layers[0].inputs;
-    const UnitList latent = work.list(s, 0);
-    for (std::int32_t i = 0; i < latent.count; i += V::kLanes) V::list_all(i, latent.index + i);
-    pad<V>(latent);
+    work.count(s, 0) = list_all<V>(problem.layers[0].inputs, work.list(s, 0).index);
   }
   for (std::int32_t i = 0; i + 1 < problem.num_layers; ++i) {
     const LayerView<typename V::Real>& layer = problem.layers[i];
     for_each_tile<V>(layer, [&](const auto& tile, std::int32_t first) {
-      for (std::int32_t s = 0; s < block.count; ++s) {
-        const UnitList inputs = work.list(s, i);
-        const typename V::Real* units = i == 0 ? block.latent[s] : work.units(s, i);
-        const auto value = [=](std::int32_t k) { return units[inputs.index[k]]; };
-        affine(tile, inputs, value, work.units(s, i + 1) + first * V::kLanes);
-      }
+      for_each_group(work, block.count, i, layer.inputs, [&](auto group, std::int32_t s) {
+        constexpr int G = decltype(group)::size;
+        OfAll<typename V::Real> value[G];
+        typename V::Real* outputs[G];
+        for (int g = 0; g < G; ++g) {
+          value[g] = {i == 0 ? block.latent[s + g] : work.units(s + g, i)};
+          outputs[g] = work.units(s + g, i + 1) + first * V::kLanes;
+        }
+        affine<G>(tile, work.list(s, i), value, outputs);
+      });
     });
     for (std::int32_t s = 0; s < block.count; ++s) {
       work.count(s, i + 1) =
@@ -315,14 +145,14 @@ inline void reduce(typename V::Real* sums, std::int32_t count) {
 
 // Multiplies the gradient for a hidden layer's units with the slope of their activation.
 template <class V>
-inline void chain(const LayerView<typename V::Real>& layer, const typename V::Real* units,
-                  typename V::Real* gradient) {
+inline void chain(const LayerView<typename V::Real>& layer, std::int32_t listed,
+                  const typename V::Real* units, typename V::Real* gradient) {
+  // The slope of a listed ReLU is 1, unless all are listed.
+  if (layer.activation == Activation::kRelu && listed < layer.outputs) return;
   with_activation(layer.activation, [&](auto known) {
-    constexpr Activation kActivation = decltype(known)::value;
-    // The slope of a listed ReLU is 1, and the others are not used.
-    if constexpr (kActivation == Activation::kRelu || kActivation == Activation::kNone) return;
     for (std::int32_t i = 0; i < layer.vectors * V::kLanes; i += V::kLanes) {
-      const V factor = slope<V, kActivation>(V::load(units + i), layer.negative_slope);
+      const V unit = V::load(units + i);
+      const V factor = slope<V, decltype(known)::value>(unit, layer.negative_slope);
       (factor * V::load(gradient + i)).store(gradient + i);
     }
   });
@@ -333,33 +163,37 @@ inline void chain(const LayerView<typename V::Real>& layer, const typename V::Re
 template <class V>
 inline void hidden_backward(const MisfitView<typename V::Real>& problem,
                             const Block<typename V::Real>& block, const Workspace<V>& work) {
+  using Real = typename V::Real;
   const std::int32_t last = problem.num_layers - 1;
   for (std::int32_t s = 0; s < block.count; ++s) reduce<V>(work.sums(s), work.count(s, last));
   for (std::int32_t i = last - 1; i >= 0; --i) {
-    const bool packed = i + 1 == last;  // whether the gradients are in the order of the list
+    const LayerView<Real>& layer = problem.layers[i];
     for (std::int32_t s = 0; s < block.count; ++s) {
-      chain<V>(problem.layers[i], work.units(s, i + 1),
-               packed ? work.sums(s) : work.gradient(s, i + 1));
+      Real* gradient = i + 1 == last ? work.sums(s) : work.gradient(s, i + 1);
+      chain<V>(layer, work.count(s, i + 1), work.units(s, i + 1), gradient);
     }
     for_each_tile<V>(problem.transposed[i], [&](const auto& tile, std::int32_t first) {
-      for (std::int32_t s = 0; s < block.count; ++s) {
-        const UnitList list = work.list(s, i + 1);
-        typename V::Real* gradient = work.gradient(s, i) + first * V::kLanes;
-        if (packed) {
-          const typename V::Real* sums = work.sums(s);
-          affine(
-              tile, list, [=](std::int32_t k) { return sums[k]; }, gradient);
-        } else {
-          const typename V::Real* above = work.gradient(s, i + 1);
-          affine(
-              tile, list, [=](std::int32_t k) { return above[list.index[k]]; }, gradient);
+      for_each_group(work, block.count, i + 1, layer.outputs, [&](auto group, std::int32_t s) {
+        constexpr int G = decltype(group)::size;
+        OfListed<Real> sums[G];
+        OfAll<Real> above[G];
+        Real* outputs[G];
+        for (int g = 0; g < G; ++g) {
+          sums[g] = {work.sums(s + g)};
+          above[g] = {work.gradient(s + g, i + 1)};
+          outputs[g] = work.gradient(s + g, i) + first * V::kLanes;
         }
-      }
+        if (i + 1 == last) {
+          affine<G>(tile, work.list(s, i + 1), sums, outputs);
+        } else {
+          affine<G>(tile, work.list(s, i + 1), above, outputs);
+        }
+      });
     });
   }
   const std::int32_t size = problem.layers[0].inputs;
   for (std::int32_t s = 0; s < block.count; ++s) {
-    const typename V::Real* gradient = last == 0 ? work.sums(s) : work.gradient(s, 0);
+    const Real* gradient = last == 0 ? work.sums(s) : work.gradient(s, 0);
     for (std::int32_t i = 0; i < size; ++i) block.half_gradient[s][i] = gradient[i];
   }
 }
@@ -367,20 +201,31 @@ inline void hidden_backward(const MisfitView<typename V::Real>& problem,
 template <bool kGradient, class V>
 void evaluate(const MisfitView<typename V::Real>& problem, const Block<typename V::Real>& block,
               void* memory) {
+  using Real = typename V::Real;
   const Workspace<V> work(problem, memory);
   hidden_forward<V>(problem, block, work);
   V misfit[V::kMaxBlock];
   for (std::int32_t s = 0; s < block.count; ++s) misfit[s] = V::zero();
   const std::int32_t last = problem.num_layers - 1;
-  for_each_tile<V>(problem.layers[last], [&](const auto& tile, std::int32_t first) {
-    for (std::int32_t s = 0; s < block.count; ++s) {
-      const UnitList inputs = work.list(s, last);
-      const typename V::Real* units = last == 0 ? block.latent[s] : work.units(s, last);
-      const auto value = [=](std::int32_t k) { return units[inputs.index[k]]; };
-      affine(tile, inputs, value, work.tile(s));
-      misfit[s] = misfit[s] + compare<kGradient, V>(problem, first, tile.size, work.tile(s));
-      if (kGradient) pull_back(tile, work.tile(s), inputs, first == 0, work.sums(s));
-    }
+  const LayerView<Real>& layer = problem.layers[last];
+  for_each_tile<V>(layer, [&](const auto& tile, std::int32_t first) {
+    for_each_group(work, block.count, last, layer.inputs, [&](auto group, std::int32_t s) {
+      constexpr int G = decltype(group)::size;
+      OfAll<Real> value[G];
+      Real* pixels[G];
+      const Real* gradient[G];
+      Real* sums[G];
+      for (int g = 0; g < G; ++g) {
+        value[g] = {last == 0 ? block.latent[s + g] : work.units(s + g, last)};
+        gradient[g] = pixels[g] = work.tile(s + g);
+        sums[g] = work.sums(s + g);
+      }
+      affine<G>(tile, work.list(s, last), value, pixels);
+      for (int g = 0; g < G; ++g) {
+        misfit[s + g] = misfit[s + g] + compare<kGradient, V>(problem, first, tile.size, pixels[g]);
+      }
+      if (kGradient) pull_back<G>(tile, gradient, work.list(s, last), first == 0, sums);
+    });
   });
   for (std::int32_t s = 0; s < block.count; ++s) block.misfit[s] = misfit[s].total();
   if (kGradient) hidden_backward<V>(problem, block, work);

@@ -12,12 +12,14 @@ struct Vector {
   static constexpr std::int32_t kLanes = 8;
   static constexpr std::int32_t kMaxTile = 12;
   static constexpr std::int32_t kMaxBlock = 8;
+  static constexpr std::int32_t kGroup = 1;
   static constexpr std::int32_t kFold = 4;
 
   __m256 native;
 
   static Vector load(const float* from) { return {_mm256_load_ps(from)}; }
   static Vector broadcast(float value) { return {_mm256_set1_ps(value)}; }
+  static void keep(Vector& vector) { __asm__("" : "+x"(vector.native)); }
   static Vector zero() { return {_mm256_setzero_ps()}; }
   void store(float* to) const { _mm256_store_ps(to, native); }
 

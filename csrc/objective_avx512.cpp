@@ -12,12 +12,14 @@ struct Vector {
   static constexpr std::int32_t kLanes = 16;
   static constexpr std::int32_t kMaxTile = 8;
   static constexpr std::int32_t kMaxBlock = 8;
+  static constexpr std::int32_t kGroup = 2;
   static constexpr std::int32_t kFold = 4;
 
   __m512 native;
 
   static Vector load(const float* from) { return {_mm512_load_ps(from)}; }
   static Vector broadcast(float value) { return {_mm512_set1_ps(value)}; }
+  static void keep(Vector& vector) { __asm__("" : "+v"(vector.native)); }
   static Vector zero() { return {_mm512_setzero_ps()}; }
   void store(float* to) const { _mm512_store_ps(to, native); }
 

@@ -18,6 +18,7 @@ struct PortableVector {
   static constexpr std::int32_t kLanes = 16 / sizeof(Number);
   static constexpr std::int32_t kMaxTile = 12;
   static constexpr std::int32_t kMaxBlock = 8;
+  static constexpr std::int32_t kGroup = 1;
   static constexpr std::int32_t kFold = kLanes;
 
   Native native;
@@ -26,6 +27,8 @@ struct PortableVector {
     return {*reinterpret_cast<const Native*>(from)};
   }
   static PortableVector broadcast(Number value) { return {Native{} + value}; }
+  // Makes the compiler hold a vector in a register; only called where kGroup > 1.
+  static void keep(PortableVector&) {}
   static PortableVector zero() { return {Native{}}; }
   void store(Number* to) const { *reinterpret_cast<Native*>(to) = native; }
 
