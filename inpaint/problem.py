@@ -64,8 +64,15 @@ def load(run: Run) -> Problem:
         FileError: If an input cannot be read.
         ArgumentError: If a number is not in its range.
     """
-    image_set = select(read_images(run.source), run.numbers)
-    return pose(run, image_set, read_generator(run.generator))
+    generator = read_generator(run.generator)
+    image_set = read_images(
+        run.source,
+        image_shape=generator.image_shape,
+        orientation=run.orientation,
+        ink=run.ink,
+        value_range=run.value_range,
+    )
+    return pose(run, select(image_set, run.numbers), generator)
 
 
 def pose(run: Run, image_set: ImageSet, generator: AnyGenerator) -> Problem:

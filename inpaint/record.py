@@ -60,6 +60,9 @@ def describe_run(
         "keep": run.keep,
         "mask": None if run.mask is None else _absolute(run.mask),
         "operator": None if run.operator is None else _absolute(run.operator),
+        "orientation": run.orientation,
+        "ink": run.ink,
+        "value_range": None if run.value_range is None else list(run.value_range),
         "noise": run.noise,
         "numbers": list(problem.measurement.numbers),
         "config": asdict(run.config),
@@ -248,6 +251,7 @@ def read_run(path: str | os.PathLike[str]) -> tuple[Run, dict[str, Any]]:
             keep=_typed(record, "keep", int),
             mask=_optional(record, "mask"),
             operator=_optional(record, "operator"),
+            **_reading(record),
             noise=float(_typed(record, "noise", (int, float))),
             numbers=tuple(int(number) for number in _typed(record, "numbers", list)),
             config=RestoreConfig(**_typed(record, "config", dict)),
@@ -307,6 +311,15 @@ def _optional(record: Any, name: str) -> str | None:
     """A text of a record; earlier records do not have it."""
     text: str | None = _typed(record, name, (str, type(None))) if name in record else None
     return text
+
+
+def _reading(record: Any) -> dict[str, Any]:
+    """How the source was read, where that was not left to the reader."""
+    found: dict[str, Any] = {name: _optional(record, name) for name in ("orientation", "ink")}
+    if record.get("value_range") is not None:
+        low, high = _typed(record, "value_range", list)
+        found["value_range"] = (float(low), float(high))
+    return found
 
 
 def _finite(value: float | None) -> float | None:

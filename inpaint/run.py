@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field, fields, replace
+from typing import Literal
 
 from inpaint.config import RestoreConfig
 from inpaint.errors import FileError
@@ -41,6 +42,9 @@ class Run:
             1 and True mean observed. `keep` is ignored then.
         operator: What is observed if not pixels: "block-average", "blur:1.5", or the file of a
             matrix. A mask then says which of its values are lost, and `keep` is ignored.
+        orientation: "rows" or "columns", the order of a picture's numbers in the file.
+        ink: "dark" or "light", the colour of the ink in the file.
+        value_range: The file's values of black and white. These three are detected if None.
         noise: Standard deviation of the noise added to the images, in units of the pixels.
         numbers: Numbers of the images restored; None restores all.
         config: How to search.
@@ -51,6 +55,9 @@ class Run:
     keep: int = 350
     mask: str | None = None
     operator: str | None = None
+    orientation: Literal["rows", "columns"] | None = None
+    ink: Literal["dark", "light"] | None = None
+    value_range: tuple[float, float] | None = None
     noise: float = 0.0
     numbers: tuple[int, ...] | None = None
     config: RestoreConfig = field(default_factory=RestoreConfig)
@@ -67,6 +74,12 @@ class Run:
             words += ["--mask", self.mask]
         if self.mask is None and self.operator is None:
             words += ["--keep", str(self.keep)]
+        for name in ("orientation", "ink"):
+            if getattr(self, name) is not None:
+                words += [f"--{name}", getattr(self, name)]
+        if self.value_range is not None:
+            # One word, for a negative number alone would look like an option.
+            words.append("--range={!r}:{!r}".format(*self.value_range))
         if self.noise:
             words += ["--noise", repr(self.noise)]
         if self.numbers is not None:

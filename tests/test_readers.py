@@ -26,7 +26,7 @@ from inpaint import (
 from inpaint.errors import FileError
 from inpaint.operators import to_matrix
 from inpaint.readers import read_operator
-from inpaint.readers.files import settle_ink
+from inpaint.readers.settling import settle_ink
 
 
 def test_columns_of_the_real_file_become_upright_pictures(data_dir: Path, eights: ImageSet) -> None:
@@ -147,7 +147,7 @@ BAD_IMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "declares more than",
     ),
     "unknown ending": ("a.xyz", lambda p: p.write_text("text"), "no ending"),
-    "folder": ("a.mat", lambda p: p.mkdir(), "not a file"),
+    "folder": ("a.mat", lambda p: p.mkdir(), "folder with 0 pictures"),
     "absent": ("a.mat", lambda p: None, "no file.*bundled set"),
 }
 

@@ -61,6 +61,29 @@ OperatorName = Annotated[
         show_default=False,
     ),
 ]
+Orientation = Annotated[
+    str | None,
+    typer.Option(
+        metavar="rows|columns",
+        help="Order in which the numbers of a picture stand in SOURCE.",
+        show_default="the format's own",
+    ),
+]
+Ink = Annotated[
+    str | None,
+    typer.Option(
+        metavar="dark|light", help="Colour of the ink in SOURCE.", show_default="detected"
+    ),
+]
+ValueRange = Annotated[
+    str | None,
+    typer.Option(
+        "--range",
+        metavar="LOW:HIGH",
+        help="Values of black and white in SOURCE, such as 0:255; write --range=-1:1.",
+        show_default="detected",
+    ),
+]
 Noise = Annotated[
     str | None,
     typer.Option(
@@ -200,6 +223,17 @@ def real_number(name: str, text: str) -> float:
         ArgumentError: If it is something else.
     """
     return _parse(float, name, text, "a number, such as 0.1")
+
+
+def real_range(name: str, text: str) -> tuple[float, float]:
+    """An option's text as two numbers with a colon between them.
+
+    Raises:
+        ArgumentError: If it is something else.
+    """
+    low, _, high = text.partition(":")
+    rule = "two numbers with a colon between them, such as 0:255"
+    return _parse(float, name, low, rule), _parse(float, name, high, rule)
 
 
 def _parse(kind: Callable[[str], Value], name: str, text: str, rule: str) -> Value:

@@ -30,6 +30,9 @@ def restore(
     keep: options.Keep = None,
     mask: options.MaskName = None,
     operator: options.OperatorName = None,
+    orientation: options.Orientation = None,
+    ink: options.Ink = None,
+    value_range: options.ValueRange = None,
     noise: options.Noise = None,
     images: options.Images = None,
     preset: options.Preset = None,
@@ -47,7 +50,16 @@ def restore(
     settings: dict[str, Any],
 ) -> None:
     """Restore damaged images; write figure.png, restoration.npz, run.json and more."""
-    given = {"keep": keep, "noise": noise, "images": images, "preset": preset, **settings}
+    given = {
+        "keep": keep,
+        "orientation": orientation,
+        "ink": ink,
+        "range": value_range,
+        "noise": noise,
+        "images": images,
+        "preset": preset,
+        **settings,
+    }
     if from_run is None:
         _perform(make_run(source, generator, {"mask": mask, "operator": operator, **given}), output)
         return
@@ -80,6 +92,9 @@ def make_run(source: str | None, generator: str | None, given: dict[str, Any]) -
         changes[name] = given.pop(name)
     if "keep" in given:
         changes["keep"] = options.whole_number("keep", given.pop("keep"))
+    changes |= {name: given.pop(name) for name in ("orientation", "ink") if name in given}
+    if "range" in given:
+        changes["value_range"] = options.real_range("range", given.pop("range"))
     if "noise" in given:
         changes["noise"] = options.real_number("noise", given.pop("noise"))
     if "images" in given:
@@ -209,6 +224,8 @@ def _finish(found: _Found, output: Path) -> None:
     for row in found.comparison.rows:
         if row.verdict is not None and row.verdict.flag != "good":
             screen.say(f"Image {row.number}. {row.verdict.sentence}")
+    if found.problem.image_set.notes:
+        screen.say(f"Read as: {'; '.join(found.problem.image_set.notes)}.")
     screen.say(
         f"{found.problem.image_set.source}: restored in {restoration.seconds:.2f} s with "
         f"{restoration.backend}. {' '.join(restoration.reasons)}{_within_budget(found)}"

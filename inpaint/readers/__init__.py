@@ -17,7 +17,8 @@ from inpaint.readers.files import check_file
 from inpaint.readers.masks import read_mask
 from inpaint.readers.matrices import read_operator
 from inpaint.readers.safetensors import read_safetensors, write_safetensors
-from inpaint.types import ImageSet
+from inpaint.readers.settling import Ink, Orientation, Range, Reading
+from inpaint.types import ImageSet, ImageShape
 
 __all__ = ["read_generator", "read_images", "read_mask", "read_operator", "write_generator"]
 
@@ -27,30 +28,50 @@ IMAGE_ENDINGS = (".mat", ".npz", ".npy", ".png", ".jpg", ".jpeg", ".gz", "-ubyte
 GENERATOR_ENDINGS = (".mat", ".safetensors")
 
 
-def read_images(source: Source) -> ImageSet:
-    """Read images from a file, or take a bundled set by its name.
+def read_images(
+    source: Source,
+    *,
+    image_shape: ImageShape | None = None,
+    orientation: Orientation | None = None,
+    ink: Ink | None = None,
+    value_range: Range | None = None,
+) -> ImageSet:
+    """Read images from a file or a folder, or take a bundled set by its name.
+
+    What was detected and done stands in the set's `notes`.
 
     Args:
         source: A .mat with `X_n` (and `X_i`), an .npz with `images` (and `ideal`), an .npy,
-            a PNG or JPEG, an IDX file (gzipped or not), or the name of a bundled set.
+            a PNG or JPEG, a folder of such pictures, an IDX file (gzipped or not), or the name
+            of a bundled set.
+        image_shape: Shape of the generator's images; pictures of another size are cropped,
+            scaled and centred to fit it. None keeps their size. (C, H, W)
+        orientation: "rows" or "columns", the order in which the numbers of a picture stand;
+            None takes the format's own.
+        ink: "dark" or "light"; None takes what most of the border shows for paper.
+        value_range: The file's values of black and white; None detects them.
 
     Raises:
         FileError: If there is no such file or set, or it does not hold images.
+        ArgumentError: If an argument is none of its choices.
     """
+    reading = Reading(image_shape, orientation, ink, value_range)
     name = os.fspath(source)
     if name in examples.bundled_names():
         return examples.load_bundled(name)
+    if Path(source).is_dir():
+        return pictures.read_folder(Path(source), reading)
     names = ", ".join(examples.bundled_names())
     path = check_file(source, otherwise=f"or name a bundled set ({names})")
     match path.suffix.lower():
         case ".mat":
-            return mat.read_images(path)
+            return mat.read_images(path, reading)
         case ".npz" | ".npy":
-            return arrays.read_images(path)
+            return arrays.read_images(path, reading)
         case ".png" | ".jpg" | ".jpeg":
-            return pictures.read_images(path)
+            return pictures.read_images(path, reading)
     if path.name.removesuffix(".gz").endswith(("-ubyte", ".idx")):
-        return arrays.read_idx_images(path)
+        return arrays.read_idx_images(path, reading)
     raise FileError(
         f"{path.name} has no ending that names an image format; give a file that ends in "
         f"{', '.join(IMAGE_ENDINGS)}."

@@ -6,20 +6,20 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from inpaint.errors import FileError
-from inpaint.readers.files import check_finite, check_size, settle_ink
+from inpaint.readers.files import check_finite, check_size
 from inpaint.readers.idx import read_idx
+from inpaint.readers.settling import Reading
 from inpaint.types import ImageSet
 
 
-def read_images(path: Path) -> ImageSet:
+def read_images(path: Path, reading: Reading) -> ImageSet:
     """An .npy of images, or an .npz with `images` and perhaps `ideal`.
 
-    Images are [B, H, W] or [B, C, H, W], row-major, in 0 to 1 or 0 to 255.
+    Images are [B, H, W] or [B, C, H, W], in 0 to 1, -1 to 1 or 0 to 255.
 
     Raises:
         FileError: If the file holds no such arrays. Nothing is unpickled.
@@ -28,10 +28,10 @@ def read_images(path: Path) -> ImageSet:
     if "images" not in arrays:
         found = ", ".join(sorted(arrays)) or "no array"
         raise FileError(f"{path.name} holds no array named images (found: {found}).")
-    images, notes = _settle(path, "images", arrays["images"])
+    images, notes = _settle(path, "images", arrays["images"], reading)
     if "ideal" not in arrays:
         return ImageSet(images=images, ideal=images, source=path.name, notes=notes)
-    ideal, ideal_notes = _settle(path, "ideal", arrays["ideal"])
+    ideal, ideal_notes = _settle(path, "ideal", arrays["ideal"], reading)
     if ideal.shape != images.shape or ideal_notes != notes:
         raise FileError(
             f"{path.name} holds images {list(images.shape)} and ideal {list(ideal.shape)}; shape, "
@@ -40,7 +40,7 @@ def read_images(path: Path) -> ImageSet:
     return ImageSet(images=images, ideal=ideal, source=path.name, notes=notes)
 
 
-def read_idx_images(path: Path) -> ImageSet:
+def read_idx_images(path: Path, reading: Reading) -> ImageSet:
     """Images of an IDX file such as MNIST's, gzipped or not.
 
     Raises:
@@ -52,7 +52,7 @@ def read_idx_images(path: Path) -> ImageSet:
             f"{path.name} holds {array.ndim} dimensions; images have three [B, H, W]. Is it a file "
             "of labels?"
         )
-    images, notes = _settle(path, "images", array)
+    images, notes = _settle(path, "images", array, reading)
     return ImageSet(images=images, ideal=images, source=path.name, notes=notes)
 
 
@@ -77,7 +77,9 @@ def load(path: Path, *names: str) -> dict[str, NDArray[np.generic]]:
         ) from error
 
 
-def _settle(path: Path, name: str, array: NDArray[np.generic]) -> tuple[Tensor, tuple[str, ...]]:
+def _settle(
+    path: Path, name: str, array: NDArray[np.generic], reading: Reading
+) -> tuple[Tensor, tuple[str, ...]]:
     if array.ndim == 3:
         array = array[:, None]
     if array.ndim != 4 or array.size == 0 or array.dtype.kind not in "fiub":
@@ -86,7 +88,4 @@ def _settle(path: Path, name: str, array: NDArray[np.generic]) -> tuple[Tensor, 
             "or [B, C, H, W]."
         )
     check_finite(path, name, array)
-    scaled = array.dtype.kind in "iu" and array.max() > 1
-    images = torch.from_numpy(array.astype(np.float64) / (255 if scaled else 1))
-    images, ink = settle_ink(images)
-    return images, ("0 to 255, scaled to 0 to 1" if scaled else "0 to 1", ink)
+    return reading.settle(array)

@@ -7,9 +7,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from inpaint.errors import FileError
 
@@ -72,16 +70,3 @@ def check_finite(path: Path, name: str, array: NDArray[np.generic]) -> None:
             f"{path.name} holds NaN or infinity in {name}; every value must be finite. Check how "
             "the file was written."
         )
-
-
-def settle_ink(images: Tensor) -> tuple[Tensor, str]:
-    """Make paper 1 and ink 0, and say in words what was done. [B, C, H, W]
-
-    The paper is what most of the border shows.
-    """
-    border = torch.cat(
-        [images[..., 0, :], images[..., -1, :], images[..., :, 0], images[..., :, -1]], dim=-1
-    )
-    if float(border.median()) >= 0.5:
-        return images, "dark ink on light paper, kept"
-    return 1 - images, "light ink on dark paper, inverted"

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from inpaint.errors import FileError, InpaintError
 from inpaint.generator import Dense, Generator
-from inpaint.readers.files import check_finite, check_size, picture_side, settle_ink
+from inpaint.readers.files import check_finite, check_size, picture_side
+from inpaint.readers.settling import Reading, settle_ink
 from inpaint.types import ImageSet
 
 Matrix = NDArray[np.float64]
 
 
-def read_images(path: Path) -> ImageSet:
+def read_images(path: Path, reading: Reading) -> ImageSet:
     """Images `X_n` (as recorded) and, where present, `X_i` (ideal), one per column.
 
     Where X_n has fewer rows than X_i, its columns are what was measured of the ideal images: a
@@ -35,25 +36,26 @@ def read_images(path: Path) -> ImageSet:
     recorded = matrices["X_n"]
     ideal = matrices.get("X_i")
     side = picture_side(path, recorded.shape[0])
-    images, ink = settle_ink(_pictures(recorded, side))
-    notes = ["columns are pictures stored column by column", ink]
+    images, notes = reading.settle(_pictures(recorded, side), stored="columns")
     if ideal is None:
-        return ImageSet(images=images, source=path.name, notes=tuple(notes))
+        return ImageSet(images=images, source=path.name, notes=notes)
     ideal_side = picture_side(path, ideal.shape[0])
     if ideal.shape[1] != recorded.shape[1] or ideal_side % side:
         raise FileError(
             f"{path.name} holds X_n {list(recorded.shape)} and X_i {list(ideal.shape)}; the two "
             "must have the same shape, or X_n be averages of blocks of X_i."
         )
-    if ideal_side != side:
-        notes.append(f"{side}x{side} values measured of images of {ideal_side}x{ideal_side}")
-    ideals, ideal_ink = settle_ink(_pictures(ideal, ideal_side))
-    if ideal_ink != ink:
+    ideals, ideal_notes = reading.settle(_pictures(ideal, ideal_side), stored="columns")
+    if ideal_notes != notes:
         raise FileError(
-            f"{path.name} holds X_n with {ink.split(',')[0]} but X_i with "
-            f"{ideal_ink.split(',')[0]}; both must have the same ink colour."
+            f"{path.name} holds X_n read as {', '.join(notes)}, but X_i as "
+            f"{', '.join(ideal_notes)}; both must be of one kind. Say which with --ink, --range "
+            "or --orientation."
         )
-    return ImageSet(images=images, ideal=ideals, source=path.name, notes=tuple(notes))
+    if ideal_side != side:
+        measured = f"{side}x{side} values measured of images of {ideal_side}x{ideal_side}"
+        notes = (*notes, measured)
+    return ImageSet(images=images, ideal=ideals, source=path.name, notes=notes)
 
 
 def read_generator(path: Path) -> Generator:
@@ -116,10 +118,9 @@ def _settle_sign(generator: Generator) -> Generator:
     )
 
 
-def _pictures(columns: Matrix, side: int) -> torch.Tensor:
+def _pictures(columns: Matrix, side: int) -> Matrix:
     """[P, B], column-major -> [B, 1, H, W]"""
-    pictures = columns.T.reshape(-1, 1, side, side).transpose(0, 1, 3, 2)
-    return torch.from_numpy(np.ascontiguousarray(pictures))
+    return columns.T.reshape(-1, 1, side, side).transpose(0, 1, 3, 2)
 
 
 def _names(path: Path) -> dict[str, tuple[int, ...]]:

@@ -1,0 +1,114 @@
+"""Orientation, range of values and ink colour: settled once, and said in words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inpaint.errors import ArgumentError
+from inpaint.types import ImageShape
+
+Orientation = Literal["rows", "columns"]
+Ink = Literal["dark", "light"]
+Range = tuple[float, float]
+
+BYTES: Range = (0.0, 255.0)
+UNIT: Range = (0.0, 1.0)
+SIGNED: Range = (-1.0, 1.0)
+SOUND_LIMIT = 16.0
+"""No float above this is a value of 0 to 1 with noise."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file's numbers are to be understood; what is None is detected or usual.
+
+    Attributes:
+        image_shape: Shape of the generator's images, to which pictures of another size are
+            fitted; None keeps their size. (C, H, W)
+        orientation: Whether the numbers of a picture stand row by row or column by column.
+        ink: "dark" ink on light paper, or "light" ink on dark paper.
+        value_range: The file's values of black and white.
+    """
+
+    image_shape: ImageShape | None = None
+    orientation: Orientation | None = None
+    ink: Ink | None = None
+    value_range: Range | None = None
+
+    def __post_init__(self) -> None:
+        for name, choices in (("orientation", ("rows", "columns")), ("ink", ("dark", "light"))):
+            value = getattr(self, name)
+            if value is not None and value not in choices:
+                raise ArgumentError(f"{name} is {value!r}; choose {' or '.join(choices)}.")
+        if self.value_range is not None:
+            low, high = self.value_range
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise ArgumentError(
+                    f"range is {low:g} to {high:g}; give the values of black and white, such as "
+                    "0:255."
+                )
+
+    def settle(
+        self,
+        array: NDArray[np.generic],
+        *,
+        stored: Orientation = "rows",
+        usual: Range | None = None,
+    ) -> tuple[Tensor, tuple[str, ...]]:
+        """Make pictures row-major, 0 to 1, with ink 0 and paper 1.
+
+        Args:
+            array: Numbers as the file holds them, taken as stored `stored`. [B, C, H, W]
+            stored: How files of this format store pictures.
+            usual: Their range of values; None detects it.
+
+        Returns:
+            The images [B, C, H, W] in float64, and in words what was done.
+        """
+        notes = []
+        orientation = self.orientation or stored
+        if orientation != stored:
+            array = array.swapaxes(-1, -2)
+        if orientation != "rows" or self.orientation is not None:
+            notes.append(f"pictures are stored {orientation[:-1]} by {orientation[:-1]}")
+        low, high = self.value_range or usual or _detect_range(array)
+        images = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64))
+        if (low, high) == UNIT:
+            notes.append("0 to 1")
+        else:
+            images = (images - low) / (high - low)
+            notes.append(f"{low:g} to {high:g}, scaled to 0 to 1")
+        images, ink = settle_ink(images, self.ink)
+        return images, (*notes, ink)
+
+
+def settle_ink(images: Tensor, ink: Ink | None = None) -> tuple[Tensor, str]:
+    """Make paper 1 and ink 0, and say in words what was done. [B, C, H, W]
+
+    The paper is what most of the border shows, if `ink` does not say otherwise.
+    """
+    if ink is None:
+        border = torch.cat(
+            [images[..., 0, :], images[..., -1, :], images[..., :, 0], images[..., :, -1]], dim=-1
+        )
+        ink = "dark" if float(border.median()) >= 0.5 else "light"
+    if ink == "dark":
+        return images, "dark ink on light paper, kept"
+    return 1 - images, "light ink on dark paper, inverted"
+
+
+def _detect_range(array: NDArray[np.generic]) -> Range:
+    if array.dtype.kind in "iu":
+        largest = int(array.max())
+        return UNIT if largest <= 1 else BYTES if largest <= 255 else (0.0, 65535.0)
+    values = np.asarray(array, dtype=np.float64)
+    if values.max() > SOUND_LIMIT:
+        return BYTES
+    return SIGNED if np.quantile(values, 0.1) < -0.5 or values.min() == -1 else UNIT
