@@ -7,16 +7,25 @@ known exactly.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from inpaint.errors import ArgumentError
 from inpaint.types import ImageSet
 
 NOISE = 0.1
 """Standard deviation of the noise on the bundled images, about that of the published ones."""
+
+PEN = 2.4
+"""Width of the pen that draws by hand, in pixels: about that of MNIST's digits."""
+
+MAX_POINTS = 5000
+"""Points of a drawing by hand at most."""
 
 _SIZE = 28
 _BOX = 20
@@ -87,10 +96,51 @@ def draw(stroke: PenStroke) -> np.ndarray:
         The picture, 1 = paper, 0 = ink. float64 [28, 28]
     """
     points, radius = stroke.curve()
+    return _place(points * [1, -1], radius)
+
+
+def draw_strokes(strokes: Sequence[NDArray[np.float64]], *, pen: float = PEN) -> np.ndarray:
+    """Draw lines that somebody drew by hand, placed as `draw` places its eights.
+
+    Args:
+        strokes: Points (x to the right, y downwards) along each line, in any unit. [K, 2] each
+        pen: Width of the lines in pixels of the picture.
+
+    Returns:
+        The picture, 1 = paper, 0 = ink. float64 [28, 28]
+
+    Raises:
+        ArgumentError: If there is no point, one is not finite, or there are too many.
+    """
+    lines = [np.asarray(stroke, dtype=np.float64).reshape(-1, 2) for stroke in strokes]
+    lines = [line for line in lines if len(line)]
+    count = sum(len(line) for line in lines)
+    if not 1 <= count <= MAX_POINTS or not all(np.isfinite(line).all() for line in lines):
+        raise ArgumentError(
+            f"The drawing has {count} points; draw with 1 to {MAX_POINTS}, all of them finite."
+        )
+    extent = float((np.concatenate(lines).max(axis=0) - np.concatenate(lines).min(axis=0)).max())
+    # As close as the pen's path needs to look smooth, and no closer: each point costs time.
+    spacing = max(extent, 1e-12) / (3 * _BOX)
+    points = np.concatenate([_resample(line, spacing) for line in lines])
+    return _place(points, np.full(len(points), pen / 2))
+
+
+def _resample(line: NDArray[np.float64], spacing: float) -> NDArray[np.float64]:
+    """Points at equal distances along a line of straight parts, both ends included. [K, 2]"""
+    lengths = np.linalg.norm(np.diff(line, axis=0), axis=1)
+    along = np.concatenate([[0.0], lengths.cumsum()])
+    places = np.linspace(0, along[-1], 1 + math.ceil(along[-1] / spacing))
+    return np.stack([np.interp(places, along, line[:, axis]) for axis in (0, 1)], axis=1)
+
+
+def _place(points: NDArray[np.float64], radius: NDArray[np.float64]) -> np.ndarray:
+    """Ink along points, y downwards, enlarged to the box and moved to the middle. [28, 28]"""
     # The pen adds its radius to both sides of the curve, which so has a smaller box to fit.
     low, high = points.min(axis=0), points.max(axis=0)
-    scale = (_BOX - 2 * radius.max()) / (high - low).max()
-    points = (points - (low + high) / 2) * [scale, -scale] + _SIZE / 2
+    # A single dot has no size that could be enlarged.
+    scale = (_BOX - 2 * radius.max()) / ((high - low).max() or 1.0)
+    points = (points - (low + high) / 2) * scale + _SIZE / 2
     ink = _ink(points, radius)
     # MNIST moves digits by whole pixels.
     middle = (_SIZE - 1) / 2
@@ -137,4 +187,15 @@ def load_bundled(name: str = "eights") -> ImageSet:
         ideal=torch.from_numpy(drawings),
         source=f'bundled "{name}": pen-stroke drawings, not handwriting',
         notes=(f"Gaussian noise of standard deviation {NOISE} was added with a fixed seed.",),
+    )
+
+
+def hand_drawn(strokes: Sequence[NDArray[np.float64]]) -> ImageSet:
+    """A drawing by hand as an image to be restored; see `draw_strokes`."""
+    image = torch.from_numpy(draw_strokes(strokes))[None, None]
+    return ImageSet(
+        images=image,
+        ideal=image,
+        source="drawn by hand",
+        notes=("placed as MNIST's digits are, without noise",),
     )
