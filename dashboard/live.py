@@ -11,6 +11,7 @@ import results
 import runner
 import streamlit as st
 import widgets
+from damage import ask_damage
 from results import Result
 from runner import Job
 from widgets import Request
@@ -19,6 +20,10 @@ from inpaint.errors import InpaintError
 
 KEY = "restore"
 """Under which the session keeps the result, whichever page asked for it."""
+
+AWAITED = (
+    ":material/arrow_upward: Choose the files, or draw in the sidebar; the result will appear here."
+)
 
 PATIENCE_SECONDS = 1.0
 """How long a page waits for a quick job before it shows progress instead."""
@@ -32,7 +37,7 @@ def ask_and_restore() -> Result | None:
     """
     request, problem = None, None
     try:
-        request = widgets.ask_request(widgets.ask_damage)
+        request = widgets.ask_request(ask_damage)
     except InpaintError as error:
         problem = str(error)
     bar = st.container(key="bar")
@@ -48,7 +53,7 @@ def ask_and_restore() -> Result | None:
         elif request is not None:
             offer(request, shown)
         elif problem is None:
-            st.markdown("Choose the files in the sidebar.")
+            st.markdown(AWAITED)
     if problem is not None:
         st.error(problem, icon=":material/error:")
     if shown is not None and request != shown.request:

@@ -38,7 +38,8 @@ def as_python(run: Run) -> str:
         for field in fields(run.config)
         if getattr(run.config, field.name) != getattr(usual, field.name)
     )
-    arguments = [f"source={run.source!r}", f"generator={run.generator!r}", f"keep={run.keep}"]
+    lost = f"keep={run.keep}" if run.mask is None else f"mask={run.mask!r}"
+    arguments = [f"source={run.source!r}", f"generator={run.generator!r}", lost]
     if run.noise:
         arguments.append(f"noise={run.noise!r}")
     if run.numbers is not None:

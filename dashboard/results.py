@@ -243,6 +243,20 @@ def draw_modes(row: Row, starts: int) -> None:
 def draw_repeat(result: Result) -> None:
     """The same run outside the dashboard."""
     run = result.problem.run
+    made = [source for source in (result.request.images, result.request.mask) if source is not None]
+    made = [source for source in made if source.made is not None]
+    if made:
+        st.markdown("What was made here is read from these files:")
+    with st.container(horizontal=True):
+        for source in made:
+            st.download_button(
+                source.name,
+                source.made,
+                source.name,
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"made {source.name}",
+            )
     st.markdown("In a terminal:")
     st.code(run.command, language="bash", wrap_lines=True)
     st.markdown("In Python:")

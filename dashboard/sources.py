@@ -1,4 +1,4 @@
-"""Where images and generators come from: what is shipped, or a file that a user uploads.
+"""Where images, generators and masks come from: shipped, uploaded, simulated or drawn.
 
 What is shipped is read once for all sessions. An upload is kept by its session alone, and is
 on the disk only while a reader reads it.
@@ -6,24 +6,42 @@ on the disk only while a reader reads it.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import numpy as np
 import streamlit as st
+from components import pad
 
-from inpaint import examples, pretrained, readers
+from inpaint import examples, explore, pretrained, readers
 from inpaint.errors import FileError
 from inpaint.generator import Generator
+from inpaint.operators import Mask
+from inpaint.readers.masks import MASK_ENDINGS
 from inpaint.run import default_generator
 from inpaint.types import ImageSet
 
 T = TypeVar("T")
 
 UPLOAD = "upload"
+SIMULATE = "simulate"
+DRAW = "draw"
 """What the choice of a source holds beside the names of what is shipped."""
+
+CHOICES = {
+    UPLOAD: "Upload a file",
+    SIMULATE: "Simulate from the generator",
+    DRAW: "Draw your own",
+}
+
+USUAL_NOISE = 0.1
+"""Noise added to images that have none of their own, about that of the published ones."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +52,14 @@ class Source(Generic[T]):
         name: What the command line would be given: a shipped name or a file's name.
         token: Differs where the content does.
         content: What the reader made of it.
+        made: The content of a file of that name, where it was made here and the command line
+            does not have it.
     """
 
     name: str
     token: str
     content: T = field(compare=False, repr=False)
+    made: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
 
 
 @st.cache_resource(show_spinner=False)
@@ -53,8 +74,11 @@ def shipped_generator(name: str) -> Source[Generator]:
     return Source(name, name, readers.read_generator(name))
 
 
-def choose_images() -> Source[ImageSet] | None:
-    """Let the user choose images; None while an upload is awaited.
+def choose_images(generator: Generator | None) -> Source[ImageSet] | None:
+    """Let the user choose images; None while an upload or a drawing is awaited.
+
+    Args:
+        generator: What can draw images of known truth, if it was chosen already.
 
     Raises:
         InpaintError: If an uploaded file does not hold images.
@@ -62,15 +86,59 @@ def choose_images() -> Source[ImageSet] | None:
     names = examples.bundled_names()
     choice = st.selectbox(
         "Images",
-        [*names, UPLOAD],
-        format_func=lambda name: "Upload a file" if name == UPLOAD else f"Bundled: {name}",
+        [*names, SIMULATE, DRAW, UPLOAD],
+        format_func=lambda name: CHOICES.get(name, f"Bundled: {name}"),
         key="images",
         bind="query-params",
+        on_change=_adopt_noise,
         help="The bundled images were drawn by a small program and their ideals are known.",
     )
-    if choice != UPLOAD:
-        return shipped_images(choice)
-    return _upload("Data file", "data", readers.IMAGE_ENDINGS, readers.read_images)
+    if choice == UPLOAD:
+        return _upload("Data file", "data", readers.IMAGE_ENDINGS, readers.read_images)
+    if choice == SIMULATE:
+        return None if generator is None else _simulate(generator)
+    return _draw() if choice == DRAW else shipped_images(choice)
+
+
+def _adopt_noise() -> None:
+    """Images made here have no noise of their own; without any there is nothing to estimate."""
+    made = st.session_state["images"] in (SIMULATE, DRAW)
+    st.session_state["noise"] = USUAL_NOISE if made else 0.0
+
+
+def _simulate(generator: Generator) -> Source[ImageSet]:
+    left, right = st.columns(2)
+    seed = left.number_input(
+        "Seed of the truth",
+        0,
+        step=1,
+        key="truth",
+        bind="query-params",
+        help="The images that are to be found again are drawn with it.",
+    )
+    count = right.number_input("How many", 1, 12, 4, key="truths", bind="query-params")
+    images = explore.simulate(generator, count, seed=seed)
+    token = f"{generator.digest()} {seed} {count}"
+    return Source("simulated.npz", token, images, made=partial(_pack, images))
+
+
+def _draw() -> Source[ImageSet] | None:
+    strokes = pad.ask(key="pad")
+    if not strokes:
+        return None
+    images = examples.hand_drawn(strokes)
+    token = hashlib.sha256(images.images.numpy().tobytes()).hexdigest()
+    return Source("drawn.npz", token, images, made=partial(_pack, images))
+
+
+def _pack(images: ImageSet) -> bytes:
+    """Images as an .npz that the readers take."""
+    arrays = {"images": images.images.numpy()}
+    if images.ideal is not None:
+        arrays["ideal"] = images.ideal.numpy()
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
 
 
 def choose_generator() -> Source[Generator] | None:
@@ -84,7 +152,7 @@ def choose_generator() -> Source[Generator] | None:
         "Generator",
         [*names, UPLOAD],
         names.index(default_generator()) if names else 0,
-        format_func=lambda name: "Upload a file" if name == UPLOAD else f"Shipped: {name}",
+        format_func=lambda name: CHOICES.get(name, f"Shipped: {name}"),
         key="generator",
         bind="query-params",
         help="The network whose latent space is searched: it maps a few numbers to an image.",
@@ -92,6 +160,33 @@ def choose_generator() -> Source[Generator] | None:
     if choice != UPLOAD:
         return shipped_generator(choice)
     return _upload("Generator file", "generator", readers.GENERATOR_ENDINGS, readers.read_generator)
+
+
+def upload_mask(shape: tuple[int, int, int], count: int) -> Source[Mask] | None:
+    """Let the user upload a mask for `count` images; None while it is awaited.
+
+    Raises:
+        InpaintError: If the file does not hold a mask for images of this shape.
+    """
+    return _upload("Mask file", "mask", MASK_ENDINGS, partial(_mask_at, shape, count))
+
+
+def read_mask(name: str, data: bytes, shape: tuple[int, int, int], count: int) -> Mask:
+    """The mask in the content of a file.
+
+    Raises:
+        InpaintError: If it does not hold a mask for `count` images of this shape.
+    """
+    return _read(name, data, partial(_mask_at, shape, count))
+
+
+def _mask_at(shape: tuple[int, int, int], count: int, path: Path) -> Mask:
+    if not path.name.lower().endswith(MASK_ENDINGS):
+        raise FileError(
+            f"{path.name} has no ending that names a mask's format; give a file that ends in "
+            f"{', '.join(MASK_ENDINGS)}."
+        )
+    return readers.read_mask(str(path), shape, count)
 
 
 def _upload(

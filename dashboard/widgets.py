@@ -11,11 +11,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import streamlit as st
+from damage import Damage, clamp
 from sources import Source, choose_generator, choose_images
 
 from inpaint.config import BACKENDS, DTYPES, PRESETS, SCHEDULES, SOLVERS, RestoreConfig
 from inpaint.errors import InpaintError
 from inpaint.generator import Generator
+from inpaint.operators import Mask, measure
 from inpaint.problem import Problem, pose, select
 from inpaint.run import Run
 from inpaint.types import ImageSet
@@ -29,10 +31,7 @@ QUICK_SECONDS = 0.5
 MOST_IMAGES = 12
 """Images restored at once at most, so that the page stays readable."""
 
-KEPT_SHARE = 350 / 784
-"""Share of the pixels that is kept at first: the third of the four published problems."""
-
-AskDamage = Callable[[ImageSet | None], tuple[int, float]]
+AskDamage = Callable[[ImageSet | None], Damage | None]
 
 PRESET_NOTES = {
     "fast": "Dozens of starts, screened: finds the best image nearly always.",
@@ -49,11 +48,13 @@ class Request:
         run: What the command line would be told.
         images: Where the images come from.
         generator: Where to search.
+        mask: What is lost, where that is an uploaded or painted mask.
     """
 
     run: Run
     images: Source[ImageSet]
     generator: Source[Generator]
+    mask: Source[Mask] | None = None
 
     @property
     def quick(self) -> bool:
@@ -69,28 +70,35 @@ class Request:
         Raises:
             InpaintError: If they do not fit together.
         """
-        return pose(self.run, select(self.images.content, self.run.numbers), self.generator.content)
+        images = select(self.images.content, self.run.numbers)
+        if self.mask is None:
+            return pose(self.run, images, self.generator.content)
+        seed, noise = self.run.config.seed, self.run.noise
+        measurement = measure(images, self.mask.content, noise=noise, seed=seed)
+        return Problem(self.run, images, measurement, self.generator.content)
 
 
 def ask_request(ask_damage: AskDamage) -> Request | None:
     """Ask for everything; None while an upload is awaited.
 
     Args:
-        ask_damage: Asks for N and the noise, given the images if there are any.
+        ask_damage: Asks for the damage, given the images if there are any.
 
     Raises:
         InpaintError: If an upload cannot be read, or a setting breaks its rule.
     """
-    images, generator, config, numbers = None, None, None, None
+    images, generator, config, numbers, damage = None, None, None, None, None
     problems: list[InpaintError] = []
     # All widgets are drawn even if one of them holds something bad, so that nothing jumps.
     with st.sidebar:
+        first = st.container()
         try:
-            images = choose_images()
+            generator = choose_generator()
         except InpaintError as error:
             problems.append(error)
         try:
-            generator = choose_generator()
+            with first:
+                images = choose_images(None if generator is None else generator.content)
         except InpaintError as error:
             problems.append(error)
         if images is not None:
@@ -101,20 +109,29 @@ def ask_request(ask_damage: AskDamage) -> Request | None:
                 config = _ask_config(preset)
             except InpaintError as error:
                 problems.append(error)
-    keep, noise = ask_damage(None if images is None else images.content)
+    try:
+        damage = ask_damage(_choose(images, numbers))
+    except InpaintError as error:
+        problems.append(error)
     if problems:
         raise problems[0]
-    if images is None or generator is None or config is None:
+    if images is None or generator is None or config is None or damage is None:
         return None
     run = Run(
         source=images.name,
         generator=generator.name,
-        keep=keep,
-        noise=noise,
+        keep=damage.keep,
+        mask=damage.pattern if damage.mask is None else damage.mask.name,
+        noise=damage.noise,
         numbers=numbers,
         config=config,
     )
-    return Request(run, images, generator)
+    return Request(run, images, generator, damage.mask)
+
+
+def _choose(images: Source[ImageSet] | None, numbers: tuple[int, ...] | None) -> ImageSet | None:
+    """The images that are restored."""
+    return None if images is None else select(images.content, numbers)
 
 
 def _ask_numbers(images: ImageSet) -> tuple[int, ...] | None:
@@ -123,10 +140,10 @@ def _ask_numbers(images: ImageSet) -> tuple[int, ...] | None:
     if size <= MOST_IMAGES:
         return None
     left, right = st.columns(2)
-    _clamp("first", size - 1)
+    clamp("first", size - 1)
     first = left.number_input("First image", 0, size - 1, key="first", bind="query-params")
     most = min(MOST_IMAGES, size - first)
-    _clamp("count", most)
+    clamp("count", most)
     count = right.number_input("How many", 1, most, min(4, most), key="count", bind="query-params")
     return images.numbers[first : first + count]
 
@@ -239,52 +256,3 @@ def _choice(label: str, name: str, options: tuple[str, ...], base: RestoreConfig
     return st.selectbox(
         label, options, options.index(getattr(base, name)), key=name, bind="query-params"
     )
-
-
-def ask_damage(images: ImageSet | None) -> tuple[int, float]:
-    """N and noise; the sliders rest while there are no images."""
-    pixels = count_pixels(images)
-    _clamp("N", pixels)
-    left, right = st.columns([3, 1], gap="medium")
-    keep = left.slider(
-        "Pixels kept (N)",
-        1,
-        pixels,
-        round(pixels * KEPT_SHARE),
-        key="N",
-        bind="query-params",
-        disabled=images is None,
-        help=f"The first N of {pixels} pixels, column after column from the left; "
-        "the others are lost.",
-    )
-    with right:
-        return keep, ask_noise(images)
-
-
-def ask_noise(images: ImageSet | None) -> float:
-    """The noise to be added."""
-    return st.slider(
-        "Noise added",
-        0.0,
-        0.5,
-        0.0,
-        0.01,
-        key="noise",
-        bind="query-params",
-        disabled=images is None,
-        help="Standard deviation of noise added to the images, beside what they have already; "
-        "paper is 1 and ink 0.",
-    )
-
-
-def count_pixels(images: ImageSet | None) -> int:
-    """Pixels of an image; while there is none, those of the last one."""
-    if images is not None:
-        st.session_state["pixels"] = images.images.shape[-2] * images.images.shape[-1]
-    return int(st.session_state.get("pixels", 784))
-
-
-def _clamp(key: str, most: int) -> None:
-    """Keep a widget's value within a range that has become smaller."""
-    if st.session_state.get(key, 0) > most:
-        st.session_state[key] = most

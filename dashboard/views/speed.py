@@ -8,7 +8,7 @@ import pandas as pd
 import runner
 import sources
 import streamlit as st
-import widgets
+from damage import KEPT_SHARE
 from runner import Report
 
 from inpaint.bench import BenchResult, run_bench
@@ -62,7 +62,7 @@ def main() -> None:
 def ask(generator: Generator) -> tuple[int, int, float]:
     """N, threads, seconds."""
     pixels = generator.image_shape[1] * generator.image_shape[2]
-    keeps = (round(pixels * widgets.KEPT_SHARE), pixels)
+    keeps = (round(pixels * KEPT_SHARE), pixels)
     left, middle, right = st.columns(3)
     keep = left.segmented_control(
         "Pixels kept (N)", keeps, default=keeps[0], required=True, key="bench N"

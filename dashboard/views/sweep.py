@@ -6,6 +6,7 @@ import runner
 import streamlit as st
 import sweeps
 import widgets
+from damage import Damage, ask_noise, count_pixels
 from sweeps import Answer, Question
 
 from inpaint.errors import InpaintError
@@ -25,12 +26,12 @@ def main() -> None:
     question, problem = None, None
     keeps: list[int] = []
 
-    def ask_damage(images: ImageSet | None) -> tuple[int, float]:
+    def ask_damage(images: ImageSet | None) -> Damage:
         left, right = st.columns([3, 1], gap="medium")
         with left:
             keeps.extend(ask_keeps(images))
         with right:
-            return max(keeps, default=1), widgets.ask_noise(images)
+            return Damage(max(keeps, default=1), ask_noise(images))
 
     try:
         request = widgets.ask_request(ask_damage)
@@ -58,7 +59,7 @@ def main() -> None:
 
 def ask_keeps(images: ImageSet | None) -> list[int]:
     """The numbers N."""
-    pixels = widgets.count_pixels(images)
+    pixels = count_pixels(images)
     usual = [keep for keep in KEEPS if keep <= pixels] or [pixels]
     options = sorted({*usual, *range(50, pixels, 50), pixels}, reverse=True)
     return st.multiselect(

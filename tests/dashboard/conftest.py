@@ -18,6 +18,7 @@ import pytest
 import scipy.io
 from playwright.sync_api import Browser, Page, sync_playwright
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import ButtonGroup
 
 from tests.conftest import missing
 
@@ -113,3 +114,38 @@ def mat_file(path: Path, **arrays: np.ndarray) -> Path:
     """A .mat file of these arrays."""
     scipy.io.savemat(path, arrays)
     return path
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(element.value for element in (*app.markdown, *app.caption))
+
+
+def opened(app: AppTest, key: str) -> AppTest:
+    """Open one of the boxes below the result."""
+    app.session_state[key] = True
+    return settle(app)
+
+
+def group(app: AppTest, key: str) -> ButtonGroup:
+    """Several buttons of which one is always pressed."""
+    found = next(group for group in app.get("button_group") if group.key == key)
+    assert isinstance(found, ButtonGroup)
+    return found
+
+
+def choose(app: AppTest, key: str, option: str) -> AppTest:
+    """Press one of several buttons."""
+    group(app, key).set_value(option)
+    return settle(app)
+
+
+def command(app: AppTest) -> str:
+    return str(opened(app, "repeat").code[0].value)
+
+
+def upload(app: AppTest, kind: str, name: str, data: bytes) -> AppTest:
+    """Choose to upload, and upload a file: kind is "images" or "generator"."""
+    app.selectbox(kind).set_value("upload").run()
+    key = {"images": "uploaded data", "generator": "uploaded generator"}[kind]
+    app.file_uploader(key).set_value((name, data, "application/octet-stream"))
+    return settle(app)

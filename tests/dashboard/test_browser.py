@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Download, Page, expect
+from playwright.sync_api import Browser, Download, Locator, Page, expect
 
 from inpaint import RestoreConfig
 from inpaint.comparison import COLUMNS
@@ -58,6 +59,17 @@ def overflow(page: Page) -> int:
     """By how many pixels the page is wider than what is seen of it."""
     script = "main => main.scrollWidth - main.clientWidth"
     return int(page.get_by_test_id("stMain").evaluate(script))
+
+
+def drag(page: Page, canvas: Locator, points: list[tuple[float, float]]) -> None:
+    """Draw with the mouse along points, given as shares of the canvas."""
+    box = canvas.bounding_box()
+    assert box is not None
+    for index, (x, y) in enumerate(points):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        if index == 0:
+            page.mouse.down()
+    page.mouse.up()
 
 
 def test_the_page_opens_with_the_bundled_example_restored(page: Page) -> None:
@@ -237,3 +249,59 @@ def test_a_descent_is_played_paused_and_downloaded(page: Page) -> None:
     film = Image.open(io.BytesIO(saved(download.value).read_bytes()))
     assert film.format == "GIF"
     assert getattr(film, "n_frames", 1) > 10
+
+
+def test_a_mask_is_painted_and_erased_with_the_mouse(page: Page) -> None:
+    page.get_by_test_id("stMain").get_by_text("Paint", exact=True).click()
+    canvas = page.get_by_label("Image to paint the mask on")
+    observed = page.locator(".readout")
+    expect(observed).to_contain_text("684 of 784")
+    page.get_by_text("N = 684 of 784").wait_for()
+
+    def count() -> int:
+        return int(observed.inner_text().split()[0])
+
+    drag(page, canvas, [(0.1, 0.1), (0.5, 0.1), (0.9, 0.1)])
+    painted = count()
+    assert painted < 684 - 50
+    page.get_by_text(f"N = {painted} of 784").wait_for()
+
+    page.get_by_role("button", name="Erase").click()
+    drag(page, canvas, [(0.1, 0.1), (0.5, 0.1), (0.9, 0.1)])
+    assert count() == 684
+    page.get_by_role("button", name="Undo").click()
+    assert count() == painted
+    page.get_by_role("button", name="Redo").click()
+    assert count() == 684
+    page.get_by_role("button", name="Clear").click()
+    assert count() == 784
+    page.get_by_role("button", name="Rectangle").click()
+    drag(page, canvas, [(0.51, 0.01), (0.75, 0.5), (0.99, 0.99)])
+    assert count() == 392
+    page.get_by_role("button", name="Invert").click()
+    assert count() == 392
+    page.get_by_text("N = 392 of 784").wait_for()
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Mask (PNG)").click()
+    mask = np.asarray(Image.open(saved(download.value)))
+    assert mask.shape == (28, 28)
+    assert (mask[:, :14] == 0).all()
+    assert (mask[:, 14:] == 255).all()
+
+    page.get_by_role("link", name="Watch").click()
+    page.get_by_role("heading", name="Watch").wait_for()
+    page.get_by_text("N = 392 of 784").wait_for()
+    expect(observed.first).to_contain_text("392 of 784"), "the mask goes along"
+
+
+def test_a_digit_is_drawn_with_the_mouse(page: Page) -> None:
+    choose(page, "Images", "Draw your own")
+    paper = page.get_by_label("Paper to draw on")
+    paper.wait_for()
+    turns = [2 * math.pi * step / 40 for step in range(41)]
+    eight = [(0.5 + 0.25 * math.sin(2 * t), 0.5 - 0.4 * math.cos(t)) for t in turns]
+    drag(page, paper, eight)
+    page.get_by_text("Restored 1 image").wait_for()
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_text("the result will appear here").wait_for()

@@ -17,36 +17,17 @@ from streamlit.testing.v1 import AppTest
 from inpaint import RestoreConfig, bench
 from inpaint.comparison import CAPTIONS, COLUMNS
 from inpaint.config import PRESETS
-from tests.dashboard.conftest import ROOT, mat_file, settle
-
-
-def texts(app: AppTest) -> str:
-    return "\n".join(element.value for element in (*app.markdown, *app.caption))
-
-
-def opened(app: AppTest, key: str) -> AppTest:
-    """Open one of the boxes below the result."""
-    app.session_state[key] = True
-    return settle(app)
-
-
-def choose(app: AppTest, key: str, option: str) -> AppTest:
-    """Press one of several buttons of which one is always pressed."""
-    group = next(group for group in app.get("button_group") if group.key == key)
-    group.set_value(option)
-    return settle(app)
-
-
-def command(app: AppTest) -> str:
-    return str(opened(app, "repeat").code[0].value)
-
-
-def upload(app: AppTest, kind: str, name: str, data: bytes) -> AppTest:
-    """Choose to upload, and upload a file: kind is "images" or "generator"."""
-    app.selectbox(kind).set_value("upload").run()
-    key = {"images": "uploaded data", "generator": "uploaded generator"}[kind]
-    app.file_uploader(key).set_value((name, data, "application/octet-stream"))
-    return settle(app)
+from tests.dashboard.conftest import (
+    ROOT,
+    choose,
+    command,
+    group,
+    mat_file,
+    opened,
+    settle,
+    texts,
+    upload,
+)
 
 
 def test_the_bundled_example_is_restored_when_the_page_opens(app: AppTest) -> None:
@@ -76,7 +57,7 @@ def test_defaults_and_choices_are_those_of_the_configuration(app: AppTest) -> No
     assert app.number_input("restarts").value == usual.restarts
     assert app.number_input("steps").value is usual.steps
     assert app.selectbox("solver").value == usual.solver
-    assert app.get("button_group")[0].options == list(PRESETS)
+    assert group(app, "preset").options == list(PRESETS)
 
 
 def test_a_preset_sets_the_solver(app: AppTest) -> None:

@@ -1,0 +1,151 @@
+"""Without a browser: where the images come from, and what is lost of them."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from inpaint.readers import read_images
+from tests.dashboard.conftest import ROOT, choose, command, settle, texts
+
+
+def test_a_pattern_is_lost(app: AppTest) -> None:
+    choose(app, "damage", "pattern")
+    assert "N = 684 of 784 pixels observed" in texts(app)
+    app.selectbox("pattern").set_value("strokes")
+    settle(app)
+    assert app.number_input("pattern_number").value == 3, "a number that suits the pattern"
+    app.number_input("pattern_seed").set_value(7)
+    settle(app)
+    assert "--mask strokes:3:7" in command(app)
+    assert "mask='strokes:3:7'" in app.code[1].value
+    before = app.dataframe[0].value
+    app.selectbox("pattern").set_value("box")
+    settle(app)
+    app.number_input("pattern_number").set_value(40.0)
+    settle(app)
+    assert "box:40" in app.error[0].value
+    assert not app.exception
+    assert len(app.dataframe[0].value) == len(before)
+
+
+def mask_file(observed: np.ndarray, ending: str = ".png") -> bytes:
+    buffer = io.BytesIO()
+    if ending == ".npy":
+        np.save(buffer, observed)
+    else:
+        Image.fromarray(np.where(observed, 255, 0).astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_mask_is_uploaded(app: AppTest) -> None:
+    observed = np.ones((28, 28), bool)
+    observed[10:20, 5:15] = False
+    choose(app, "damage", "file")
+    assert "the result will appear here" in texts(app)
+    app.file_uploader("uploaded mask").set_value(("hole.png", mask_file(observed), "image/png"))
+    settle(app)
+    assert "N = 684 of 784 pixels observed" in texts(app)
+    assert "--mask hole.png" in command(app)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("small.png", mask_file(np.ones((5, 5), bool)), "shape"),
+        ("all.npy", mask_file(np.zeros((28, 28), bool), ".npy"), "observes no pixel"),
+        ("mask.png", b"no picture", "not a readable picture"),
+        ("mask.txt", b"10101", "no ending that names a mask's format"),
+        ("mask.npy", b"", "empty"),
+    ],
+)
+def test_a_bad_mask_is_said_and_leaves_the_result(
+    app: AppTest, name: str, data: bytes, message: str
+) -> None:
+    before = app.dataframe[0].value
+    choose(app, "damage", "file")
+    app.file_uploader("uploaded mask").set_value((name, data, "application/octet-stream"))
+    settle(app)
+    assert message in app.error[0].value
+    assert "/tmp" not in app.error[0].value
+    assert app.dataframe[0].value.equals(before)
+
+
+def test_a_painted_mask_is_used_kept_and_shared(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(app, "damage", "paint")
+    assert "N = 684 of 784 pixels observed" in texts(app), "painting begins with a box"
+    assert "--mask mask.png" in command(app)
+    assert [b.label for b in app.download_button if b.label == "mask.png"] == ["mask.png"]
+    app.button("keep mask").click().run()
+    app.selectbox("begin with").set_value("left").run()
+    app.button("use mask").click()
+    settle(app)
+    assert "N = 392 of 784 pixels observed" in texts(app)
+    app.selectbox("begin with").set_value("mask 1").run()
+    app.button("use mask").click()
+    settle(app)
+    assert "N = 684 of 784 pixels observed" in texts(app)
+
+    monkeypatch.chdir(ROOT)
+    other = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60)
+    other.query_params |= {"damage": "Paint", "painted": app.query_params["painted"][0]}
+    settle(other)
+    assert "N = 684 of 784 pixels observed" in texts(other)
+    before = app.session_state["restore result"].restoration
+    after = other.session_state["restore result"].restoration
+    assert before.costs.tolist() == after.costs.tolist()
+
+
+@pytest.mark.parametrize("painted", ["", "AAAA", "not base64!", "A" * 131])
+def test_a_link_with_a_bad_mask_says_so_or_begins_with_the_box(
+    monkeypatch: pytest.MonkeyPatch, painted: str
+) -> None:
+    monkeypatch.chdir(ROOT)
+    app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60)
+    app.query_params |= {"damage": "Paint", "painted": painted}
+    settle(app)
+    if len(painted) == 131:
+        assert "observes no pixel" in app.error[0].value
+    else:
+        assert "N = 684 of 784 pixels observed" in texts(app)
+
+
+def test_images_are_simulated_with_known_truth(app: AppTest, tmp_path: Path) -> None:
+    app.selectbox("images").set_value("simulate")
+    settle(app)
+    assert app.slider("noise").value == 0.1
+    assert max(app.dataframe[0].value["Error"]) < 5
+    assert "inpaint restore simulated.npz" in command(app)
+    result = app.session_state["restore result"]
+    (tmp_path / "simulated.npz").write_bytes(result.request.images.made())
+    again = read_images(tmp_path / "simulated.npz")
+    assert torch.equal(again.images, result.request.images.content.images)
+    app.number_input("truth").set_value(5)
+    settle(app)
+    assert app.session_state["restore result"].request.images != result.request.images
+
+
+def test_a_drawing_is_awaited_and_restored(app: AppTest) -> None:
+    turn = np.linspace(0, 2 * np.pi, 60)
+    eight = np.stack([140 + 60 * np.sin(2 * turn), 140 - 110 * np.cos(turn)], axis=1)
+    app.selectbox("images").set_value("draw")
+    settle(app)
+    assert "the result will appear here" in texts(app)
+    app.session_state["pad kept"] = [eight.tolist()]
+    settle(app)
+    assert "Restored 1 image" in texts(app)
+    assert "inpaint restore drawn.npz" in command(app)
+    app.session_state["pad kept"] = [[[float("nan"), 1.0]]]
+    settle(app)
+    assert "draw with 1 to 5000" in app.error[0].value
+    app.session_state["pad kept"] = "nonsense"
+    settle(app)
+    assert not app.error
