@@ -2,7 +2,7 @@
 
 from inpaint.config import RestoreConfig
 from inpaint.errors import InpaintError
-from inpaint.generator import Dense, Generator, ModuleGenerator
+from inpaint.generator import ConvTranspose, Dense, Generator, ModuleGenerator, from_module
 from inpaint.operators import BlockAverage, Blur, Composition, LinearOperator, Mask, measure
 from inpaint.readers import read_generator, read_images, write_generator
 from inpaint.restore import restore
@@ -13,6 +13,7 @@ __all__ = [
     "BlockAverage",
     "Blur",
     "Composition",
+    "ConvTranspose",
     "Dense",
     "Generator",
     "ImageSet",
@@ -26,6 +27,7 @@ __all__ = [
     "RestoreConfig",
     "Status",
     "Verdict",
+    "from_module",
     "judge",
     "measure",
     "read_generator",

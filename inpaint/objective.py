@@ -85,7 +85,7 @@ class Objective:
     def width(self) -> int:
         """Most numbers that are held at once for one latent vector."""
         if isinstance(self.generator, Generator):
-            return max(len(layer.bias) for layer in self.generator.layers)
+            return self.generator.width
         return max(self.target.shape[1], math.prod(self.generator.image_shape))
 
     @property
@@ -173,8 +173,9 @@ def make_objective(
     inner = _unmasked(operator.to(dtype=dtype, device=device))
     seen = _observe(generator.to(dtype=dtype, device=device), inner)
     observed = operator.observed
-    if observed is not None and observed.ndim == 3 and isinstance(seen, Generator):
-        kept = observed.flatten().nonzero()[:, 0].to(device)
+    shared = observed if observed is not None and observed.ndim == 3 else None
+    if shared is not None and isinstance(seen, Generator) and isinstance(seen.layers[-1], Dense):
+        kept = shared.flatten().nonzero()[:, 0].to(device)
         seen, target, weight = seen.select(kept), target[:, kept], weight[:, kept]
     alike = bool((weight == 1).all())
     return Objective(seen, target, None if alike else weight, count, noise_level)

@@ -56,6 +56,8 @@ def obstacle(objective: Objective) -> str | None:
         return "C++ walks dense layers only; this generator is a torch module."
     if not isinstance(objective.generator, Generator):
         return "C++ walks dense layers only; this generator is a torch module."
+    if not objective.generator.dense:
+        return "C++ walks dense layers only; this generator has convolutions."
     if objective.target.device.type != "cpu":
         return f"C++ computes on the CPU; the problem is on {objective.target.device}."
     if objective.target.dtype not in (torch.float32, torch.float64):
@@ -63,15 +65,17 @@ def obstacle(objective: Objective) -> str | None:
     return None
 
 
-def capability() -> str:
+def capability(dtype: torch.dtype = torch.float32) -> str:
     """The instruction set in use: "avx512", "avx2" or "portable".
 
     It is the best that the processor has and the environment variable ATEN_CPU_CAPABILITY
-    ("avx512", "avx2" or "default") allows. Problems in float64 may run on a lesser one.
+    ("avx512", "avx2" or "default") allows; in float64 it is always "portable".
 
     Raises:
         BackendError: If the extension cannot be loaded.
     """
+    if dtype == torch.float64:
+        return "portable"
     name: str = _extension().capability()
     return name
 
@@ -200,6 +204,11 @@ def _pack(objective: Objective, capability: str | None) -> Any:
         reason = obstacle(objective)
         if reason is not None:
             raise BackendError(f"The cpp backend cannot serve: {reason}")
+        if not _extension().supports(name):
+            raise BackendError(
+                f"capability is {name!r}, which this processor lacks; choose 'avx512', 'avx2' or "
+                "'portable', or leave it open."
+            )
         _packed[key] = _make_problem(objective, name)
         weakref.finalize(objective, _packed.pop, key, None)
     return _packed[key]

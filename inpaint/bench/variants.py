@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from inpaint.backends import choose
 from inpaint.bench.problem import Descent, Problem, Trace, Variant
 from inpaint.config import BackendName, RestoreConfig
-from inpaint.generator import Dense
+from inpaint.errors import BackendError
+from inpaint.generator import Dense, Layer
 from inpaint.objective import make_objective
 from inpaint.solvers import GradientDescent, start
 
@@ -90,7 +91,9 @@ def _indices(problem: Problem) -> Observe:
 class _Layer:
     """A dense layer in numpy, for one vector at a time."""
 
-    def __init__(self, layer: Dense) -> None:
+    def __init__(self, layer: Layer) -> None:
+        if not isinstance(layer, Dense):
+            raise BackendError("The published loop knows dense layers only.")
         self.weight: Array = layer.weight.numpy()
         self.bias: Array = layer.bias.numpy()
         self.activate, self.slope = _ACTIVATIONS[layer.activation](layer.negative_slope)

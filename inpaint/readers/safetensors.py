@@ -73,6 +73,10 @@ def write_safetensors(generator: Generator, path: str | Path) -> None:
     Raises:
         FileError: If the file cannot be written.
     """
+    if not generator.dense:
+        raise ArgumentError(
+            f"The generator {generator.name!r} has convolutions; only dense layers can be written."
+        )
     tensors = {}
     for k, layer in enumerate(generator.layers):
         tensors[f"layers.{k}.weight"] = layer.weight
