@@ -43,6 +43,6 @@ def active_share(decoder: nn.Sequential, latents: Tensor) -> Tensor:
     return smooth + (exact - smooth.detach())
 
 
-def loss(share: Tensor, limit: float) -> Tensor:
-    """What a share above the limit costs; one below it costs nothing."""
-    return WEIGHT * (share - limit).clamp(min=0)
+def loss(shares: Tensor, limit: float) -> Tensor:
+    """What shares above the limit cost together; one below it costs nothing."""
+    return WEIGHT * (shares - limit).clamp(min=0).sum()

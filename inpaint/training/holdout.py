@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from inpaint.config import RestoreConfig
-from inpaint.generator import AnyGenerator
+from inpaint.generator import AnyGenerator, Generator
 from inpaint.metrics import compare_images
 from inpaint.operators import Mask
 from inpaint.readers import read_generator
@@ -25,6 +25,9 @@ from inpaint.types import Measurement
 KEEPS = (504, 392, 308)
 NOISE = 0.0973
 BATCH = 20
+RANDOM = 10_000
+"""Random latent vectors at which the share of active hidden units is taken."""
+
 LAST = 10_000
 """Images at the end of MNIST's training set that no shipped generator was trained on."""
 
@@ -39,6 +42,7 @@ class HoldoutFigures:
         ssim_missing: SSIM of the lost pixels.
         error: L2 error of the whole image.
         noise_level: Estimated standard deviation of the noise.
+        active: Share of active hidden units at the latent vectors found.
         seconds: Time for one image.
     """
 
@@ -47,6 +51,7 @@ class HoldoutFigures:
     ssim_missing: float
     error: float
     noise_level: float
+    active: float
     seconds: float
 
 
@@ -76,11 +81,12 @@ def restore_held_out(
     noisy = images + noise * torch.randn(images.shape, generator=rng)
     mask = Mask.leading(keep, generator.image_shape)
     measurement = Measurement(mask.apply(noisy), mask)
-    rows, levels, seconds = [], [], 0.0
+    rows, levels, shares, seconds = [], [], [], 0.0
     for first in range(0, len(images), BATCH):
         batch = slice(first, first + BATCH)
         restoration = restore(measurement[batch], generator, config)
         levels += restoration.noise_level.tolist()
+        shares.append(active_share(generator, restoration.best_latents))
         seconds += restoration.seconds
         rows += [
             compare_images(output, ideal, mask.observed)
@@ -92,8 +98,25 @@ def restore_held_out(
         ssim_missing=statistics.fmean(row.ssim_missing or 0.0 for row in rows),
         error=statistics.fmean(row.error for row in rows),
         noise_level=statistics.fmean(levels),
+        active=statistics.fmean(shares),
         seconds=seconds / len(images),
     )
+
+
+def active_share(generator: AnyGenerator, latents: Tensor) -> float:
+    """Mean share of the hidden units that are not zero, which no kernel can skip.
+
+    Args:
+        generator: 1 is returned for one that is not of dense layers.
+        latents: Where to look. [B, D]
+    """
+    if not isinstance(generator, Generator) or len(generator.layers) < 2:
+        return 1.0
+    values, hidden = latents, []
+    for layer in generator.layers[:-1]:
+        values = layer.forward(values)
+        hidden.append(values != 0)
+    return float(torch.cat(hidden, dim=1).double().mean())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -111,13 +134,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.images, options.labels, digits=options.digit, part=slice(-LAST, None)
     )[: options.limit]
     config = RestoreConfig(backend=options.backend)
-    print(f"{generator.name}: {len(images)} held-out images, noise {NOISE}")
-    print("  N  PSNR missing  SSIM missing  L2 error  noise level  s/image")
+    rng = torch.Generator().manual_seed(0)
+    share = active_share(generator, torch.randn(RANDOM, generator.latent_size, generator=rng))
+    print(
+        f"{generator.name}: {len(images)} held-out images, noise {NOISE}; {share:.2f} of the "
+        "hidden units active at random"
+    )
+    print("  N  PSNR missing  SSIM missing  L2 error  noise level  active  s/image")
     for keep in KEEPS:
         row = restore_held_out(generator, images, keep=keep, config=config)
         print(
             f"{row.keep:3d}  {row.psnr_missing:9.2f} dB  {row.ssim_missing:12.3f}  "
-            f"{row.error:8.2f}  {row.noise_level:11.3f}  {row.seconds:7.3f}"
+            f"{row.error:8.2f}  {row.noise_level:11.3f}  {row.active:6.2f}  {row.seconds:7.3f}"
         )
 
 

@@ -52,7 +52,7 @@ class TrainProgress:
         steps: Steps of both stages.
         losses: Losses of this step by name: "variational" and "critic" in nats or the
             critic's units, "inversion" as the mean squared error of the lost pixels,
-            "active_share" as the share itself.
+            "active_share" as the highest share itself.
         seconds: Time since the training began or went on.
     """
 
@@ -178,13 +178,14 @@ class _Training:
                 group["lr"] = rate
         losses = self._critic_steps(draws)
         total, terms = self._objective(draws)
-        met = torch.empty(0, config.latent_size, device=self.images.device)
+        met = None
         if inverting:
             error, terms["inversion"], met = self._inversion(draws)
             total = error + OBJECTIVE_WEIGHT * total
         if config.active_share < 1:
-            terms["active_share"] = self._active_share(met, draws)
-            total = total + activity.loss(terms["active_share"], config.active_share)
+            shares = self._active_shares(met, draws)
+            total = total + activity.loss(shares, config.active_share)
+            terms["active_share"] = shares.max()
         optimizer = self.optimizers["optimizer"]
         optimizer.zero_grad()
         torch.autograd.backward(total)
@@ -244,10 +245,12 @@ class _Training:
         latents = inversion.search(generator, damaged, draws, self.config.inversion_restarts)
         return *inversion.loss(self.decoder, latents, damaged), latents
 
-    def _active_share(self, met: Tensor, draws: Draws) -> Tensor:
-        """The share of active hidden units at random latent vectors and those of the search."""
+    def _active_shares(self, met: Tensor | None, draws: Draws) -> Tensor:
+        """Shares of active hidden units at random latent vectors and at those of the search."""
         random = draws.normal(self.config.batch_size, self.config.latent_size)
-        return activity.active_share(self.decoder, torch.cat([random, met]))
+        # Apart, since the search ends where more units are on than at random.
+        places = [random] if met is None else [random, met]
+        return torch.stack([activity.active_share(self.decoder, place) for place in places])
 
     def _learning_rate(self) -> float:
         """A short rise, then a cosine: of each stage anew."""
