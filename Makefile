@@ -42,33 +42,12 @@ run: setup
 restore: setup
 	$(BIN)/inpaint restore --output restored
 
-# The kernels alone, without torch: one object per instruction set, as setup.py builds them.
-KERNELS := portable
-ifneq ($(filter x86_64 AMD64,$(shell uname -m)),)
-KERNELS += avx2 avx512
-endif
-FLAGS_avx2 := -mavx2 -mfma
-FLAGS_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -Wno-uninitialized -Wno-maybe-uninitialized
-CXXFLAGS_KERNELS := -std=c++17 -Wall -Wextra -fno-math-errno -Icsrc
-SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g
-CSRC := $(wildcard csrc/*) tests/csrc/test_kernels.cpp
+# The kernels and solvers alone, without torch.
+test-kernels:
+	@$(MAKE) --silent -C tests/csrc run
 
-$(STAMPS)/kernels/%: $(CSRC) Makefile
-	@mkdir -p $@.objects
-	@for isa in $(KERNELS); do case $$isa in \
-	  avx2) flags="$(FLAGS_avx2)";; avx512) flags="$(FLAGS_avx512)";; *) flags="";; esac; \
-	  $(CXX) $(CXXFLAGS_KERNELS) $(OPTIONS) $$flags -c csrc/objective_$$isa.cpp -o $@.objects/$$isa.o \
-	    || exit 1; done
-	@$(CXX) $(CXXFLAGS_KERNELS) $(OPTIONS) -fopenmp tests/csrc/test_kernels.cpp $@.objects/*.o -o $@
-
-$(STAMPS)/kernels/plain: OPTIONS := -O3
-$(STAMPS)/kernels/sanitized: OPTIONS := -O1 $(SANITIZE)
-
-test-kernels: $(STAMPS)/kernels/plain
-	$<
-
-sanitize: $(STAMPS)/kernels/sanitized
-	$<
+sanitize:
+	@$(MAKE) --silent -C tests/csrc asan ubsan
 
 lint: setup-test
 	$(BIN)/ruff check .

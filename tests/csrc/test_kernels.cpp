@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "check.h"
-#include "problem.h"
 #include "lbfgs.h"
+#include "problem.h"
 #include "restarts.h"
 
 namespace inpaint {
