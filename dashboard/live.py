@@ -1,11 +1,13 @@
-"""A restoration that follows the form: begun at once where it is quick, else by a button.
+"""Results that follow the form: begun at once where that is quick, else by a button.
 
-The pages that begin with one share it, so that a result goes along from page to page.
+The pages that begin with one restoration share it, so that it goes along from page to page.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import results
 import runner
@@ -13,13 +15,13 @@ import streamlit as st
 import widgets
 from damage import ask_damage
 from results import Result
-from runner import Job
+from runner import Job, Report
 from widgets import Request
 
 from inpaint.errors import InpaintError
 
 KEY = "restore"
-"""Under which the session keeps the result, whichever page asked for it."""
+"""Under which the session keeps a restoration, whichever page asked for it."""
 
 AWAITED = (
     ":material/arrow_upward: Choose the files, or draw in the sidebar; the result will appear here."
@@ -29,82 +31,130 @@ PATIENCE_SECONDS = 1.0
 """How long a page waits for a quick job before it shows progress instead."""
 
 
+class Question(Protocol):
+    """What a page asks for; equal questions have equal answers."""
+
+    @property
+    def quick(self) -> bool:
+        """Whether the answer comes soon enough to follow the sliders."""
+        ...
+
+
+class Answer(Protocol):
+    """What was found."""
+
+    @property
+    def request(self) -> Any:
+        """The question that it answers."""
+        ...
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the work was cut short."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """What was done, in a line."""
+        ...
+
+
+A = TypeVar("A", bound=Answer)
+Compute = Callable[[Any, Report], A]
+
+
 def ask_and_restore() -> Result | None:
     """The form, the run, and what is to be said about it.
 
     Returns:
         What is there to be shown, which may be the result of earlier settings.
     """
-    request, problem = None, None
+    request: Request | None = None
+    problem = None
     try:
         request = widgets.ask_request(ask_damage)
     except InpaintError as error:
         problem = str(error)
-    bar = st.container(key="bar")
-    job = attend(request)
-    shown: Result | None = runner.get_result(KEY)
-    failure = runner.get_failure(KEY)
-    if failure is not None and failure.about == request:
-        problem = failure.message
+    return follow(KEY, request, problem, results.compute)
 
+
+def follow(
+    key: str, question: Question | None, problem: str | None, compute: Compute[A]
+) -> A | None:
+    """Answer a question, and say how that stands.
+
+    Args:
+        key: Under which the session keeps the answer.
+        question: None while something is awaited, or there is a problem.
+        problem: What is wrong with the form.
+        compute: Finds the answer, in a worker.
+
+    Returns:
+        What is there to be shown, which may be the answer to an earlier question.
+    """
+    bar = st.container(key="bar")
+    job = _attend(key, question, compute)
+    shown: A | None = runner.get_result(key)
+    failure = runner.get_failure(key)
+    if failure is not None and failure.about == question:
+        problem = failure.message
     with bar:
         if job is not None:
             runner.watch(job)
-        elif request is not None:
-            offer(request, shown)
+        elif question is not None:
+            _offer(key, question, compute, shown)
         elif problem is None:
             st.markdown(AWAITED)
     if problem is not None:
         st.error(problem, icon=":material/error:")
-    if shown is not None and request != shown.request:
+    if shown is not None and question != shown.request:
         st.markdown(f":material/history: Below is the earlier result: {shown.summary}")
     return shown
 
 
-def attend(request: Request | None) -> Job | None:
-    """Take over what a job has found, and start one if the request needs it and it is quick.
+def _attend(key: str, question: Question | None, compute: Compute[A]) -> Job | None:
+    """Take over what a job has found, and start one if the question needs it and is quick.
 
     Returns:
         The job under way, if there is one.
     """
-    job = runner.attend(KEY)
-    if request is None or not request.quick or is_answered(request):
+    job = runner.attend(key)
+    if question is None or not question.quick or _is_answered(key, question):
         return job
-    if job is not None and job.about == request:
+    if job is not None and job.about == question:
         return job
     if job is not None and not job.quick:
         return job
     if job is not None:
         job.stop()
-    begin(request)
-    return runner.attend(KEY, seconds=PATIENCE_SECONDS)
+    _begin(key, question, compute)
+    return runner.attend(key, seconds=PATIENCE_SECONDS)
 
 
-def is_answered(request: Request) -> bool:
-    """Whether the request has its result already, or cannot have one."""
-    shown: Result | None = runner.get_result(KEY)
-    failure = runner.get_failure(KEY)
-    return (shown is not None and shown.request == request) or (
-        failure is not None and failure.about == request
+def _is_answered(key: str, question: Question) -> bool:
+    """Whether there is an answer already, or cannot be one."""
+    shown: Answer | None = runner.get_result(key)
+    failure = runner.get_failure(key)
+    return (shown is not None and shown.request == question) or (
+        failure is not None and failure.about == question
     )
 
 
-def begin(request: Request) -> None:
-    """Put the request in a queue."""
-    work = partial(results.compute, request)
-    runner.begin(KEY, work, quick=request.quick, about=request)
+def _begin(key: str, question: Question, compute: Compute[A]) -> None:
+    """Put the question in a queue."""
+    runner.begin(key, partial(compute, question), quick=question.quick, about=question)
 
 
-def offer(request: Request, shown: Result | None) -> None:
+def _offer(key: str, question: Question, compute: Compute[A], shown: A | None) -> None:
     """Say what is shown, and offer to run what is not."""
     left, right = st.columns([4, 1], vertical_alignment="center")
-    current = shown if shown is not None and shown.request == request else None
+    current = shown if shown is not None and shown.request == question else None
     finished = current is not None and not current.stopped
     if current is not None:
         left.markdown(current.summary)
-    elif not request.quick:
+    elif not question.quick:
         left.markdown("These settings take a while. Press Run to restore with them.")
-    if request.quick and (finished or current is None):
+    if question.quick and (finished or current is None):
         return
     if right.button(
         "Run",
@@ -113,5 +163,5 @@ def offer(request: Request, shown: Result | None) -> None:
         icon=":material/play_arrow:",
         width="stretch",
     ):
-        begin(request)
+        _begin(key, question, compute)
         st.rerun()

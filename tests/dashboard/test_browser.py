@@ -96,7 +96,7 @@ def test_it_fits_and_asks_nobody_else(
     page = context.new_page()
     hosts: set[str | None] = set()
     page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
-    for title in ("Restore", "Sweep", "Watch", "Generator", "Speed"):
+    for title in ("Restore", "Sweep", "Watch", "Compare", "Generator", "Speed"):
         page.goto(f"{server}/{'' if title == 'Restore' else title.lower()}")
         page.get_by_role("heading", name=title).wait_for()
         if title == "Restore":
@@ -305,3 +305,17 @@ def test_a_digit_is_drawn_with_the_mouse(page: Page) -> None:
     page.get_by_text("Restored 1 image").wait_for()
     page.get_by_role("button", name="Clear").click()
     page.get_by_text("the result will appear here").wait_for()
+
+
+def test_the_wipe_goes_from_one_picture_to_the_other(page: Page) -> None:
+    page.get_by_role("link", name="Compare").click()
+    slider = page.get_by_role("slider", name="From Left output to Right output")
+    slider.wait_for()
+    over = page.locator(".frame img.over")
+    cut = "image => getComputedStyle(image).clipPath"
+    assert over.evaluate(cut) == "inset(0px 50% 0px 0px)"
+    slider.press("End")
+    assert over.evaluate(cut) == "inset(0px 0% 0px 0px)"
+    choose(page, "Before", "Ideal")
+    page.get_by_role("slider", name="From Ideal to Right output").wait_for()
+    assert over.evaluate(cut) == "inset(0px 0% 0px 0px)", "the slider stays"

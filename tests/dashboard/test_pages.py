@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from inpaint import RestoreConfig, bench
@@ -311,3 +312,30 @@ def test_a_film_that_is_too_long_is_said(app: AppTest) -> None:
     app.number_input("steps").set_value(6000)
     settle(app)
     assert "films are made of 1 to 5,000" in app.info[0].value
+
+
+def test_two_searches_are_compared_on_the_same_images(app: AppTest) -> None:
+    app.switch_page("views/compare.py")
+    settle(app)
+    pair = app.session_state["compare result"]
+    assert pair.left.request.run.config == RestoreConfig.preset("fast")
+    assert pair.right.request.run.config == RestoreConfig.preset("published")
+    left, right = (side.problem.measurement.values for side in (pair.left, pair.right))
+    assert torch.equal(left, right)
+    table = app.dataframe[0].value
+    assert (table["Left cost J"] <= table["Right cost J"] + 0.5).all()
+    assert "Lower cost: left on" in texts(app)
+    assert len(app.get("bidi_component")) == 1
+
+    app.selectbox("other").set_value("fast")
+    settle(app)
+    assert app.number_input("other_restarts").value == 64
+    assert "Both reached the same costs." in texts(app)
+    app.number_input("seed").set_value(3)
+    settle(app)
+    pair = app.session_state["compare result"]
+    assert pair.right.request.run.config.seed == 3
+    app.number_input("other_restarts").set_value(2000)
+    settle(app)
+    assert "Press Run" in texts(app)
+    assert "Below is the earlier result" in texts(app)

@@ -1,0 +1,103 @@
+"""Compare: two ways of searching, for the same images with the same seed."""
+
+from dataclasses import replace
+
+import live
+import pairs
+import streamlit as st
+import widgets
+from damage import ask_damage
+from pairs import Question
+from widgets import Request
+
+from inpaint.config import PRESETS, SOLVERS, RestoreConfig
+from inpaint.errors import InpaintError
+
+PAGE = "compare"
+USUAL = "published"
+"""The preset of the right side at first."""
+
+
+def main() -> None:
+    """Form, run, both results."""
+    st.header("Compare", anchor=False)
+    st.caption(
+        "Which search does better? Left are the settings of the sidebar, right those chosen "
+        "here; images, damage and seed are the same."
+    )
+    question, problem = None, None
+    try:
+        request = widgets.ask_request(ask_damage)
+        config = ask_other()
+        question = None if request is None else Question(request, other(request, config))
+    except InpaintError as error:
+        problem = str(error)
+    shown = live.follow(PAGE, question, problem, pairs.compute)
+    if shown is not None:
+        pairs.draw(shown)
+
+
+def ask_other() -> RestoreConfig:
+    """The settings of the right side.
+
+    Raises:
+        InpaintError: If one of them breaks its rule.
+    """
+    row = st.container(horizontal=True, gap="small")
+    names = list(PRESETS)
+    preset = row.selectbox(
+        "Preset, right",
+        names,
+        names.index(USUAL),
+        key="other",
+        width=160,
+        bind="query-params",
+        on_change=adopt_preset,
+    )
+    base = RestoreConfig.preset(str(preset))
+    solver = row.selectbox(
+        "Solver, right",
+        SOLVERS,
+        SOLVERS.index(base.solver),
+        key="other_solver",
+        width=190,
+        bind="query-params",
+    )
+    restarts = row.number_input(
+        "Restarts, right",
+        1,
+        value=base.restarts,
+        step=1,
+        key="other_restarts",
+        width=140,
+        bind="query-params",
+    )
+    own = RestoreConfig(solver=solver).resolved()
+    steps = row.number_input(
+        "Steps, right",
+        1,
+        value=base.steps,
+        step=1,
+        placeholder=str(own.steps),
+        key="other_steps",
+        width=140,
+        bind="query-params",
+    )
+    return RestoreConfig.preset(str(preset), solver=solver, restarts=restarts, steps=steps)
+
+
+def adopt_preset() -> None:
+    """Set the right side's widgets to the new preset's values."""
+    base = RestoreConfig.preset(st.session_state["other"])
+    for name in ("solver", "restarts", "steps"):
+        st.session_state[f"other_{name}"] = getattr(base, name)
+
+
+def other(request: Request, config: RestoreConfig) -> Request:
+    """The same request, searched in the other way."""
+    here = request.run.config
+    config = replace(config, seed=here.seed, backend=here.backend, dtype=here.dtype)
+    return replace(request, run=replace(request.run, config=config))
+
+
+main()
