@@ -39,6 +39,18 @@ std::string capability() {
   return kPortableFloat.name;
 }
 
+// Whether this processor runs the kernels of that name.
+bool supports(const std::string& name) {
+#ifdef __x86_64__
+  if (name == kAvx2.name) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (name == kAvx512.name) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  }
+#endif
+  return name == kPortableFloat.name;
+}
+
 template <class Real>
 const Kernel<Real>& choose_kernel(const std::string& name);
 
@@ -48,11 +60,10 @@ const Kernel<float>& choose_kernel(const std::string& name) {
   if (name == kAvx512.name) return kAvx512;
   if (name == kAvx2.name) return kAvx2;
 #endif
-  TORCH_CHECK_VALUE(name == kPortableFloat.name, "capability is '", name,
-                    "', for which no kernel was built; choose 'portable'");
   return kPortableFloat;
 }
 
+// float64 has portable kernels only.
 template <>
 const Kernel<double>& choose_kernel(const std::string&) {
   return kPortableDouble;
@@ -199,6 +210,7 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
   namespace py = pybind11;
   module.doc() = "The C++ backend; inpaint.backends.cpp is its Python side.";
   module.def("capability", &capability);
+  module.def("supports", &supports, py::arg("capability"));
 
   py::enum_<Activation>(module, "Activation")
       .value("none", Activation::kNone)
