@@ -4,7 +4,7 @@ from inpaint.config import RestoreConfig
 from inpaint.errors import InpaintError
 from inpaint.generator import ConvTranspose, Dense, Generator, ModuleGenerator, from_module
 from inpaint.operators import BlockAverage, Blur, Composition, LinearOperator, Mask, measure
-from inpaint.readers import read_generator, read_images, write_generator
+from inpaint.readers import read_generator, read_images, write_generator, write_images
 from inpaint.restore import restore
 from inpaint.types import ImageSet, Measurement, Progress, Restoration, Status
 from inpaint.verdict import Verdict, judge
@@ -34,4 +34,5 @@ __all__ = [
     "read_images",
     "restore",
     "write_generator",
+    "write_images",
 ]

@@ -18,9 +18,19 @@ from inpaint.readers.masks import read_mask
 from inpaint.readers.matrices import read_operator
 from inpaint.readers.safetensors import read_safetensors, write_safetensors
 from inpaint.readers.settling import Ink, Orientation, Range, Reading
+from inpaint.readers.state_dict import read_state_dict
+from inpaint.readers.writing import write_images
 from inpaint.types import ImageSet, ImageShape
 
-__all__ = ["read_generator", "read_images", "read_mask", "read_operator", "write_generator"]
+__all__ = [
+    "read_generator",
+    "read_images",
+    "read_mask",
+    "read_operator",
+    "read_state_dict",
+    "write_generator",
+    "write_images",
+]
 
 Source = str | os.PathLike[str]
 

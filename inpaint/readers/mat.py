@@ -1,4 +1,6 @@
-"""MATLAB files (v5): images as columns, and generators as matrices A_1, B_1, A_2, ...
+"""MATLAB files: images as columns, and generators as matrices A_1, B_1, A_2, ...
+
+Version 5 is read by scipy, 7.3 by the optional h5py.
 
 A column is an image stored column by column; the last sigmoid's sign is settled by looking
 at what the generator draws.
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 
 from inpaint.errors import FileError, InpaintError
 from inpaint.generator import Dense, Generator
+from inpaint.readers import hdf5
 from inpaint.readers.files import check_finite, check_size, picture_side
 from inpaint.readers.settling import Reading, settle_ink
 from inpaint.types import ImageSet
@@ -125,17 +128,24 @@ def _pictures(columns: Matrix, side: int) -> Matrix:
 
 def _names(path: Path) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the arrays, from the headers alone."""
+    if hdf5.is_hdf5(path):
+        return hdf5.names(path)
     try:
         listed = scipy.io.whosmat(str(path))
-    except NotImplementedError as error:
-        raise FileError(
-            f"{path.name} is a MATLAB v7.3 file; save it with the option -v7 to read it here."
-        ) from error
     except Exception as error:  # scipy raises whatever the bytes lead it to.
         raise FileError(
             f"{path.name} is not a readable MATLAB file; it may be truncated or of another format."
         ) from error
     return {name: tuple(shape) for name, shape, _ in listed}
+
+
+def _arrays(path: Path, wanted: list[str]) -> dict[str, object]:
+    if hdf5.is_hdf5(path):
+        return hdf5.load(path, wanted)
+    try:
+        return dict(scipy.io.loadmat(str(path), variable_names=wanted))
+    except Exception as error:  # scipy raises whatever the bytes lead it to.
+        raise FileError(f"{path.name} cannot be read to its end; it may be truncated.") from error
 
 
 def _load(
@@ -151,10 +161,7 @@ def _load(
         )
     wanted = [name for name in (*required, *optional) if name in names]
     check_size(path, sum(8 * int(np.prod(names[name], dtype=np.int64)) for name in wanted))
-    try:
-        loaded = scipy.io.loadmat(str(path), variable_names=wanted)
-    except Exception as error:  # scipy raises whatever the bytes lead it to.
-        raise FileError(f"{path.name} cannot be read to its end; it may be truncated.") from error
+    loaded = _arrays(path, wanted)
     matrices = {}
     for name in wanted:
         array = loaded.get(name)
