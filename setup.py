@@ -9,6 +9,7 @@ from pathlib import Path
 from setuptools import setup
 
 SOURCES = Path("csrc")
+COMPILERS = ["g++", "c++", "clang++"]
 WARNINGS = ["-Wall", "-Wextra"]
 COMMON = ["-O3", "-std=c++17", "-fPIC", "-fno-math-errno"]
 AVX2 = ["-mavx2", "-mfma"]
@@ -25,7 +26,9 @@ def wanted() -> bool:
     """Whether to build the extension; says so if not."""
     if os.environ.get("INPAINT_BUILD_CPP", "1") == "0":
         reason = "INPAINT_BUILD_CPP is 0"
-    elif not any(shutil.which(name.split()[0]) for name in (os.environ.get("CXX", "g++"), "c++")):
+    elif not any(
+        shutil.which(name) for name in [*os.environ.get("CXX", "").split()[:1], *COMPILERS]
+    ):
         reason = "no C++ compiler was found (install g++, or set CXX)"
     else:
         return True
