@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 WEIGHT = 200.0
-"""Loss for a share that is too high by 1: enough that the limit is kept, in both stages."""
+"""Loss for a share that is too high by 1: enough to keep the limit at random vectors."""
 
 WIDTH = 0.3
 """Width of the sigmoid, in standard deviations of a unit's pre-activation."""

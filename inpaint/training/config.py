@@ -38,8 +38,8 @@ class TrainConfig:
         critic_steps: Steps of the critic for each step of the generator.
         gradient_penalty: Weight of the critic's gradient penalty.
         adversarial_weight: Weight of the critic's verdict in the hybrid objective, in nats.
-        active_share: Highest mean share of the hidden units that are on, for random latent
-            vectors and for restored ones (ReLU only). Fewer are faster to search, since the
+        active_share: Mean share of the hidden units that are on, for random latent vectors and
+            for restored ones, above which the loss rises (ReLU only). Fewer are faster to search, since the
             C++ kernels skip the others; 1 sets no limit.
         augmentation: Strength of the random turns, slants, stretches and shifts of the
             training images; 0 leaves them as they are.
