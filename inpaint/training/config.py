@@ -39,8 +39,8 @@ class TrainConfig:
         gradient_penalty: Weight of the critic's gradient penalty.
         adversarial_weight: Weight of the critic's verdict in the hybrid objective, in nats.
         active_share: Mean share of the hidden units that are on, for random latent vectors and
-            for restored ones, above which the loss rises (ReLU only). Fewer are faster to search, since the
-            C++ kernels skip the others; 1 sets no limit.
+            for restored ones, above which the loss rises (ReLU only). Fewer are faster to
+            search, since the C++ kernels skip the others; 1 sets no limit.
         augmentation: Strength of the random turns, slants, stretches and shifts of the
             training images; 0 leaves them as they are.
         average: Share of the old value in the running average of the weights, which is the
