@@ -53,7 +53,9 @@ class Problem:
         if self.run.operator is not None and not names_operator(self.run.operator):
             matrix = operator.parts[0] if isinstance(operator, Composition) else operator
             assert isinstance(matrix, LinearOperator)
-            found["operator"] = _hash(matrix.matrix.to_dense())
+            entries = matrix.matrix
+            parts = (entries.indices(), entries.values()) if matrix.sparse else (entries,)
+            found["operator"] = _hash(*parts)
         return found
 
 

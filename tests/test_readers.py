@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors.torch import save_file
 
 from inpaint import (
     BlockAverage,
@@ -25,7 +28,7 @@ from inpaint import (
 )
 from inpaint.errors import FileError
 from inpaint.operators import to_matrix
-from inpaint.readers import read_operator
+from inpaint.readers import read_mask, read_operator, read_state_dict
 from inpaint.readers.settling import settle_ink
 
 
@@ -106,6 +109,17 @@ def test_bundled_names_are_sources() -> None:
     assert bundled.images.shape[1:] == (1, 28, 28)
 
 
+def declare_much(path: Path) -> None:
+    """A small .mat file whose X_n unpacks to more than is read."""
+    parts = zlib.compressobj()
+    zeros = bytes(2**24)
+    head = struct.pack("<IIII", 14, 2**30, 6, 8)
+    packed = parts.compress(head) + b"".join(parts.compress(zeros) for _ in range(40))
+    packed += parts.flush()
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<H", 0x0100) + b"IM"
+    path.write_bytes(header + struct.pack("<II", 15, len(packed)) + packed)
+
+
 BAD_IMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "no arrays": ("a.mat", lambda p: scipy.io.savemat(p, {"Q": np.eye(3)}), "no X_n.*found: Q"),
     "text": ("a.mat", lambda p: p.write_text("dear reader\n" * 99), "not a readable MATLAB"),
@@ -131,6 +145,17 @@ BAD_IMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "real numbers",
     ),
     "struct": ("a.mat", lambda p: scipy.io.savemat(p, {"X_n": {"a": {"b": 1.0}}}), "real numbers"),
+    "packed bomb": ("a.mat", declare_much, "at most 512 MB"),
+    "nested structs": (
+        "a.mat",
+        lambda p: scipy.io.savemat(p, {"X_n": {"a": {"b": {"c": np.ones((2, 2))}}}}),
+        "real numbers",
+    ),
+    "sparse": (
+        "a.mat",
+        lambda p: scipy.io.savemat(p, {"X_n": scipy.sparse.eye_array(16).tocsc()}),
+        "not a matrix of real numbers",
+    ),
     "strings": ("a.mat", lambda p: scipy.io.savemat(p, {"X_n": "hello"}), "X_n"),
     "objects": (
         "a.npy",
@@ -185,6 +210,13 @@ BAD_MATRICES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "t.npz",
         lambda p: np.savez(p, row=[0], col=[99], data=[1.0], shape=[5, 12], format="coo"),
         "no sound file of a sparse matrix",
+    ),
+    "many rows": (
+        "t.npz",
+        lambda p: scipy.sparse.save_npz(
+            p, scipy.sparse.coo_array(([1.0], ([0], [0])), (10**9, 12))
+        ),
+        "1,000,000,000 rows; at most",
     ),
     "absent": ("t.npy", lambda p: None, "no file.*block-average"),
     "name": ("average", lambda p: None, "write block-average, block-average:2 or blur:1.5"),
@@ -273,3 +305,35 @@ def test_a_damaged_real_file_never_crashes(
     path.write_bytes(content)
     with contextlib.suppress(InpaintError):
         assert torch.isfinite(read_images(path).images).all()
+
+
+def make_parts(folder: Path) -> dict[Path, Callable[[str], object]]:
+    """A small sound mask, matrix and state dict of each kind, with what reads it."""
+    matrix = np.arange(24.0).reshape(2, 12)
+    np.save(folder / "mask.npy", np.eye(3, 4))
+    np.savez_compressed(folder / "mask.npz", mask=np.eye(3, 4))
+    Image.fromarray(np.uint8(255 * np.eye(3, 4))).save(folder / "mask.png")
+    np.save(folder / "matrix.npy", matrix)
+    scipy.sparse.save_npz(folder / "matrix.npz", scipy.sparse.csr_array(matrix))
+    scipy.io.savemat(folder / "matrix.mat", {"T": matrix}, do_compression=True)
+    save_file({"0.weight": torch.ones(4, 2)}, folder / "state.safetensors")
+    readers: dict[str, Callable[[str], object]] = {
+        "mask": lambda name: read_mask(name, (1, 3, 4)),
+        "matrix": lambda name: read_operator(name, (1, 3, 4)),
+        "state": read_state_dict,
+    }
+    return {path: readers[path.stem] for path in sorted(folder.iterdir())}
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_mask_matrix_or_state_dict_never_crashes(
+    data: st.DataObject, tmp_path: Path
+) -> None:
+    path, read = data.draw(st.sampled_from(sorted(make_parts(tmp_path).items(), key=str)))
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(0, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    with contextlib.suppress(InpaintError):
+        read(str(path))

@@ -15,6 +15,8 @@ from inpaint.types import ImageShape, Operator
 
 RIDGE = 1e-3
 """Of the picture of a matrix's values: keeps noise from being blown up."""
+LARGEST_SYSTEM = 2048
+"""Equations that are solved for that picture; of more there is only a first guess."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +87,23 @@ class LinearOperator:
     def picture(self, values: Tensor) -> Tensor:
         """The smallest image that has about these values. [B, 1, 1, M] -> [B, C, H, W]
 
-        T' (T T' + r I)^-1 y, with a small ridge r.
+        T' (T T' + r I)^-1 y, with a small ridge r. For a large matrix it is the first step of
+        steepest descent towards that, a T' y.
         """
+        back = self.adjoint(values)
+        rows, pixels = self.matrix.shape
+        if min(rows, pixels) > LARGEST_SYSTEM:
+            power, again = (x.flatten(1).square().sum(1) for x in (back, self.apply(back)))
+            length = power / again.clamp(min=torch.finfo(values.dtype).tiny)
+            return length[:, None, None, None] * back
         matrix = self.matrix.to(values).to_dense()
-        gram = matrix @ matrix.T
+        tall = rows > pixels
+        gram = matrix.T @ matrix if tall else matrix @ matrix.T
         ridge = RIDGE * gram.diagonal().mean()
         system = gram + ridge * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-        solved = torch.linalg.solve(system, values.flatten(1).T).T
-        return (solved @ matrix).reshape(len(values), *self.image_shape)
+        right = back.flatten(1) if tall else values.flatten(1)
+        solved = torch.linalg.solve(system, right.T).T
+        return (solved if tall else solved @ matrix).reshape(len(values), *self.image_shape)
 
     def to(self, *, dtype: torch.dtype, device: torch.device | str = "cpu") -> LinearOperator:
         """The same operator in another precision or place."""

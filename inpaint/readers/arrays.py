@@ -70,7 +70,9 @@ def load(path: Path, *names: str) -> dict[str, NDArray[np.generic]]:
             check_size(path, sum(entry.file_size for entry in archive.infolist()))
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files if name in names}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+    except FileError:
+        raise
+    except Exception as error:  # numpy raises whatever the bytes lead it to.
         raise FileError(
             f"{path.name} is not a readable NumPy file of numbers; it may be truncated, or hold "
             "objects, which are never unpickled."

@@ -8,7 +8,11 @@ at what the generator draws.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +23,16 @@ from numpy.typing import NDArray
 from inpaint.errors import FileError, InpaintError
 from inpaint.generator import Dense, Generator
 from inpaint.readers import hdf5
-from inpaint.readers.files import check_finite, check_size, picture_side
+from inpaint.readers.files import MAX_BYTES, check_finite, check_size, picture_side
 from inpaint.readers.settling import Reading, settle_ink
 from inpaint.types import ImageSet
 
 Matrix = NDArray[np.float64]
+
+PACKED = 15
+"""Type of a part of a version 5 file that is packed with zlib."""
+CHUNK = 2**20
+"""Bytes unpacked at once."""
 
 
 def read_images(path: Path, reading: Reading) -> ImageSet:
@@ -130,6 +139,7 @@ def _names(path: Path) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the arrays, from the headers alone."""
     if hdf5.is_hdf5(path):
         return hdf5.names(path)
+    _check_packed(path)
     try:
         listed = scipy.io.whosmat(str(path))
     except Exception as error:  # scipy raises whatever the bytes lead it to.
@@ -137,6 +147,28 @@ def _names(path: Path) -> dict[str, tuple[int, ...]]:
             f"{path.name} is not a readable MATLAB file; it may be truncated or of another format."
         ) from error
     return {name: tuple(shape) for name, shape, _ in listed}
+
+
+def _check_packed(path: Path) -> None:
+    """Refuse a version 5 file whose packed parts are huge, before scipy unpacks them.
+
+    After a header of 128 bytes, which ends in the byte order, each part has a type and a size.
+    """
+    with path.open("rb") as file:
+        order = {b"IM": "<", b"MI": ">"}.get(file.read(128)[126:])
+        total = 0
+        while order is not None and len(tag := file.read(8)) == 8:
+            kind, size = struct.unpack(f"{order}II", tag)
+            if kind != PACKED:
+                file.seek(size, os.SEEK_CUR)
+                continue
+            unpacker = zlib.decompressobj()
+            data = file.read(size)
+            with contextlib.suppress(zlib.error):  # scipy says that it is damaged.
+                while data and total <= MAX_BYTES:
+                    total += len(unpacker.decompress(data, CHUNK))
+                    data = unpacker.unconsumed_tail
+            check_size(path, total)
 
 
 def _arrays(path: Path, wanted: list[str]) -> dict[str, object]:

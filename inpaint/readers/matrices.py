@@ -21,6 +21,8 @@ from inpaint.types import ImageShape, Operator
 MATRIX_ENDINGS = (".npy", ".npz", ".mat")
 SPARSE_PARTS = {"row", "col", "indices", "indptr"}
 """Arrays by which an .npz of scipy's sparse matrices is known."""
+MAX_VALUES = 1_000_000
+"""Most rows of a matrix: a sparse one can declare more than there is memory for."""
 
 
 def read_operator(text: str, image_shape: ImageShape) -> Operator:
@@ -98,4 +100,8 @@ def _sparse(path: Path) -> Tensor | None:
             f"{path.name} is no sound file of a sparse matrix; write it with scipy.sparse.save_npz."
         ) from error
     size = [int(side) for side in matrix.shape]
+    if size[0] > MAX_VALUES:
+        raise FileError(
+            f"{path.name} declares a matrix of {size[0]:,} rows; at most {MAX_VALUES:,} are read."
+        )
     return torch.sparse_coo_tensor(torch.from_numpy(places), entries, size, check_invariants=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from inpaint.errors import FileError
@@ -105,11 +105,7 @@ def _decode(path: Path, *, colour: bool) -> tuple[NDArray[np.generic], tuple[flo
             f"{path.name} declares more than the {MAX_PIXELS:,} pixels that are read at most. "
             "Scale it down."
         ) from error
-    # What damaged files lead the decoders of Pillow to.
-    except (
-        UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError,
-        EOFError, OverflowError, MemoryError, AttributeError, NotImplementedError,
-    ) as error:  # fmt: skip
+    except Exception as error:  # Pillow raises whatever the bytes lead it to.
         raise FileError(f"{path.name} is not a readable picture; it may be truncated.") from error
 
 
