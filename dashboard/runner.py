@@ -36,6 +36,10 @@ ABANDONED_SECONDS = 60.0
 """A job that no page has asked about for so long is stopped: its user has gone."""
 
 
+STOPPING_SECONDS = 1.0
+"""How long a page waits for a job that was stopped before it goes on to poll it."""
+
+
 class BusyError(InpaintError):
     """There is no room for another job."""
 
@@ -276,6 +280,9 @@ def watch(job: Job) -> None:
     left.progress(job.share, _describe(job))
     if right.button("Stop", key="stop", icon=":material/stop:", width="stretch"):
         job.stop()
+        # Most work ends within moments: then there is no need to wait for the next look.
+        if job.wait(STOPPING_SECONDS):
+            st.rerun()
 
 
 def _describe(job: Job) -> str:

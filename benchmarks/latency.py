@@ -1,0 +1,208 @@
+"""How soon the dashboard answers, in a real browser: `python -m benchmarks.latency`.
+
+Three figures: from the release of the slider to the pictures, from Stop to its effect, and the
+first of them again while many sessions move their sliders at once. The browser is Chromium as
+found on the PATH or named by the variable CHROMIUM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PICTURES = ".st-key-sheet img"
+
+# From the release of the pointer to the moment when the restored images have been replaced, are
+# decoded, and the frame that shows them has begun.
+WATCH = """
+() => {
+  const source = () => document.querySelectorAll('.st-key-sheet img')[3]?.src;
+  window.latency = new Promise((resolve) => {
+    document.addEventListener('pointerup', (event) => {
+      const before = source();
+      const began = event.timeStamp;
+      const look = async () => {
+        const images = [...document.querySelectorAll('.st-key-sheet img')];
+        const late = performance.now() - began > 30000;
+        if (!late && (images.length < 5 || !source() || source() === before)) {
+          requestAnimationFrame(look);
+          return;
+        }
+        await Promise.all(images.map((image) => image.decode().catch(() => {})));
+        requestAnimationFrame(() => resolve(late ? null : performance.now() - began));
+      };
+      requestAnimationFrame(look);
+    }, { once: true, capture: true });
+  });
+}
+"""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Times of one kind, in seconds."""
+
+    name: str
+    seconds: list[float]
+
+    def __str__(self) -> str:
+        times = sorted(self.seconds)
+        return (
+            f"{self.name:44} median {statistics.median(times):6.3f} s   "
+            f"range {times[0]:.3f} to {times[-1]:.3f} s   n = {len(times)}"
+        )
+
+
+@contextlib.contextmanager
+def serve() -> Iterator[str]:
+    """The dashboard as users start it; its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py"]
+    options = ["--server.port", str(port), "--server.headless", "true"]
+    process = subprocess.Popen(
+        [*command, *options], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health"):
+                break
+            time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def new_page(browser: Browser, address: str) -> Page:
+    """A session of its own."""
+    page = browser.new_context(viewport={"width": 1280, "height": 1100}).new_page()
+    page.set_default_timeout(60_000)
+    page.goto(address)
+    return page
+
+
+def open_page(browser: Browser, address: str) -> Page:
+    """A session of its own, after the bundled example was restored."""
+    page = new_page(browser, address)
+    page.get_by_text("Restored 4 images").wait_for()
+    page.wait_for_function(f"() => document.querySelectorAll('{PICTURES}').length == 5")
+    return page
+
+
+def release(page: Page, share: float) -> None:
+    """Drag the slider of N to a share of its way and let it go."""
+    # The range input itself is hidden; what is seen of the slider stands around it.
+    thumb = page.locator(".st-key-N input[type=range]").locator("xpath=../..")
+    track, box = page.locator(".st-key-N [role=group]").bounding_box(), thumb.bounding_box()
+    assert track is not None
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, middle)
+    page.mouse.down()
+    page.mouse.move(track["x"] + track["width"] * share, middle, steps=4)
+    page.evaluate(WATCH)
+    page.mouse.up()
+
+
+def wait(page: Page) -> float:
+    """Seconds from the last release to the pictures."""
+    milliseconds = page.evaluate("() => window.latency")
+    if milliseconds is None:
+        raise RuntimeError("No other picture came within 30 s of the slider's release.")
+    return float(milliseconds) / 1000
+
+
+def shares(count: int) -> list[float]:
+    """Places of the slider, each far from the one before."""
+    return [0.3 + 0.5 * (index * 0.381966 % 1) for index in range(count)]
+
+
+def measure_release(browser: Browser, address: str, repeats: int) -> Figures:
+    """One session alone."""
+    page = open_page(browser, address)
+    seconds = []
+    for share in shares(repeats + 2):
+        release(page, share)
+        seconds.append(wait(page))
+        page.wait_for_timeout(200)
+    page.context.close()
+    return Figures("slider released to pictures", seconds[2:])
+
+
+def measure_crowd(browser: Browser, address: str, sessions: int, repeats: int) -> Figures:
+    """Many sessions at once: all are released before the first is waited for."""
+    pages = [open_page(browser, address) for _ in range(sessions)]
+    seconds = []
+    for share in shares(repeats):
+        for page in pages:
+            release(page, share)
+        seconds += [wait(page) for page in pages]
+    for page in pages:
+        page.context.close()
+    return Figures(f"the same, {sessions} sessions at once", seconds)
+
+
+def measure_stop(browser: Browser, address: str, repeats: int) -> Figures:
+    """A run that would take hours, stopped; until the page shows what was reached."""
+    seconds = []
+    for _ in range(repeats):
+        page = new_page(browser, f"{address}/?restarts=500&steps=1000000&solver=gradient-descent")
+        page.locator(".st-key-run button").click()
+        page.get_by_text("Descent: step").wait_for()
+        page.wait_for_timeout(500)
+        began = time.perf_counter()
+        page.locator(".st-key-stop button").click()
+        page.get_by_text("Stopped: best so far").wait_for()
+        seconds.append(time.perf_counter() - began)
+        page.context.close()
+    return Figures("Stop pressed to result shown", seconds)
+
+
+def main() -> None:
+    """Measure, print, and write the figures if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=10, help="releases of the slider")
+    parser.add_argument("--sessions", type=int, default=10, help="sessions at once")
+    parser.add_argument("--output", type=Path, help="JSON file for the figures")
+    options = parser.parse_args()
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        sys.exit("There is no chromium; install it, or name it in the variable CHROMIUM.")
+    load = os.getloadavg()[0]
+    with serve() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        found = [
+            measure_release(browser, address, options.repeats),
+            measure_stop(browser, address, 3),
+            measure_crowd(browser, address, options.sessions, 3),
+        ]
+        browser.close()
+    print(f"{os.cpu_count()} cores, load {load:.1f} before; browser and server share them.")
+    for figures in found:
+        print(figures)
+    if options.output is not None:
+        content = {"cores": os.cpu_count(), "load": load, "figures": [asdict(f) for f in found]}
+        options.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
