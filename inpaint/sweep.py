@@ -126,7 +126,7 @@ def sweep(
         )
     # All of them are made first, so that a number out of range is refused before any work.
     problems = [
-        pose(replace(problem.run, keep=keep), problem.image_set, problem.generator)
+        pose(replace(problem.run, keep=keep, mask=None), problem.image_set, problem.generator)
         for keep in keeps
     ]
     points: list[Point] = []

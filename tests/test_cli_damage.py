@@ -74,3 +74,19 @@ def test_the_matrix_of_a_file_is_an_operator(generator: Path, tmp_path: Path) ->
     refused(inpaint(*again), "was moved")
     assert inpaint(*again, "--operator", moved).exit_code == 0
     refused(inpaint(*words, "--keep", 3), "--keep and --operator")
+
+
+def test_a_way_of_reading_is_recorded_and_repeated(generator: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).random((2, 28, 28)) * 2 - 1)
+    words = ("restore", tmp_path / "a.npy", "--generator", generator, *QUICK)
+    out = tmp_path / "out"
+    given = ("--range=-1:1", "--ink", "light", "--orientation", "columns")
+    result = inpaint(*words, *given, "--output", out)
+    assert result.exit_code == 0, result.output
+    assert "Read as: pictures are stored column by column; -1 to 1" in result.stdout
+    record = json.loads((out / "run.json").read_text())
+    assert "--range=-1.0:1.0" in record["command"]
+    result = inpaint("restore", "--from-run", out / "run.json", "--output", tmp_path / "again")
+    assert "equal to the recorded ones" in result.stdout
+    for text in ("3", "a:b", "1:2:3", ":"):
+        refused(inpaint(*words, "--range", text), f"range is {text!r}", "0:255")

@@ -231,9 +231,14 @@ def real_range(name: str, text: str) -> tuple[float, float]:
     Raises:
         ArgumentError: If it is something else.
     """
-    low, _, high = text.partition(":")
-    rule = "two numbers with a colon between them, such as 0:255"
-    return _parse(float, name, low, rule), _parse(float, name, high, rule)
+    match = re.fullmatch(r"\s*([^:]+):([^:]+)\s*", text)
+    try:
+        low, high = (float(part) for part in match.groups()) if match else ("", "")
+        return float(low), float(high)
+    except ValueError as error:
+        raise ArgumentError(
+            f"{name} is {text!r}; give two numbers with a colon between them, such as 0:255."
+        ) from error
 
 
 def _parse(kind: Callable[[str], Value], name: str, text: str, rule: str) -> Value:
