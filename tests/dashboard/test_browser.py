@@ -125,7 +125,7 @@ def test_real_files_are_uploaded_and_restored(page: Page, data_dir: Path) -> Non
     page.get_by_text("The same run as a command").click()
     page.get_by_text("inpaint restore eights").wait_for()
     choose(page, "Images", "Upload a file")
-    page.get_by_text("Choose the files in the sidebar").wait_for()
+    page.get_by_text("the result will appear here").wait_for()
     uploader = page.locator("input[type=file]")
     uploader.first.set_input_files(data_dir / "data22.mat")
     page.get_by_text("inpaint restore data22.mat").wait_for()
