@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
-from inpaint.errors import ArgumentError
+from inpaint.checks import check_choice, check_integer, check_number
 
 SolverName = Literal["gradient-descent", "rmsprop", "adam", "lbfgs"]
 ScheduleName = Literal["constant", "cosine"]
@@ -107,16 +106,18 @@ class RestoreConfig:
             ("seed", 0, 2**63 - 1),
             ("threads", 0, 1024),
         ):
-            _check_integer(name, getattr(self, name), low, high, optional=name in OPTIONAL)
-        _check_choice("solver", self.solver, SOLVERS)
-        _check_choice("backend", self.backend, BACKENDS)
-        _check_choice("dtype", self.dtype, DTYPES)
+            value = getattr(self, name)
+            if value is not None or name not in OPTIONAL:
+                check_integer(name, value, low, high)
+        check_choice("solver", self.solver, SOLVERS)
+        check_choice("backend", self.backend, BACKENDS)
+        check_choice("dtype", self.dtype, DTYPES)
         if self.schedule is not None:
-            _check_choice("schedule", self.schedule, SCHEDULES)
+            check_choice("schedule", self.schedule, SCHEDULES)
         for name in ("learning_rate", "budget", "noise_level"):
             if getattr(self, name) is not None:
-                _check_number(name, getattr(self, name), positive=True)
-        _check_number("tolerance", self.tolerance, positive=False)
+                check_number(name, getattr(self, name), positive=True)
+        check_number("tolerance", self.tolerance, positive=False)
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> RestoreConfig:
@@ -129,10 +130,10 @@ class RestoreConfig:
         Raises:
             ArgumentError: If there is no such preset or field, or a value breaks its rule.
         """
-        _check_choice("preset", name, tuple(PRESETS))
+        check_choice("preset", name, tuple(PRESETS))
         known = {field.name for field in fields(cls)}
         for field_name in changes:
-            _check_choice("the field", field_name, tuple(sorted(known)))
+            check_choice("the field", field_name, tuple(sorted(known)))
         return replace(cls(**PRESETS[name]), **changes)
 
     def resolved(self) -> RestoreConfig:
@@ -158,24 +159,3 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tolerance": 0.0,
     },
 }
-
-
-def _check_integer(name: str, value: Any, low: int, high: int, *, optional: bool = False) -> None:
-    if optional and value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ArgumentError(
-            f"{name} is {value!r}; it must be a whole number. Choose {low} to {high}."
-        )
-
-
-def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ArgumentError(f"{name} is {value!r}; choose one of {', '.join(choices)}.")
-
-
-def _check_number(name: str, value: Any, *, positive: bool) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < 0 or (positive and value == 0):
-        rule = "above 0" if positive else "0 or above"
-        raise ArgumentError(f"{name} is {value!r}; choose a finite number {rule}.")

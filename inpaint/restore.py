@@ -13,6 +13,7 @@ from torch import Tensor
 
 from inpaint.backends import Backend, choose
 from inpaint.backends.torch import limited_threads
+from inpaint.checks import check_device
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.generator import AnyGenerator
@@ -62,7 +63,7 @@ def restore(
         measurement,
         generator,
         dtype=dtype,
-        device=_device(config.device),
+        device=check_device(config.device),
         noise_level=config.noise_level,
     )
     search = _Search(config, choose(config, objective), objective, began, on_progress)
@@ -230,18 +231,6 @@ def _polish(search: _Search, state: SolveState, history: Tensor) -> tuple[SolveS
     )
     curves = rest.scatter(2, chosen.expand(len(met), *chosen.shape), met)
     return state, torch.cat([history, curves])
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ArgumentError(
-            f"device is {name!r}, which torch cannot use here; choose 'cpu', or 'cuda' on a "
-            "machine with a CUDA build of torch."
-        ) from error
-    return device
 
 
 def _validate(measurement: Measurement, generator: AnyGenerator, latents: Tensor | None) -> None:

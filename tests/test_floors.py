@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FLOORS = [
-    ("types", "errors", "config"),
+    ("types", "errors", "checks", "config"),
     ("generator", "operators", "objective", "metrics"),
     ("solvers", "restarts"),
     ("backends",),

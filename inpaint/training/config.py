@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from inpaint.checks import check_choice, check_integer
 from inpaint.errors import ArgumentError
 
 ObjectiveName = Literal["adversarial", "variational", "hybrid"]
@@ -76,8 +77,8 @@ class TrainConfig:
     name: str = "generator"
 
     def __post_init__(self) -> None:
-        _check_choice("objective", self.objective, OBJECTIVES)
-        _check_choice("activation", self.activation, ACTIVATIONS)
+        check_choice("objective", self.objective, OBJECTIVES)
+        check_choice("activation", self.activation, ACTIVATIONS)
         for name, low, high in (
             ("latent_size", 1, 4096),
             ("steps", 1, 100_000_000),
@@ -89,13 +90,13 @@ class TrainConfig:
             ("seed", 0, 2**63 - 1),
             ("checkpoint_every", 1, 100_000_000),
         ):
-            _check_integer(name, getattr(self, name), low, high)
+            check_integer(name, getattr(self, name), low, high)
         for name in ("hidden", "encoder_hidden", "critic_hidden"):
             sizes = getattr(self, name)
             if not isinstance(sizes, tuple):
                 raise ArgumentError(f"{name} is {sizes!r}; it must be a tuple, such as (128,).")
             for size in sizes:
-                _check_integer(f"a size in {name}", size, 1, 65536)
+                check_integer(f"a size in {name}", size, 1, 65536)
         for name, lowest, highest in (
             ("learning_rate", 1e-12, 10.0),
             ("inversion_learning_rate", 1e-12, 10.0),
@@ -126,18 +127,6 @@ class TrainConfig:
     def is_adversarial(self) -> bool:
         """Whether a critic is trained along."""
         return self.objective in ("adversarial", "hybrid")
-
-
-def _check_integer(name: str, value: Any, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ArgumentError(
-            f"{name} is {value!r}; it must be a whole number. Choose {low} to {high}."
-        )
-
-
-def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ArgumentError(f"{name} is {value!r}; choose one of {', '.join(choices)}.")
 
 
 def _check_number(name: str, value: Any, low: float, high: float) -> None:

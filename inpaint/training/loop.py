@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from inpaint.checks import check_device
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.generator import Generator
 from inpaint.training import activity, inversion
@@ -139,7 +140,7 @@ class _Training:
         self.digest = digest_images(self.images)
         channels, height, width = self.images.shape[1:]
         self.image_shape = (channels, height, width)
-        self.images = self.images.to(_device(config.device), torch.float32)
+        self.images = self.images.to(check_device(config.device), torch.float32)
         pixels = math.prod(self.image_shape)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -319,18 +320,6 @@ class _Training:
             "history": self.history,
         }
         return TrainResult(generator, record)
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ArgumentError(
-            f"device is {name!r}, which torch cannot use here; choose 'cpu', or 'cuda' on a "
-            "machine with a CUDA build of torch."
-        ) from error
-    return device
 
 
 def _validate(images: Tensor) -> None:
