@@ -80,7 +80,7 @@ struct Layer {
 template <class Real>
 std::unique_ptr<Problem<Real>> make_problem(const std::vector<Layer>& layers, const Tensor& target,
                                             const Tensor& weight, const Tensor& count,
-                                            const std::string& capability) {
+                                            double known_noise, const std::string& capability) {
   std::vector<Dense<Real>> dense;
   for (const Layer& layer : layers) {
     TORCH_CHECK(layer.weight.is_contiguous() && layer.bias.is_contiguous(), "layer not contiguous");
@@ -90,23 +90,26 @@ std::unique_ptr<Problem<Real>> make_problem(const std::vector<Layer>& layers, co
                      static_cast<Real>(layer.negative_slope)});
   }
   TORCH_CHECK(target.is_contiguous() && weight.is_contiguous(), "target is not contiguous");
-  const Observation<Real> observation{
-      target.data_ptr<Real>(), weight.numel() == 0 ? nullptr : weight.data_ptr<Real>(),
-      count.data_ptr<Real>(), target.size(0), static_cast<std::int32_t>(target.size(1))};
+  const Observation<Real> observation{target.data_ptr<Real>(),
+                                      weight.numel() == 0 ? nullptr : weight.data_ptr<Real>(),
+                                      count.data_ptr<Real>(),
+                                      target.size(0),
+                                      static_cast<std::int32_t>(target.size(1)),
+                                      static_cast<Real>(known_noise)};
   return std::make_unique<Problem<Real>>(dense, observation, choose_kernel<Real>(capability));
 }
 
 // A problem in the precision of its tensors, which it keeps alive.
 class AnyProblem {
  public:
-  // `weight` is empty where every value has weight 1.
+  // `weight` is empty where every value has weight 1, `known_noise` 0 where it is unknown.
   AnyProblem(const std::vector<Layer>& layers, const Tensor& target, const Tensor& weight,
-             const Tensor& count, const std::string& capability)
+             const Tensor& count, double known_noise, const std::string& capability)
       : layers_(layers), tensors_{target, weight, count} {
     if (target.scalar_type() == at::kFloat) {
-      problem_ = make_problem<float>(layers, target, weight, count, capability);
+      problem_ = make_problem<float>(layers, target, weight, count, known_noise, capability);
     } else {
-      problem_ = make_problem<double>(layers, target, weight, count, capability);
+      problem_ = make_problem<double>(layers, target, weight, count, known_noise, capability);
     }
   }
 
@@ -226,10 +229,10 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
            py::arg("weight"), py::arg("bias"), py::arg("activation"), py::arg("negative_slope"));
 
   py::class_<AnyProblem>(module, "Problem")
-      .def(py::init<const std::vector<Layer>&, const Tensor&, const Tensor&, const Tensor&,
+      .def(py::init<const std::vector<Layer>&, const Tensor&, const Tensor&, const Tensor&, double,
                     const std::string&>(),
            py::arg("layers"), py::arg("target"), py::arg("weight"), py::arg("count"),
-           py::arg("capability"))
+           py::arg("known_noise"), py::arg("capability"))
       .def_property_readonly("capability", &AnyProblem::capability);
 
   py::class_<FirstOrder<GradientDescent>>(module, "GradientDescent").def(py::init<>());

@@ -2,8 +2,9 @@
 //
 //   J(z) = N log S(z) + z'z,   S(z) = sum_m weight_m (y_m - x_m(z))^2
 //
-// The same function as inpaint/objective.py, which explains it. A kernel gives the misfit S
-// and half its gradient; all else is here, once for all kernels.
+// or J(z) = S(z) / sigma^2 + z'z where the noise sigma is known: the same function as
+// inpaint/objective.py, which explains it. A kernel gives the misfit S and half its gradient;
+// all else is here, once for all kernels.
 #pragma once
 
 #include <cmath>
@@ -21,17 +22,18 @@ template <class Real>
 class Objective {
  public:
   // `layers` and the memory behind them, `target` and `weight` must outlive the objective.
+  // `known_noise` is 0 where the noise level is unknown.
   Objective(const Kernel<Real>& kernel, std::vector<LayerView<Real>> layers,
             std::vector<LayerView<Real>> transposed, const Real* target, const Real* weight,
-            Real count)
+            Real count, Real known_noise)
       : kernel_(&kernel),
         layers_(std::move(layers)),
         transposed_(std::move(transposed)),
         target_(target),
         weight_(weight),
         count_(count),
-        floor_(count * std::numeric_limits<Real>::epsilon() *
-               std::numeric_limits<Real>::epsilon()) {}
+        floor_(count * std::numeric_limits<Real>::epsilon() * std::numeric_limits<Real>::epsilon()),
+        precision_(known_noise > 0 ? 1 / (known_noise * known_noise) : 0) {}
 
   std::int32_t latent_size() const { return layers_.front().inputs; }
   // Latent vectors that are evaluated at once, at most. Together they are faster, since they
@@ -51,8 +53,7 @@ class Objective {
     kernel_->misfit_and_gradient(view(), {count, latent, cost, gradient}, workspace);
     for (std::int32_t i = 0; i < count; ++i) {
       const Real* z = latent[i];
-      // Below the floor only rounding is left of S, and J is constant in it.
-      const Real slope = cost[i] > floor_ ? 2 * count_ / cost[i] : Real(0);
+      const Real slope = slope_of(cost[i]);
       for (std::int32_t d = 0; d < latent_size(); ++d) {
         gradient[i][d] = slope * gradient[i][d] + 2 * z[d];
       }
@@ -66,9 +67,16 @@ class Objective {
             weight_};
   }
 
+  // Twice the slope of J in S. Below the floor only rounding is left of S, and J is constant.
+  Real slope_of(Real misfit) const {
+    if (precision_ > 0) return 2 * precision_;
+    return misfit > floor_ ? 2 * count_ / misfit : Real(0);
+  }
+
   Real cost_of(Real misfit, const Real* z) const {
     Real square = 0;
     for (std::int32_t i = 0; i < latent_size(); ++i) square += z[i] * z[i];
+    if (precision_ > 0) return misfit * precision_ + square;
     // Written so that a misfit of NaN stays NaN.
     return count_ * std::log(misfit < floor_ ? floor_ : misfit) + square;
   }
@@ -80,6 +88,7 @@ class Objective {
   const Real* weight_;
   Real count_;
   Real floor_;
+  Real precision_;  // 1 / sigma^2, or 0
 };
 
 }  // namespace inpaint

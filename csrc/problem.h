@@ -15,6 +15,7 @@
 namespace inpaint {
 
 // What is known of B images: target [B, M], weight [B, M] or null, count [B]. Not owned.
+// `known_noise` is 0 where the noise level is unknown.
 template <class Real>
 struct Observation {
   const Real* target;
@@ -22,6 +23,7 @@ struct Observation {
   const Real* count;
   std::int64_t images;
   std::int32_t pixels;
+  Real known_noise;
 };
 
 // The packed layers and data of one image. Layers may be shared between images.
@@ -34,12 +36,12 @@ class Image {
   Image(const Kernel<Real>& kernel, const std::vector<LayerView<Real>>& hidden,
         const std::vector<LayerView<Real>>& transposed,
         std::shared_ptr<const PackedLayer<Real>> pixels, const std::vector<std::int32_t>& observed,
-        const Real* target, const Real* weight, Real count)
+        const Real* target, const Real* weight, Real count, Real known_noise)
       : pixels_(std::move(pixels)),
         target_(static_cast<std::size_t>(pixels_->view().vectors) * kernel.lanes),
         weight_(target_.size()),
         objective_(kernel, with(hidden, pixels_->view()), transposed, target_.data(),
-                   weight_.data(), count) {
+                   weight_.data(), count, known_noise) {
     for (std::size_t m = 0; m < observed.size(); ++m) {
       target_[m] = target[observed[m]];
       weight_[m] = weight == nullptr ? Real(1) : weight[observed[m]];
@@ -156,7 +158,7 @@ class Problem {
     if (weight != nullptr) weight += b * observation_.pixels;
     return std::make_unique<const Image<Real>>(kernel_, hidden_views_, transposed_views_,
                                                std::move(pixels), observed, target, weight,
-                                               observation_.count[b]);
+                                               observation_.count[b], observation_.known_noise);
   }
 
   const Kernel<Real>& kernel_;

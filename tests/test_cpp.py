@@ -172,6 +172,17 @@ def test_weights_other_than_0_and_1_count(capability: str) -> None:
     torch.testing.assert_close(gradient, slope, rtol=FLOAT64, atol=FLOAT64)
 
 
+def test_known_noise_gives_the_other_cost(capability: str) -> None:
+    for dtype, tolerance in ((torch.float64, FLOAT64), (torch.float32, SINGLE)):
+        objective = replace(make_problem(dtype=dtype), known_noise=0.2)
+        z = draw(objective, 4)
+        problem = cpp._make_problem(objective, capability)
+        cost, gradient = cpp._extension().cost_and_gradient(problem, z, threads=1)
+        expected, slope = objective.cost_and_gradient(z)
+        torch.testing.assert_close(cost, expected, rtol=tolerance, atol=0)
+        torch.testing.assert_close(gradient, slope, rtol=tolerance, atol=100 * tolerance)
+
+
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("name", SOLVERS)
 @pytest.mark.parametrize(("images", "restarts"), [(1, 1), (1, 7), (3, 1), (3, 7)])

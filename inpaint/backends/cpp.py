@@ -233,6 +233,7 @@ def _make_problem(objective: Objective, capability: str) -> Any:
         target=target,
         weight=weight,
         count=objective.count.to(target),
+        known_noise=objective.known_noise or 0.0,
         capability=capability,
     )
 

@@ -101,8 +101,8 @@ struct Case {
   std::int32_t latent_size() const { return layers.front().inputs; }
   std::int32_t pixels() const { return layers.back().outputs; }
   Observation<Real> observation() const {
-    return {target.data(), weight.empty() ? nullptr : weight.data(), count.data(), images,
-            pixels()};
+    return {
+        target.data(), weight.empty() ? nullptr : weight.data(), count.data(), images, pixels(), 0};
   }
 
   // J and its gradient by the book, for restart i of all; `sigma` is the residuals' size.
@@ -274,7 +274,7 @@ void check_activations(const Kernel<Real>& kernel, double tolerance) {
   const Real one = 1, zero = 0, target = 0;
   for (Activation activation : {Activation::kSigmoid, Activation::kTanh}) {
     const std::vector<Dense<Real>> layers{{&one, &zero, 1, 1, activation, zero}};
-    const Problem<Real> problem(layers, {&target, nullptr, &one, 1, 1}, kernel);
+    const Problem<Real> problem(layers, {&target, nullptr, &one, 1, 1, 0}, kernel);
     double worst = 0;
     for (double x = -20; x <= 20; x += 0.00873) {
       const Real z = static_cast<Real>(x);
