@@ -158,42 +158,90 @@ inline void chain(const LayerView<typename V::Real>& layer, std::int32_t listed,
   });
 }
 
+// Backward through layer `i` by its transpose: the rows of the units that it listed, for all
+// units that feed it. `packed` says that the gradients come in the order of the list.
+template <class V>
+inline void backward_by_transpose(const MisfitView<typename V::Real>& problem, std::int32_t slots,
+                                  std::int32_t i, bool packed, const Workspace<V>& work) {
+  using Real = typename V::Real;
+  for_each_tile<V>(problem.transposed[i], [&](const auto& tile, std::int32_t first) {
+    const std::int32_t units = problem.layers[i].outputs;
+    for_each_group(work, slots, i + 1, units, [&](auto group, std::int32_t s) {
+      constexpr int G = decltype(group)::size;
+      OfListed<Real> listed[G];
+      OfAll<Real> all[G];
+      Real* outputs[G];
+      for (int g = 0; g < G; ++g) {
+        listed[g] = {work.sums(s + g)};
+        all[g] = {work.gradient(s + g, i + 1)};
+        outputs[g] = work.gradient(s + g, i) + first * V::kLanes;
+      }
+      if (packed) {
+        affine<G>(tile, work.list(s, i + 1), listed, outputs);
+      } else {
+        affine<G>(tile, work.list(s, i + 1), all, outputs);
+      }
+    });
+  });
+}
+
+// Backward through layer `i` by its rows, those of the units on the list that feeds it.
+template <class V>
+inline void backward_by_rows(const MisfitView<typename V::Real>& problem, std::int32_t slots,
+                             std::int32_t i, bool packed, const Workspace<V>& work) {
+  using Real = typename V::Real;
+  const LayerView<Real>& layer = problem.layers[i];
+  for (std::int32_t s = 0; packed && s < slots; ++s) {
+    Real* gradient = work.gradient(s, i + 1);
+    for (std::int32_t k = 0; k < layer.vectors * V::kLanes; ++k) {
+      gradient[k] = k < layer.outputs ? work.sums(s)[k] : 0;
+    }
+  }
+  for_each_tile<V>(layer, [&](const auto& tile, std::int32_t first) {
+    for_each_group(work, slots, i, layer.inputs, [&](auto group, std::int32_t s) {
+      constexpr int G = decltype(group)::size;
+      const Real* gradient[G];
+      Real* sums[G];
+      for (int g = 0; g < G; ++g) {
+        gradient[g] = work.gradient(s + g, i + 1) + first * V::kLanes;
+        sums[g] = work.sums(s + g);
+      }
+      pull_back<G>(tile, gradient, work.list(s, i), first == 0, sums);
+    });
+  });
+  for (std::int32_t s = 0; s < slots; ++s) reduce<V>(work.sums(s), work.count(s, i));
+}
+
 // Brings the gradients for the units that feed the pixels (`sums`) back to the latent vectors.
-// Backward through a layer is forward through its transpose, from the listed units only.
+//
+// A layer can be walked from either side: by the rows of the units that feed it, or, transposed,
+// by the rows of its own units. The side of a ReLU has the shorter list; of two ReLUs the
+// transpose is the faster way, since it needs no sums over lanes.
 template <class V>
 inline void hidden_backward(const MisfitView<typename V::Real>& problem,
                             const Block<typename V::Real>& block, const Workspace<V>& work) {
   using Real = typename V::Real;
   const std::int32_t last = problem.num_layers - 1;
   for (std::int32_t s = 0; s < block.count; ++s) reduce<V>(work.sums(s), work.count(s, last));
+  bool packed = true;
   for (std::int32_t i = last - 1; i >= 0; --i) {
     const LayerView<Real>& layer = problem.layers[i];
     for (std::int32_t s = 0; s < block.count; ++s) {
-      Real* gradient = i + 1 == last ? work.sums(s) : work.gradient(s, i + 1);
+      Real* gradient = packed ? work.sums(s) : work.gradient(s, i + 1);
       chain<V>(layer, work.count(s, i + 1), work.units(s, i + 1), gradient);
     }
-    for_each_tile<V>(problem.transposed[i], [&](const auto& tile, std::int32_t first) {
-      for_each_group(work, block.count, i + 1, layer.outputs, [&](auto group, std::int32_t s) {
-        constexpr int G = decltype(group)::size;
-        OfListed<Real> sums[G];
-        OfAll<Real> above[G];
-        Real* outputs[G];
-        for (int g = 0; g < G; ++g) {
-          sums[g] = {work.sums(s + g)};
-          above[g] = {work.gradient(s + g, i + 1)};
-          outputs[g] = work.gradient(s + g, i) + first * V::kLanes;
-        }
-        if (i + 1 == last) {
-          affine<G>(tile, work.list(s, i + 1), sums, outputs);
-        } else {
-          affine<G>(tile, work.list(s, i + 1), above, outputs);
-        }
-      });
-    });
+    const bool relu_before = i > 0 && problem.layers[i - 1].activation == Activation::kRelu;
+    if (relu_before && layer.activation != Activation::kRelu) {
+      backward_by_rows<V>(problem, block.count, i, packed, work);
+      packed = true;
+    } else {
+      backward_by_transpose<V>(problem, block.count, i, packed, work);
+      packed = false;
+    }
   }
   const std::int32_t size = problem.layers[0].inputs;
   for (std::int32_t s = 0; s < block.count; ++s) {
-    const Real* gradient = last == 0 ? work.sums(s) : work.gradient(s, 0);
+    const Real* gradient = packed ? work.sums(s) : work.gradient(s, 0);
     for (std::int32_t i = 0; i < size; ++i) block.half_gradient[s][i] = gradient[i];
   }
 }

@@ -59,8 +59,9 @@ struct Case {
   std::vector<Real> target, weight, count, latents;
   std::int32_t images, restarts;
 
-  Case(const std::vector<std::int32_t>& sizes, Activation hidden, Activation last, bool masked,
-       std::int32_t images, std::int32_t restarts, unsigned seed)
+  // The first hidden layer has the activation `hidden`, the others have `inner`.
+  Case(const std::vector<std::int32_t>& sizes, Activation hidden, Activation inner, Activation last,
+       bool masked, std::int32_t images, std::int32_t restarts, unsigned seed)
       : images(images), restarts(restarts) {
     std::mt19937 engine(seed);
     std::normal_distribution<float> normal;
@@ -75,7 +76,7 @@ struct Case {
       biases.push_back(bias);
     }
     for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
-      const Activation activation = i + 2 == sizes.size() ? last : hidden;
+      const Activation activation = i + 2 == sizes.size() ? last : i == 0 ? hidden : inner;
       layers.push_back({weights[i].data(), biases[i].data(), sizes[i + 1], sizes[i], activation,
                         static_cast<Real>(kSlope)});
     }
@@ -200,15 +201,19 @@ void check_values(const Kernel<Real>& kernel, double tolerance) {
   unsigned seed = 0;
   for (const std::vector<std::int32_t>& sizes : shapes) {
     for (Activation hidden : kActivations) {
-      for (Activation last : {Activation::kSigmoid, Activation::kTanh, Activation::kNone}) {
-        for (bool masked : {false, true}) {
-          const Case<Real> at(sizes, hidden, last, masked, 2, 3, ++seed);
-          const Problem<Real> problem(at.layers, at.observation(), kernel);
-          char what[120];
-          std::snprintf(what, sizeof what, "%s: value of %d-...-%d, %zu layers, %d/%d, masked %d",
-                        kernel.name, sizes.front(), sizes.back(), sizes.size() - 1,
-                        static_cast<int>(hidden), static_cast<int>(last), masked);
-          check(is_near(at, evaluate_all(at, problem, 1), tolerance), what);
+      for (Activation inner : {Activation::kRelu, Activation::kSigmoid}) {
+        if (sizes.size() < 4 && inner != Activation::kRelu) continue;  // there is none
+        for (Activation last : {Activation::kSigmoid, Activation::kTanh, Activation::kNone}) {
+          for (bool masked : {false, true}) {
+            const Case<Real> at(sizes, hidden, inner, last, masked, 2, 3, ++seed);
+            const Problem<Real> problem(at.layers, at.observation(), kernel);
+            char what[120];
+            std::snprintf(what, sizeof what, "%s: %d-...-%d, %zu layers, %d/%d/%d, masked %d",
+                          kernel.name, sizes.front(), sizes.back(), sizes.size() - 1,
+                          static_cast<int>(hidden), static_cast<int>(inner), static_cast<int>(last),
+                          masked);
+            check(is_near(at, evaluate_all(at, problem, 1), tolerance), what);
+          }
         }
       }
     }
@@ -220,7 +225,8 @@ template <class Real>
 void check_independence(const Kernel<Real>& kernel) {
   for (Activation hidden : kActivations) {
     for (bool masked : {false, true}) {
-      const Case<Real> at({6, 40, 24, 75}, hidden, Activation::kSigmoid, masked, 3, 11, 7);
+      const Activation inner = masked ? Activation::kTanh : hidden;
+      const Case<Real> at({6, 40, 24, 75}, hidden, inner, Activation::kSigmoid, masked, 3, 11, 7);
       const Problem<Real> problem(at.layers, at.observation(), kernel);
       const Result<Real> all = evaluate_all(at, problem, 1);
       const std::string name = kernel.name;
@@ -253,7 +259,7 @@ void check_independence(const Kernel<Real>& kernel) {
 template <class Real>
 void check_non_finite(const Kernel<Real>& kernel) {
   for (Activation hidden : kActivations) {
-    Case<Real> at({6, 40, 75}, hidden, Activation::kSigmoid, false, 1, 8, 3);
+    Case<Real> at({6, 40, 33, 75}, hidden, Activation::kTanh, Activation::kSigmoid, false, 1, 8, 3);
     const Problem<Real> problem(at.layers, at.observation(), kernel);
     const Result<Real> before = evaluate_all(at, problem, 1);
     at.latents[2 * 6 + 1] = std::numeric_limits<Real>::quiet_NaN();
