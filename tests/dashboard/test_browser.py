@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Download, Locator, Page, expect
+from playwright.sync_api import Browser, Download, Locator, Page, TimeoutError, expect
 
 from inpaint import RestoreConfig
 from inpaint.comparison import COLUMNS
@@ -35,8 +36,13 @@ def start_long_run(page: Page) -> None:
         field = page.get_by_role("spinbutton", name=label)
         field.fill(value)
         field.press("Enter")
-    page.locator(".st-key-run button").click()
-    page.get_by_text("Descent: step").wait_for()
+    # Streamlit can lose a click that comes while it still draws the page.
+    for _ in range(6):
+        page.locator(".st-key-run button").click()
+        with contextlib.suppress(TimeoutError):
+            page.get_by_text("Descent: step").wait_for(timeout=8000)
+            return
+    raise AssertionError("The run did not begin.")
 
 
 def saved(download: Download) -> Path:
