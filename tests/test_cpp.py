@@ -20,17 +20,11 @@ from inpaint.objective import Objective, make_objective
 from inpaint.solvers import SolveState, make_solver, start
 from inpaint.types import Status
 from tests.conftest import random_generator
-from tests.tolerances import FLOAT64, GRADIENT
+from tests.tolerances import FLOAT64, GRADIENT, MANY_STEPS, SINGLE
 
 CAPABILITIES = ("portable", "avx2", "avx512")
 FIRST_ORDER = ("gradient-descent", "rmsprop", "adam")
 SOLVERS = (*FIRST_ORDER, "lbfgs")
-
-MANY_STEPS = 1e-6
-"""A descent lets the rounding of its first steps grow, where the cost has kinks above all."""
-
-SINGLE = 2e-5
-"""The worst of many float32 results: some residuals nearly cancel, some units nearly switch."""
 
 
 @pytest.fixture(params=CAPABILITIES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -22,13 +23,13 @@ from inpaint import (
     restore,
 )
 from inpaint.backends import cpp
-from inpaint.errors import ArgumentError, BackendError, ShapeError
+from inpaint.errors import ArgumentError, ShapeError
 from inpaint.objective import Observation, make_objective
 from inpaint.types import Operator
 from tests.conftest import missing, random_generator
 from tests.test_generator import as_module
 from tests.test_operators import IMAGE, OPERATORS, matrix_of
-from tests.tolerances import FLOAT64, GRADIENT, KNOWN_COST
+from tests.tolerances import FLOAT64, GRADIENT, KNOWN_COST, SAME_SELECTION
 
 SHAPE = (1, 4, 5)
 
@@ -234,16 +235,20 @@ def test_the_known_lowest_costs_of_super_resolution(published: Generator, data_d
         torch.testing.assert_close(found.best_costs, expected, rtol=0, atol=2 * KNOWN_COST)
 
 
-def test_a_known_noise_level_is_served_by_torch_with_a_reason(
-    published: Generator, eights: ImageSet
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_known_noise_level_is_served_by_both_backends(
+    dtype: Literal["float32", "float64"], published: Generator, eights: ImageSet
 ) -> None:
     measurement = measure(eights[:1], Mask.leading(500, (1, 28, 28)))
-    config = RestoreConfig(restarts=16, screen=500, noise_level=0.0973)
-    found = restore(measurement, published, config)
-    assert any("known" in reason for reason in found.reasons)
-    assert float(found.noise_level[0]) == pytest.approx(0.0973, rel=0.05)
-    with pytest.raises(BackendError, match="known"):
-        restore(measurement, published, replace(config, backend="cpp"))
+    config = RestoreConfig(restarts=16, screen=500, noise_level=0.0973, dtype=dtype)
+    one, two = (
+        restore(measurement, published, replace(config, backend=name, threads=1))
+        for name in ("cpp", "torch")
+    )
+    assert one.backend.startswith("cpp")
+    assert ("portable" in one.backend) or dtype == "float32"
+    torch.testing.assert_close(one.best_costs, two.best_costs, atol=SAME_SELECTION, rtol=0)
+    assert float(one.noise_level[0]) == pytest.approx(0.0973, rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -11,3 +11,9 @@ FLOAT64 = 1e-10
 
 SAME_SELECTION = 0.1
 """Costs nearer than this count as the same minimum."""
+
+MANY_STEPS = 1e-6
+"""A descent lets the rounding of its first steps grow, where the cost has kinks above all."""
+
+SINGLE = 2e-5
+"""The worst of many float32 results: some residuals nearly cancel, some units nearly switch."""

@@ -58,7 +58,7 @@ def choose(config: RestoreConfig, objective: Objective) -> Backend:
     if obstacle is None:
         reason = "cpp was asked for." if config.backend == "cpp" else "C++ serves this problem."
         return Backend(
-            label=f"cpp ({cpp.capability()})",
+            label=f"cpp ({cpp.capability(objective.target.dtype)})",
             reasons=(reason,),
             cost=partial(cpp.cost, threads=config.threads),
             advance=partial(cpp.advance, threads=config.threads),

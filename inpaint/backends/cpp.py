@@ -48,8 +48,6 @@ def obstacle(objective: Objective) -> str | None:
     built, reason = available()
     if not built:
         return reason
-    if objective.known_noise is not None:
-        return "C++ evaluates J for an unknown noise level only; here it is known."
     if isinstance(objective.generator, Observation):
         if isinstance(objective.generator.generator, Generator):
             return "C++ walks dense layers only; this operator's matrix is too large to be one."
