@@ -12,12 +12,13 @@ FLOORS = [
     ("solvers", "restarts"),
     ("backends",),
     ("restore",),
-    ("readers", "examples", "pretrained", "training", "explore"),
+    ("readers", "examples", "pretrained", "training", "explore", "baselines"),
     ("modes", "verdict", "replay"),
+    ("posterior",),
     ("comparison", "figures", "sheet", "animation"),
     ("run",),
     ("problem", "bench"),
-    ("record", "sweep"),
+    ("record", "sweep", "evaluate"),
     ("cli", "__main__"),
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
