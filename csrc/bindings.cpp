@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros.h>
 #include <pybind11/stl.h>
 #include <torch/csrc/utils/pybind.h>
 
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "generator.h"
+#include "hamiltonian.h"
 #include "kernel.h"
 #include "lbfgs.h"
 #include "problem.h"
@@ -207,6 +209,34 @@ std::tuple<Tensor, Tensor> cost_and_gradient(const AnyProblem& problem, const Te
   return {costs, gradient};
 }
 
+// `Moved`: states [B, K, P, M, D], costs and accepted [B, K, P, M], gradients [B, K, P, D]. Those
+// of resting particles are zero.
+std::array<Tensor, 4> move_particles(const AnyProblem& problem, const Tensor& latents,
+                                     const Tensor& momenta, const Tensor& thresholds,
+                                     const Tensor& inverse_temperatures, const Tensor& lengths,
+                                     const Tensor& factors, std::int32_t leapfrog, int threads) {
+  const Tensor states = at::zeros(momenta.sizes(), momenta.options());
+  const Tensor costs = at::zeros(thresholds.sizes(), thresholds.options());
+  const Tensor accepted = at::zeros(thresholds.sizes(), thresholds.options().dtype(at::kBool));
+  const Tensor gradients = at::zeros(latents.sizes(), latents.options());
+  problem.with([&](const auto& packed) {
+    using Real = typename RealOf<std::decay_t<decltype(packed)>>::type;
+    const ParticlesView<Real> all{
+        latents.size(1),
+        latents.size(2),
+        momenta.size(3),
+        leapfrog,
+        static_cast<std::int32_t>(latents.size(3)),
+        {latents.data_ptr<Real>(), momenta.data_ptr<Real>(), thresholds.data_ptr<Real>(),
+         factors.data_ptr<Real>(), 0, 0, states.data_ptr<Real>(), costs.data_ptr<Real>(),
+         accepted.data_ptr<bool>(), gradients.data_ptr<Real>()},
+        inverse_temperatures.data_ptr<Real>(),
+        lengths.data_ptr<Real>()};
+    move_all<Real>(*packed, all, threads);
+  });
+  return {states, costs, accepted, gradients};
+}
+
 }  // namespace
 
 PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
@@ -263,6 +293,9 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
              py::arg("threads"));
   module.def("cost_and_gradient", &cost_and_gradient, py::arg("problem"), py::arg("latents"),
              py::kw_only(), py::arg("threads"));
+  module.def("move", &move_particles, py::arg("problem"), py::arg("latents"), py::kw_only(),
+             py::arg("momenta"), py::arg("thresholds"), py::arg("inverse_temperatures"),
+             py::arg("lengths"), py::arg("factors"), py::arg("leapfrog"), py::arg("threads"));
 }
 
 }  // namespace inpaint

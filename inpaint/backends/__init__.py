@@ -1,6 +1,6 @@
 """Two backends that do the same: choose one of them, and say why.
 
-Each has `cost`, `cost_and_gradient`, `advance` and `finish` with equal signatures.
+Each has `cost`, `cost_and_gradient`, `advance`, `finish` and `move` with equal signatures.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Protocol
 
 from torch import Tensor
 
 from inpaint.backends import cpp, torch
-from inpaint.config import RestoreConfig
+from inpaint.backends.hamiltonian import Moved, Moves
+from inpaint.config import BackendName
 from inpaint.errors import BackendError
 from inpaint.objective import Objective
 from inpaint.solvers import Solver, SolveState
@@ -32,6 +34,7 @@ class Backend:
         cost: J of latent vectors, forward only. [B, R, D] -> [B, R]
         advance: Takes steps; returns the new state and the costs met. [num_steps, B, R]
         finish: Evaluates the last iterates and settles each restart's status.
+        move: Moves particles by Hamiltonian Monte Carlo. [B, K, P, D]
     """
 
     label: str
@@ -39,9 +42,24 @@ class Backend:
     cost: Callable[[Objective, Tensor], Tensor]
     advance: Callable[[Objective, Solver, SolveState, int], tuple[SolveState, Tensor]]
     finish: Callable[[Objective, Solver, SolveState, Status], SolveState]
+    move: Callable[[Objective, Tensor, Moves], Moved]
 
 
-def choose(config: RestoreConfig, objective: Objective) -> Backend:
+class Settings(Protocol):
+    """What the choice needs to know, of a restoration's settings or a sampling's."""
+
+    @property
+    def backend(self) -> BackendName:
+        """The backend that was asked for."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """Threads to compute with."""
+        ...
+
+
+def choose(config: Settings, objective: Objective) -> Backend:
     """Pick the backend that the configuration asks for, or the first that can serve.
 
     Args:
@@ -63,6 +81,7 @@ def choose(config: RestoreConfig, objective: Objective) -> Backend:
             cost=partial(cpp.cost, threads=config.threads),
             advance=partial(cpp.advance, threads=config.threads),
             finish=partial(cpp.finish, threads=config.threads),
+            move=partial(cpp.move, threads=config.threads),
         )
     if config.backend == "cpp":
         raise BackendError(f"backend is 'cpp', which cannot serve here: {obstacle}")
@@ -77,6 +96,7 @@ def _torch(objective: Objective, reason: str) -> Backend:
         cost=torch.cost,
         advance=torch.advance,
         finish=torch.finish,
+        move=torch.move,
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from inpaint.backends.hamiltonian import Moved, Moves
 from inpaint.errors import BackendError
 from inpaint.generator import Generator
 from inpaint.objective import Objective, Observation
@@ -177,6 +178,40 @@ def finish(
         threads=threads,
     )
     return SolveState(state.step, *tensors)
+
+
+def move(
+    objective: Objective,
+    latents: Tensor,
+    moves: Moves,
+    *,
+    threads: int = 0,
+    capability: str | None = None,
+) -> Moved:
+    """Move particles by Hamiltonian Monte Carlo; see `Moves`.
+
+    The result of a particle is bit-equal for any number of threads, and any other particles,
+    runs and images in the call.
+
+    Args:
+        objective: J of B images.
+        latents: [B, K, P, D]
+        moves: What to do, with all random numbers.
+        threads: 0 takes all cores.
+        capability: Instruction set to use in place of the best one.
+    """
+    states, costs, accepted, gradients = _extension().move(
+        _pack(objective, capability),
+        _fit(objective, latents),
+        momenta=_fit(objective, moves.momenta),
+        thresholds=_fit(objective, moves.thresholds),
+        inverse_temperatures=_fit(objective, moves.inverse_temperatures),
+        lengths=_fit(objective, moves.lengths),
+        factors=_fit(objective, moves.factors),
+        leapfrog=moves.leapfrog,
+        threads=threads,
+    )
+    return Moved(states, costs, accepted, gradients)
 
 
 @lru_cache(maxsize=1)

@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from inpaint.backends import quasi_newton
+from inpaint.backends import hamiltonian, quasi_newton
 from inpaint.objective import Objective
 from inpaint.solvers import LBFGS, Adam, FirstOrder, GradientDescent, RMSprop, Solver, SolveState
 from inpaint.types import Status
@@ -89,6 +89,11 @@ def finish(objective: Objective, solver: Solver, state: SolveState, status: Stat
     final = torch.where(failed, int(Status.NON_FINITE), final).to(torch.uint8)
     state = replace(state, costs=costs, status=final)
     return _keep_best(state) if isinstance(solver, FirstOrder) else state
+
+
+def move(objective: Objective, latents: Tensor, moves: hamiltonian.Moves) -> hamiltonian.Moved:
+    """Move particles by Hamiltonian Monte Carlo; see `Moves`. latents: [B, K, P, D]"""
+    return hamiltonian.move(objective, latents, moves)
 
 
 def _keep_best(state: SolveState) -> SolveState:

@@ -1,0 +1,55 @@
+"""What `sample_posterior` refuses, with messages that say the way out."""
+
+from __future__ import annotations
+
+import torch
+
+from inpaint.errors import ArgumentError, ShapeError
+from inpaint.generator import AnyGenerator
+from inpaint.objective import Objective
+from inpaint.posterior.config import PARTICLES_PER_LATENT, PosteriorConfig
+from inpaint.types import Measurement
+
+
+def check_fit(measurement: Measurement, generator: AnyGenerator, config: PosteriorConfig) -> None:
+    """Refuse a measurement, a generator and settings that do not fit together."""
+    values, shape = measurement.values, measurement.operator.image_shape
+    if len(values) == 0:
+        raise ShapeError("The measurement holds no image; give at least one.")
+    if tuple(generator.image_shape) != tuple(shape):
+        raise ShapeError(
+            f"The generator {generator.name!r} makes images of shape {generator.image_shape}, the "
+            f"measurement is of images of shape {shape}; choose a generator of that shape."
+        )
+    if not torch.isfinite(values).all():
+        raise ArgumentError(
+            "The measurement holds NaN or infinity; every value must be finite. Mask such pixels."
+        )
+    needed = PARTICLES_PER_LATENT * generator.latent_size
+    if config.particles < needed:
+        raise ArgumentError(
+            f"particles is {config.particles}; a latent vector of {generator.latent_size} numbers "
+            f"needs at least {needed}."
+        )
+    # The forward evaluations of the start, and one stage of every run.
+    least = config.runs * config.particles * (2 + config.moves * config.leapfrog)
+    if config.budget is not None and config.budget < least:
+        raise ArgumentError(
+            f"budget is {config.budget} gradients per image; {config.runs} runs of "
+            f"{config.particles} particles take {least} in their first stage alone. Raise it, or "
+            "choose fewer particles."
+        )
+
+
+def check_proper(objective: Objective, generator: AnyGenerator) -> None:
+    """Refuse a problem whose posterior has no finite mass.
+
+    With as many latent numbers as values, exact fits form a surface on which S^(-N/2) cannot
+    be integrated, the noise level being unknown.
+    """
+    fewest = int(objective.count.min())
+    if objective.known_noise is None and fewest <= generator.latent_size:
+        raise ArgumentError(
+            f"An image has {fewest} observed values, no more than the {generator.latent_size} "
+            "latent numbers; its posterior exists only where noise_level is given."
+        )

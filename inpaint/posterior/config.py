@@ -1,0 +1,84 @@
+"""The settings of a sampling run: the only home of their defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from inpaint.checks import check_choice, check_integer, check_number
+from inpaint.config import BACKENDS, DTYPES, BackendName, DtypeName
+from inpaint.errors import ArgumentError
+
+StartName = Literal["prior", "modes"]
+
+STARTS: tuple[str, ...] = get_args(StartName)
+
+PARTICLES_PER_LATENT = 4
+"""Particles per latent number that a run needs at least, for their covariance to be one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PosteriorConfig:
+    """How to sample the posterior of an image.
+
+    Attributes:
+        particles: Particles of each run (P).
+        runs: Independent runs per image (K); their agreement is the test of convergence.
+        start: "prior" draws the particles from it; "modes" from a mixture around the minima that
+            a restoration found, and a share of the prior.
+        ess_target: Share of the particles that shall stay effective from one temperature to the
+            next; a higher one takes more stages.
+        moves: HMC moves of each particle in a stage; each new temperature begins one.
+        final_stages: Stages that follow at inverse temperature 1.
+        leapfrog: Leapfrog steps of a move, each of one gradient.
+        acceptance: Share of the moves that the step length is adapted to.
+        noise_level: Standard deviation of the measurement's noise where it is known, in units
+            of the pixels; None leaves it unknown, which J then integrates out.
+        budget: Gradients per image at most, for all runs together; None takes what is needed.
+        seed: All randomness follows from it.
+        backend: "cpp", "torch", or "auto" for the first of them that can serve.
+        dtype: Precision of the moves.
+        device: Where torch computes: "cpu", "cuda", "cuda:1".
+        threads: Threads to compute with; 0 takes all cores in C++, and torch's own number in
+            torch.
+    """
+
+    particles: int = 512
+    runs: int = 4
+    start: StartName = "prior"
+    ess_target: float = 0.5
+    moves: int = 3
+    final_stages: int = 2
+    leapfrog: int = 5
+    acceptance: float = 0.8
+    noise_level: float | None = None
+    budget: int | None = None
+    seed: int = 0
+    backend: BackendName = "auto"
+    dtype: DtypeName = "float32"
+    device: str = "cpu"
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("particles", 2 * PARTICLES_PER_LATENT, 1_000_000),
+            ("runs", 1, 1000),
+            ("moves", 1, 10_000),
+            ("final_stages", 0, 1_000_000),
+            ("leapfrog", 1, 10_000),
+            ("seed", 0, 2**63 - 1),
+            ("threads", 0, 1024),
+        ):
+            check_integer(name, getattr(self, name), low, high)
+        if self.budget is not None:
+            check_integer("budget", self.budget, 1, 2**63 - 1)
+        check_choice("start", self.start, STARTS)
+        check_choice("backend", self.backend, BACKENDS)
+        check_choice("dtype", self.dtype, DTYPES)
+        if self.noise_level is not None:
+            check_number("noise_level", self.noise_level, positive=True)
+        for name in ("ess_target", "acceptance"):
+            value = getattr(self, name)
+            check_number(name, value, positive=True)
+            if value >= 1:
+                raise ArgumentError(f"{name} is {value!r}; it is a share. Choose .1 to .95.")

@@ -1,0 +1,90 @@
+"""Do the runs agree, and how many independent draws are their particles worth?
+
+Rank-normalised split R-hat and effective sample size as Vehtari, Gelman, Simpson, Carpenter and
+Bürkner (2021) define them. Draws of a run stand in the order in which its particles do, where
+relatives are neighbours, so that their likeness is seen as autocorrelation.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def r_hat(draws: Tensor) -> Tensor:
+    """Rank-normalised split R-hat: the larger of that of location and that of spread.
+
+    Args:
+        draws: Of Q quantities from K runs with P draws each. [K, P, Q]
+
+    Returns:
+        1 where all halves of all runs agree; NaN where a quantity does not vary. [Q]
+    """
+    halves = _split(draws.double())
+    folded = (halves - halves.flatten(0, 1).quantile(0.5, dim=0)).abs()
+    return torch.maximum(_plain_r_hat(_normal_scores(halves)), _plain_r_hat(_normal_scores(folded)))
+
+
+def effective_size(draws: Tensor) -> Tensor:
+    """Bulk effective sample size: how many independent draws tell as much of the location.
+
+    Args:
+        draws: Of Q quantities from K runs with P draws each. [K, P, Q]
+
+    Returns:
+        [Q]; NaN where a quantity does not vary.
+    """
+    scores = _normal_scores(_split(draws.double()))
+    runs, count, _ = scores.shape
+    correlation = _correlation(scores)  # [T, Q]
+    # Geyer (1992): sums of neighbouring pairs are positive and fall; noise begins where
+    # one is not.
+    even, odd = correlation[0::2], correlation[1::2]
+    pairs = even[: len(odd)] + odd
+    positive = (pairs > 0).cumprod(0)
+    falling = pairs.cummin(0).values * positive
+    # Of an odd chain the first value after the positive pairs counts, if it is positive.
+    after = positive.sum(0)
+    tail = correlation.gather(0, (2 * after).clamp(max=len(correlation) - 1)[None])[0].clamp(min=0)
+    time = -1 + 2 * falling.sum(0) + tail
+    total = runs * count
+    return total / time.clamp(min=1 / math.log10(total))
+
+
+def _split(draws: Tensor) -> Tensor:
+    """Each run as two, without the middle one of an odd number of draws. [2 K, P // 2, Q]"""
+    half = draws.shape[1] // 2
+    return torch.stack([draws[:, :half], draws[:, -half:]], dim=1).flatten(0, 1)
+
+
+def _normal_scores(draws: Tensor) -> Tensor:
+    """Normal quantiles of the ranks among all draws; equal draws share their mean rank."""
+    flat = draws.flatten(0, 1).T.contiguous()  # [Q, n]
+    ordered = flat.sort(dim=1).values
+    low = torch.searchsorted(ordered, flat, side="left")
+    high = torch.searchsorted(ordered, flat, side="right")
+    rank = (low + high + 1) / 2
+    share = (rank.double() - 3 / 8) / (flat.shape[1] + 1 / 4)
+    return torch.special.ndtri(share).T.reshape(draws.shape)
+
+
+def _plain_r_hat(draws: Tensor) -> Tensor:
+    count = draws.shape[1]
+    within = draws.var(1).mean(0)
+    between = draws.mean(1).var(0)
+    return (((count - 1) / count * within + between) / within).sqrt()
+
+
+def _correlation(draws: Tensor) -> Tensor:
+    """Autocorrelation over all runs at each lag, from 0 on. [P, Q]"""
+    _, count, _ = draws.shape
+    centred = draws - draws.mean(1, keepdim=True)
+    spectrum = torch.fft.rfft(centred, n=2 * count, dim=1)
+    covariance = torch.fft.irfft(spectrum.abs().square(), n=2 * count, dim=1)[:, :count] / count
+    mean_covariance = covariance.mean(0)
+    within = mean_covariance[0] * count / (count - 1)
+    correlation = 1 - (within - mean_covariance) / (mean_covariance[0] + draws.mean(1).var(0))
+    correlation[0] = 1
+    return correlation

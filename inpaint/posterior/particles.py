@@ -1,0 +1,157 @@
+"""One run of tempered sequential Monte Carlo: everything but the moves themselves.
+
+Particles drawn at inverse temperature 0 are brought to 1 in stages (Del Moral, Doucet and Jasra
+2006). A stage weighs them for the next temperature, chosen so that a given share of them stays
+effective; draws as many of them anew by their weights; and moves each by a few HMC moves, whose
+factor and step length it adapts to the particles (Buchholz, Chopin and Jacob 2021).
+
+A run computes in float64 and in numpy alone, so that it repeats itself to the bit whatever other
+runs and images go on beside it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inpaint.posterior.config import PosteriorConfig
+
+Array = NDArray[np.float64]
+
+FIRST_LENGTH = 0.5
+"""Leapfrog step length of the first stage, for particles of unit covariance."""
+
+LENGTH_SPREAD = 0.2
+"""Step lengths of the particles spread by this factor, so that no orbit closes on itself."""
+
+GAIN = 2.0
+"""How fast the logarithm of the step length follows the acceptance."""
+
+
+def random_stream(seed: int, number: int, run: int) -> np.random.Generator:
+    """The random numbers of one run of one image; none are those of `LatentStream`."""
+    return np.random.Generator(np.random.Philox(key=[seed, number], counter=[0, 0, run, 1]))
+
+
+class Run:
+    """The particles of one run, and how far they have come.
+
+    Args:
+        latents: Draws from the prior. [P, D]
+        costs: J there. [P]
+        stream: Random numbers.
+        config: Settings.
+    """
+
+    def __init__(
+        self, latents: Array, costs: Array, stream: np.random.Generator, config: PosteriorConfig
+    ) -> None:
+        self.latents = latents
+        self.costs = costs
+        self.inverse_temperature = 0.0
+        self.log_evidence = 0.0
+        self.acceptance = math.nan
+        self.gradients = len(latents)
+        self.temperatures: list[float] = []
+        self.lengths: list[float] = []
+        self._length = FIRST_LENGTH
+        self._final_stages = config.final_stages
+        self._stream = stream
+        self._config = config
+
+    @property
+    def stage_gradients(self) -> int:
+        """Gradients that a stage takes."""
+        return len(self.latents) * (1 + self._config.moves * self._config.leapfrog)
+
+    @property
+    def wants_stage(self) -> bool:
+        """Whether the run is not at its end, and its share of the budget has room for a stage."""
+        budget = self._config.budget
+        if budget and self.gradients + self.stage_gradients > budget // self._config.runs:
+            return False
+        return self.inverse_temperature < 1 or self._final_stages > 0
+
+    def begin_stage(self) -> None:
+        """Go to the next temperature; at the last one, stay there for one more stage."""
+        if self.inverse_temperature == 1:
+            self._final_stages -= 1
+            return
+        likelihood = -(self.costs - np.square(self.latents).sum(1)) / 2
+        likelihood = np.where(np.isfinite(likelihood), likelihood, -np.inf)
+        left = 1 - self.inverse_temperature
+        rise = next_rise(likelihood, left, self._config.ess_target)
+        self.log_evidence += log_mean(rise * likelihood)
+        self.inverse_temperature = 1.0 if rise == left else self.inverse_temperature + rise
+        chosen = systematic(rise * likelihood, float(self._stream.random()), len(self.latents))
+        self.latents, self.costs = self.latents[chosen], self.costs[chosen]
+
+    def draw(self) -> tuple[Array, Array, Array, Array]:
+        """Momenta [P, M, D], thresholds [P, M], lengths [P] and the factor [D, D] of a stage."""
+        particles, size = self.latents.shape
+        momenta = self._stream.standard_normal((particles, self._config.moves, size))
+        thresholds = -self._stream.standard_exponential((particles, self._config.moves))
+        spread = np.exp(LENGTH_SPREAD * self._stream.standard_normal(particles))
+        return momenta, thresholds, self._length * spread, factor_of(self.latents)
+
+    def take(self, latents: Array, costs: Array, acceptance: float) -> None:
+        """Take the moved particles, and adapt the step length to the share accepted."""
+        self.latents, self.costs, self.acceptance = latents, costs, acceptance
+        self.gradients += self.stage_gradients
+        self.temperatures.append(self.inverse_temperature)
+        self.lengths.append(self._length)
+        self._length *= math.exp(GAIN * (acceptance - self._config.acceptance))
+
+    def draw_noise(self, count: float, known: float | None) -> Array:
+        """A noise standard deviation for each particle: S / sigma^2 is chi-squared. [P]"""
+        if known is not None:
+            return np.full(len(self.latents), known)
+        misfit = np.exp((self.costs - np.square(self.latents).sum(1)) / count)
+        return np.sqrt(misfit / self._stream.chisquare(count, len(self.latents)))
+
+
+def next_rise(likelihood: Array, left: float, share: float) -> float:
+    """The rise in inverse temperature that leaves a share of the particles effective.
+
+    Args:
+        likelihood: Logarithm of the likelihood of each particle. [P]
+        left: The rise that would reach the posterior.
+        share: Effective sample size to be left, as a share of P.
+    """
+
+    def effective(rise: float) -> float:
+        weights = np.exp(rise * (likelihood - likelihood.max()))
+        return float(weights.sum() ** 2 / np.square(weights).sum())
+
+    wanted = share * len(likelihood)
+    if effective(left) >= wanted:
+        return left
+    low, high = 0.0, left
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if effective(middle) >= wanted else (low, middle)
+    return low
+
+
+def systematic(log_weights: Array, uniform: float, count: int) -> NDArray[np.int64]:
+    """Draw by weight with one uniform number; relatives stay next to each other. [count]"""
+    weights = np.exp(log_weights - log_weights.max())
+    ends = np.cumsum(weights)
+    places = (uniform + np.arange(count)) / count * ends[-1]
+    return np.searchsorted(ends, places, side="right").clip(max=len(weights) - 1)
+
+
+def factor_of(latents: Array) -> Array:
+    """F with F F' the covariance of particles, which is held away from singular. [D, D]"""
+    centred = latents - latents.mean(0)
+    covariance = np.einsum("pi,pj->ij", centred, centred) / (len(latents) - 1)
+    scale = np.trace(covariance) / len(covariance)
+    return np.linalg.cholesky(covariance + (1e-6 * scale + 1e-12) * np.eye(len(covariance)))
+
+
+def log_mean(logs: Array) -> float:
+    """Logarithm of the mean of numbers given by their logarithms."""
+    top = float(logs.max())
+    return top + math.log(float(np.exp(logs - top).mean()))

@@ -1,0 +1,202 @@
+"""`sample_posterior`: validate, choose a backend, and bring all runs of all images to the end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inpaint.backends import Backend, choose
+from inpaint.backends.hamiltonian import Moved, Moves
+from inpaint.backends.torch import limited_threads
+from inpaint.checks import check_device
+from inpaint.generator import AnyGenerator
+from inpaint.objective import Objective, make_objective
+from inpaint.posterior.checks import check_fit, check_proper
+from inpaint.posterior.config import PosteriorConfig
+from inpaint.posterior.particles import Array, Run, random_stream
+from inpaint.posterior.types import Posterior, PosteriorProgress
+from inpaint.types import Measurement, Restoration
+
+OnProgress = Callable[[PosteriorProgress], bool | None]
+
+
+def sample_posterior(
+    measurement: Measurement,
+    generator: AnyGenerator,
+    config: PosteriorConfig = PosteriorConfig(),  # noqa: B008 (frozen)
+    *,
+    restoration: Restoration | None = None,
+    on_progress: OnProgress | None = None,
+) -> Posterior:
+    """Draw from the posterior exp(-J / 2) of each image's latent vector.
+
+    Args:
+        measurement: What is known of B images.
+        generator: Where to look for them.
+        config: How to sample.
+        restoration: What a search found for the same measurement and generator; needed to start
+            from its modes.
+        on_progress: Called after each stage; if it returns False the sampling ends there, as
+            it does on Ctrl-C, and the runs say how far they came.
+
+    Returns:
+        Particles of each run. A run depends on the seed, its image's number and its own number
+        only.
+
+    Raises:
+        ShapeError: If measurement, generator and restoration do not fit together.
+        ArgumentError: If a value is not finite, particles or budget are too few, or the posterior
+            does not exist.
+        BackendError: If the requested backend cannot serve.
+    """
+    began = time.perf_counter()
+    check_fit(measurement, generator, config)
+    objective = make_objective(
+        measurement,
+        generator,
+        dtype=torch.float32 if config.dtype == "float32" else torch.float64,
+        device=check_device(config.device),
+        noise_level=config.noise_level,
+    )
+    check_proper(objective, generator)
+    with limited_threads(config.threads):
+        backend = choose(config, objective)
+        sampling = _Sampling(config, backend, objective, began, on_progress)
+        sampling.begin(measurement.numbers, generator.latent_size)
+        sampling.run()
+        return sampling.result()
+
+
+@dataclass
+class _Sampling:
+    """One sampling under way: all runs of all images, each at its own temperature."""
+
+    config: PosteriorConfig
+    backend: Backend
+    objective: Objective
+    began: float
+    on_progress: OnProgress | None
+    cancelled: bool = False
+
+    def begin(self, numbers: tuple[int, ...], latent_size: int) -> None:
+        """Draw the particles of every run from the prior."""
+        config = self.config
+        streams = [
+            [random_stream(config.seed, number, k) for k in range(config.runs)]
+            for number in numbers
+        ]
+        shape = (config.particles, latent_size)
+        drawn = np.array([[stream.standard_normal(shape) for stream in row] for row in streams])
+        latents = torch.from_numpy(drawn).to(self.objective.target)
+        costs = self.backend.cost(self.objective, latents.flatten(1, 2))
+        places, levels = _numbers(latents), _numbers(costs.unflatten(1, latents.shape[1:3]))
+        self.runs = [
+            [Run(places[b, k], levels[b, k], stream, config) for k, stream in enumerate(row)]
+            for b, row in enumerate(streams)
+        ]
+
+    def run(self) -> None:
+        """Take stage after stage with the runs that are not at their end."""
+        stage = 0
+        try:
+            while not self.cancelled and self.advance():
+                stage += 1
+                self.report(stage)
+        except KeyboardInterrupt:
+            self.cancelled = True
+
+    def advance(self) -> bool:
+        """Take one stage with every run that wants one; whether any did."""
+        active = [
+            (b, k, run)
+            for b, row in enumerate(self.runs)
+            for k, run in enumerate(row)
+            if run.wants_stage
+        ]
+        if not active:
+            return False
+        config, images = self.config, len(self.runs)
+        particles, size = self.runs[0][0].latents.shape
+        many, moves = (images, config.runs, particles), config.moves
+        latents, momenta = np.zeros((*many, size)), np.zeros((*many, moves, size))
+        thresholds, lengths = np.zeros((*many, moves)), np.zeros(many)
+        factors, betas = np.zeros((images, config.runs, size, size)), np.zeros(many[:2])
+        for b, k, run in active:
+            run.begin_stage()
+            momenta[b, k], thresholds[b, k], lengths[b, k], factors[b, k] = run.draw()
+            latents[b, k], betas[b, k] = run.latents, run.inverse_temperature
+        moved = self.move(latents, momenta, thresholds, betas, lengths, factors)
+        ends, costs = _numbers(moved.latents[..., -1, :]), _numbers(moved.costs[..., -1])
+        accepted = moved.accepted.cpu().numpy()
+        for b, k, run in active:
+            run.take(ends[b, k], costs[b, k], float(accepted[b, k].mean()))
+        return True
+
+    def move(self, latents: Array, *numbers: Array) -> Moved:
+        """Let the backend move the particles."""
+        like = self.objective.target
+        momenta, thresholds, betas, lengths, factors = (
+            torch.from_numpy(n).to(like) for n in numbers
+        )
+        moves = Moves(momenta, thresholds, betas, lengths, factors, self.config.leapfrog)
+        return self.backend.move(self.objective, torch.from_numpy(latents).to(like), moves)
+
+    def report(self, stage: int) -> None:
+        """Tell the caller, who may answer False to end the sampling."""
+        if self.on_progress is None:
+            return
+        lowest = [min(run.inverse_temperature for run in row) for row in self.runs]
+        reached = torch.tensor(lowest, dtype=torch.float64)
+        seconds = time.perf_counter() - self.began
+        if self.on_progress(PosteriorProgress(stage, reached, self.gradients, seconds)) is False:
+            self.cancelled = True
+
+    @property
+    def gradients(self) -> Tensor:
+        """Evaluations of J spent on each image. [B]"""
+        return torch.tensor([sum(run.gradients for run in row) for row in self.runs])
+
+    def result(self) -> Posterior:
+        """All that the runs hold."""
+
+        def each(read: Callable[[Run], Any]) -> Tensor:
+            return torch.from_numpy(np.array([[read(run) for run in row] for row in self.runs]))
+
+        stages = max(len(run.temperatures) for row in self.runs for run in row)
+
+        def padded(numbers: list[float]) -> list[float]:
+            return numbers + [math.nan] * (stages - len(numbers))
+
+        dtype = self.objective.target.dtype
+        counts = self.objective.count.cpu().double().numpy()
+        noise = [
+            [run.draw_noise(float(count), self.config.noise_level) for run in row]
+            for row, count in zip(self.runs, counts, strict=True)
+        ]
+        return Posterior(
+            latents=each(lambda run: run.latents).to(dtype),
+            costs=each(lambda run: run.costs).to(dtype),
+            noise_levels=torch.from_numpy(np.array(noise)).to(dtype),
+            log_evidence=each(lambda run: run.log_evidence),
+            inverse_temperature=each(lambda run: run.inverse_temperature),
+            acceptance=each(lambda run: run.acceptance),
+            gradients=self.gradients,
+            temperatures=each(lambda run: padded(run.temperatures)),
+            step_lengths=each(lambda run: padded(run.lengths)),
+            backend=self.backend.label,
+            reasons=self.backend.reasons,
+            seconds=time.perf_counter() - self.began,
+            config=self.config,
+            cancelled=self.cancelled,
+        )
+
+
+def _numbers(tensor: Tensor) -> Array:
+    return tensor.cpu().double().numpy()

@@ -1,0 +1,232 @@
+"""What the particles say of each image, and whether they may be believed."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from inpaint.backends import choose
+from inpaint.backends.torch import limited_threads
+from inpaint.checks import check_device
+from inpaint.config import RestoreConfig
+from inpaint.errors import ArgumentError
+from inpaint.generator import AnyGenerator
+from inpaint.modes import find_modes
+from inpaint.objective import make_objective
+from inpaint.posterior.diagnostics import effective_size, r_hat
+from inpaint.posterior.types import Posterior, PosteriorMode, PosteriorSummary
+from inpaint.solvers import make_solver, start
+from inpaint.types import Measurement, Status
+
+R_HAT_LIMIT = 1.05
+"""Runs agree where R-hat of no pixel exceeds this."""
+
+ESS_LIMIT = 100
+"""Effective draws of all runs together that the quantiles of a pixel need."""
+
+VARIES = 0.01
+"""A pixel varies where its posterior standard deviation is above this, in units of the pixels."""
+
+SAMPLES = 16
+"""Draws that a summary shows."""
+
+FOLLOWED = 256
+"""Particles of an image that are followed down to their minima."""
+
+
+def summarise(
+    measurement: Measurement,
+    generator: AnyGenerator,
+    posterior: Posterior,
+    *,
+    level: float = 0.9,
+) -> tuple[PosteriorSummary, ...]:
+    """Mean, intervals, samples and modes of each image, with what tells how good they are.
+
+    Args:
+        measurement: What was sampled. B images
+        generator: What it was sampled with.
+        posterior: The particles.
+        level: Probability that the intervals shall hold.
+
+    Returns:
+        One record per image.
+
+    Raises:
+        ArgumentError: If `level` is no probability.
+    """
+    if not 0 < level < 1:
+        raise ArgumentError(f"level is {level!r}; it is a probability. Choose .5 to .99.")
+    pooled = [pool(weights, posterior.latents.shape[2]) for weights in posterior.run_weights]
+    modes = _find_modes(measurement, generator, posterior, pooled)
+    return tuple(
+        _summarise_image(generator, posterior, b, pooled[b], modes[b], level)
+        for b in range(len(posterior.latents))
+    )
+
+
+def pool(run_weights: Tensor, particles: int) -> Tensor:
+    """Which particles of all runs make up one sample of equal weights. [K] -> [K P]
+
+    As many as there are, by systematic selection: a run takes part by its weight.
+    """
+    total = len(run_weights) * particles
+    ends = run_weights.double().repeat_interleave(particles).cumsum(0)
+    places = (torch.arange(total, dtype=torch.float64) + 0.5) / total * ends[-1]
+    return torch.searchsorted(ends, places).clamp(max=total - 1)
+
+
+def _summarise_image(
+    generator: AnyGenerator,
+    posterior: Posterior,
+    image: int,
+    pooled: Tensor,
+    modes: tuple[PosteriorMode, ...],
+    level: float,
+) -> PosteriorSummary:
+    latents = posterior.latents[image]  # [K, P, D]
+    shape = generator.image_shape
+    runs = generator.to(dtype=latents.dtype).pixels(latents)  # [K, P, pixels]
+    pixels = runs.flatten(0, 1)[pooled]
+    ordered = pixels.sort(dim=0).values
+    tail = (1 - level) / 2
+    std = pixels.std(0)
+    noise = posterior.noise_levels[image].flatten()[pooled].sort().values[:, None]
+    shown = _evenly(pooled, SAMPLES)
+    varying = runs[..., std > VARIES]
+    worst, high, ess = _agreement(varying)
+    evidence = posterior.log_evidence[image]
+    finished = bool(posterior.finished[image])
+    converged = finished and worst <= R_HAT_LIMIT and ess >= ESS_LIMIT
+    return PosteriorSummary(
+        mean=pixels.mean(0).unflatten(0, shape),
+        std=std.unflatten(0, shape),
+        median=_quantile(ordered, 0.5).unflatten(0, shape),
+        lower=_quantile(ordered, tail).unflatten(0, shape),
+        upper=_quantile(ordered, 1 - tail).unflatten(0, shape),
+        level=level,
+        samples=generator.to(dtype=latents.dtype)(latents.flatten(0, 1)[shown]),
+        sample_latents=latents.flatten(0, 1)[shown],
+        modes=modes,
+        noise_level=float(_quantile(noise, 0.5)),
+        noise_interval=(float(_quantile(noise, tail)), float(_quantile(noise, 1 - tail))),
+        log_evidence=float(evidence.logsumexp(0)) - math.log(len(evidence)),
+        log_evidence_spread=float(evidence.std()) if len(evidence) > 1 else math.nan,
+        r_hat=worst,
+        r_hat_high=high,
+        ess=ess,
+        acceptance=float(posterior.acceptance[image].mean()),
+        gradients=int(posterior.gradients[image]),
+        converged=converged,
+        sentence=_sentence(posterior, image, converged, worst, ess, modes),
+    )
+
+
+def _evenly(places: Tensor, count: int) -> Tensor:
+    """At most `count` of them, at equal distances."""
+    count = min(count, len(places))
+    return places[((torch.arange(count) + 0.5) * len(places) / count).long()]
+
+
+def _quantile(ordered: Tensor, share: float) -> Tensor:
+    """Quantile of draws in rising order, interpolated between two of them. [n, Q] -> [Q]"""
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low].lerp(ordered[high], place - low)
+
+
+def _agreement(varying: Tensor) -> tuple[float, float, float]:
+    """Largest R-hat, its 95 % quantile, and smallest ESS over pixels. [K, P, Q]"""
+    if varying.shape[2] == 0:
+        return 1.0, 1.0, float(varying.shape[0] * varying.shape[1])
+    ess = float(effective_size(varying).min())
+    if len(varying) == 1:
+        return math.nan, math.nan, ess
+    ratios = r_hat(varying)
+    return float(ratios.max()), float(ratios.quantile(0.95)), ess
+
+
+def _find_modes(
+    measurement: Measurement, generator: AnyGenerator, posterior: Posterior, pooled: list[Tensor]
+) -> list[tuple[PosteriorMode, ...]]:
+    """Follow evenly chosen particles down to their minima, and group those by their images."""
+    settings = posterior.config
+    search = RestoreConfig(
+        backend=settings.backend,
+        dtype=settings.dtype,
+        device=settings.device,
+        threads=settings.threads,
+        noise_level=settings.noise_level,
+    ).resolved()
+    objective = make_objective(
+        measurement,
+        generator,
+        dtype=torch.float32 if search.dtype == "float32" else torch.float64,
+        device=check_device(search.device),
+        noise_level=search.noise_level,
+    )
+    followed = torch.stack(
+        [
+            latents.flatten(0, 1)[_evenly(places, FOLLOWED)]
+            for latents, places in zip(posterior.latents, pooled, strict=True)
+        ]
+    )
+    solver = make_solver(search)
+    with limited_threads(search.threads):
+        backend = choose(search, objective)
+        state = start(solver, followed.to(objective.target).contiguous())
+        state, _ = backend.advance(objective, solver, state, solver.steps)
+        state = backend.finish(objective, solver, state, Status.MAX_STEPS)
+    costs = torch.where(state.status == Status.NON_FINITE, torch.inf, state.best_costs).cpu()
+    latents = state.best_latents.cpu()
+    return [_modes_of(costs[b], latents[b], generator) for b in range(len(latents))]
+
+
+def _modes_of(costs: Tensor, latents: Tensor, generator: AnyGenerator) -> tuple[PosteriorMode, ...]:
+    found = find_modes(costs, latents, generator)
+    total = max(1, sum(mode.starts for mode in found))
+    modes = [
+        PosteriorMode(
+            image=mode.image,
+            latent=latents[mode.restart],
+            cost=mode.cost,
+            weight=mode.starts / total,
+            particles=mode.starts,
+        )
+        for mode in found
+    ]
+    return tuple(sorted(modes, key=lambda mode: -mode.weight))
+
+
+def _sentence(
+    posterior: Posterior,
+    image: int,
+    converged: bool,
+    worst: float,
+    ess: float,
+    modes: tuple[PosteriorMode, ...],
+) -> str:
+    """The finding in plain words."""
+    if not bool(posterior.finished[image]):
+        reached = float(posterior.inverse_temperature[image].min())
+        ended = "was stopped" if posterior.cancelled else "ran out of its budget"
+        return (
+            f"Not converged: the sampling {ended} at inverse temperature {reached:.2g} of 1; "
+            "give it more gradients. Its intervals mean nothing."
+        )
+    if math.isnan(worst):
+        return "Not checked: one run alone cannot show that it converged; sample with runs = 4."
+    if not converged:
+        return (
+            f"Not converged: independent runs disagree (R-hat {worst:.2f}, effective draws "
+            f"{ess:.0f}); sample with more particles. Its intervals may be wrong."
+        )
+    runs = posterior.latents.shape[1]
+    count = sum(mode.weight >= 0.05 for mode in modes)
+    shape = (
+        "One image fits." if count <= 1 else f"{count} different images fit, of 5 % or more each."
+    )
+    return f"Converged: {runs} independent runs agree (R-hat {worst:.2f}). {shape}"

@@ -1,0 +1,161 @@
+"""What sampling gives: the particles, and what they say of each image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from inpaint.posterior.config import PosteriorConfig
+
+
+@dataclass(frozen=True)
+class PosteriorProgress:
+    """How far a sampling is; handed to `on_progress` after each stage.
+
+    Attributes:
+        stage: Stages done.
+        inverse_temperature: The lowest among each image's runs, 1 where all arrived. [B]
+        gradients: Gradients spent on each image so far. [B]
+        seconds: Time since the sampling began.
+    """
+
+    stage: int
+    inverse_temperature: Tensor
+    gradients: Tensor
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Particles of B images from K independent runs of P particles each, with latent size D.
+
+    Within a run all particles weigh the same. A run that its budget or a cancellation ended
+    before inverse temperature 1 holds draws of a wider distribution than the posterior.
+
+    Attributes:
+        latents: Particles; relatives stand next to each other. [B, K, P, D]
+        costs: J there, in nats x 2. [B, K, P]
+        noise_levels: A draw of the noise standard deviation for each particle, in units of the
+            pixels; where it is known, that. [B, K, P]
+        log_evidence: Natural logarithm of the integral over the prior of S^(-N/2), or of
+            exp(-S / (2 sigma^2)) where the noise is known, as each run estimated it. What is
+            left out depends on the measurement alone, so generators can be compared on one
+            measurement. Of an unfinished run it is that of its inverse temperature. [B, K]
+        inverse_temperature: Where each run ended; 1 is the posterior. [B, K]
+        acceptance: Share of accepted moves in each run's last stage. [B, K]
+        gradients: Evaluations of J spent on each image, the forward ones at the start included.
+            [B]
+        temperatures: Inverse temperature after each stage; NaN after a run's end. [B, K, S]
+        step_lengths: Leapfrog step length of each stage, for particles of unit covariance; NaN
+            after a run's end. [B, K, S]
+        backend: What ran, such as "cpp (avx512)" or "torch (cpu)".
+        reasons: Why the backend was chosen, for the record.
+        seconds: Wall time of the whole call.
+        config: The settings, which repeat this result unless it was cancelled.
+        cancelled: Whether the caller ended it.
+    """
+
+    latents: Tensor
+    costs: Tensor
+    noise_levels: Tensor
+    log_evidence: Tensor
+    inverse_temperature: Tensor
+    acceptance: Tensor
+    gradients: Tensor
+    temperatures: Tensor
+    step_lengths: Tensor
+    backend: str
+    reasons: tuple[str, ...]
+    seconds: float
+    config: PosteriorConfig
+    cancelled: bool = False
+
+    @property
+    def finished(self) -> Tensor:
+        """Whether all runs of an image reached the posterior. [B]"""
+        return (self.inverse_temperature == 1).all(1)
+
+    @property
+    def run_weights(self) -> Tensor:
+        """Weight of each run, its evidence as a share of that of all. [B, K]
+
+        A run that missed a mode found less evidence, and counts less.
+        """
+        return torch.softmax(self.log_evidence, dim=1)
+
+
+@dataclass(frozen=True)
+class PosteriorMode:
+    """One of the images that fit: a local minimum of J that particles descend to.
+
+    Attributes:
+        image: The generator's output at the minimum. [C, H, W]
+        latent: The minimum. [D]
+        cost: Its J.
+        weight: Share of the posterior probability around it.
+        particles: How many of the particles that were followed down ended there.
+    """
+
+    image: Tensor
+    latent: Tensor
+    cost: float
+    weight: float
+    particles: int
+
+
+@dataclass(frozen=True)
+class PosteriorSummary:
+    """What the particles say of one image, and whether they may be believed.
+
+    Attributes:
+        mean: Posterior mean of each pixel. [C, H, W]
+        std: Posterior standard deviation of each pixel. [C, H, W]
+        median: Posterior median of each pixel. [C, H, W]
+        lower: Lower end of each pixel's interval. [C, H, W]
+        upper: Upper end of each pixel's interval. [C, H, W]
+        level: Probability that the intervals hold.
+        samples: A few draws. [M, C, H, W]
+        sample_latents: Their latent vectors. [M, D]
+        modes: The images that fit, heaviest first.
+        noise_level: Posterior median of the noise standard deviation, in units of the pixels.
+        noise_interval: Its interval of the same level.
+        log_evidence: Logarithm of the mean of the runs' evidences; see `Posterior`.
+        log_evidence_spread: Standard deviation of the runs' logarithms; NaN of one run.
+        r_hat: Largest rank-normalised split R-hat over runs among pixels that vary; NaN of
+            one run.
+        r_hat_high: Its 95 % quantile among them.
+        ess: Smallest effective sample size among those pixels.
+        acceptance: Share of accepted moves in the last stage, mean over runs.
+        gradients: Evaluations of J spent.
+        converged: Whether all runs reached the posterior and agree; only then do the
+            intervals mean what they say.
+        sentence: The finding in plain words.
+    """
+
+    mean: Tensor
+    std: Tensor
+    median: Tensor
+    lower: Tensor
+    upper: Tensor
+    level: float
+    samples: Tensor
+    sample_latents: Tensor
+    modes: tuple[PosteriorMode, ...]
+    noise_level: float
+    noise_interval: tuple[float, float]
+    log_evidence: float
+    log_evidence_spread: float
+    r_hat: float
+    r_hat_high: float
+    ess: float
+    acceptance: float
+    gradients: int
+    converged: bool
+    sentence: str
+
+    @property
+    def intervals(self) -> tuple[Tensor, Tensor] | None:
+        """Both ends of the pixels' intervals; None where they must not be shown as good."""
+        return (self.lower, self.upper) if self.converged else None
