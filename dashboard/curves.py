@@ -6,9 +6,8 @@ stay level with theirs at any width.
 
 from __future__ import annotations
 
-import math
-
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from inpaint.comparison import Comparison, Row
@@ -24,13 +23,16 @@ OTHERS = "#7c8aa5"
 """Both are seen on a light and on a dark page."""
 
 
-def draw_column(comparison: Comparison, *, scale: int, gap: int) -> str:
-    """The curves of all images under one another, as SVG.
+def draw_column(comparison: Comparison, *, scale: int, gap: int) -> tuple[str, int, int]:
+    """The curves of all images under one another.
 
     Args:
         comparison: At least one image.
         scale: As for `sheet.compose`.
         gap: As for `sheet.compose`.
+
+    Returns:
+        An SVG, its width and its height.
     """
     height, width = (scale * side for side in comparison.rows[0].output.shape[1:])
     rows = [
@@ -39,46 +41,44 @@ def draw_column(comparison: Comparison, *, scale: int, gap: int) -> str:
         for index, row in enumerate(comparison.rows)
     ]
     total_width, total_height = width + 2 * gap, gap + len(rows) * (height + gap)
-    return (
+    drawing = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{total_width}" height="{total_height}" '
         f'viewBox="0 0 {total_width} {total_height}" font-family="sans-serif">'
         f"{''.join(rows)}</svg>"
     )
+    return drawing, total_width, total_height
 
 
 def _draw_row(row: Row, width: int, height: int) -> str:
     """One plot: every restart faint, the best one bold, with the first and lowest cost."""
-    best = row.best_curve.tolist()
+    best = row.best_curve.numpy()
     frame = (
         f'<rect x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" fill="none" '
         f'stroke="{OTHERS}" stroke-opacity="0.6"/>'
     )
-    finite = [cost for cost in best if math.isfinite(cost)]
-    if not finite:
+    finite = best[np.isfinite(best)]
+    if not len(finite):
         return f'{frame}<text x="8" y="20" font-size="13" fill="{OTHERS}">no finite cost</text>'
-    low, high = min(finite), max(finite)
-    starts = sorted(cost for cost in row.curves[0].tolist() if math.isfinite(cost))
-    high = max([high, *starts[len(starts) // 2 : len(starts) // 2 + 1]])
-    every = max(1, math.ceil((len(best) - 1) / (MOST_POINTS - 1)))
-    steps = [*range(0, len(best) - 1, every), len(best) - 1]
+    low, high = float(finite.min()), float(finite.max())
+    starts = np.sort(row.curves[0].numpy())  # NaN comes last.
+    high = max(high, float(np.nan_to_num(starts[np.isfinite(starts).sum() // 2], nan=high)))
+    steps = np.unique(np.linspace(0, len(best) - 1, MOST_POINTS).astype(int))
+    # In tenths of a pixel, as whole numbers: their text is made ten times as fast.
+    across = (80 + 10 * (width - 16) * steps / max(1, len(best) - 1)).astype(int).tolist()
+    down = 260 + 10 * (height - 36) * ((high - row.curves.numpy()[steps]) / ((high - low) or 1))
 
-    def line(curve: list[float], style: str) -> str:
-        points = " ".join(
-            f"{8 + (width - 16) * step / max(1, len(best) - 1):.1f},"
-            f"{26 + (height - 36) * min(1.0, (high - curve[step]) / ((high - low) or 1)):.1f}"
-            for step in steps
-            if curve[step] <= high
-        )
-        return f'<polyline points="{points}" fill="none" {style}/>'
+    def line(place: int, style: str) -> str:
+        path = [
+            f"{x} {y:.0f}" for x, y in zip(across, down[:, place].tolist(), strict=True) if y >= 260
+        ]
+        return f'<polyline points="{" ".join(path)}" {style}/>'
 
-    others = row.curves[:, :MOST_CURVES].T.tolist()
-    faint = f'stroke="{OTHERS}" stroke-width="1" stroke-opacity="0.35"'
-    bold = f'stroke="{BEST}" stroke-width="2.5" stroke-linejoin="round"'
+    faint = "".join(line(place, "") for place in range(min(MOST_CURVES, row.curves.shape[1])))
     return (
-        frame
-        + "".join(line(curve, faint) for curve in others)
-        + line(best, bold)
-        + f'<text x="{width - 8}" y="18" font-size="14" text-anchor="end" fill="{OTHERS}">'
+        f'{frame}<g transform="scale(.1)" fill="none">'
+        f'<g stroke="{OTHERS}" stroke-width="10" stroke-opacity="0.35">{faint}</g>'
+        + line(row.best, f'stroke="{BEST}" stroke-width="25" stroke-linejoin="round"')
+        + f'</g><text x="{width - 8}" y="18" font-size="14" text-anchor="end" fill="{OTHERS}">'
         f"{high:.0f} &#8594; {row.cost:.1f}</text>"
     )
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import pandas as pd
 import results
 import streamlit as st
+import strips
 from components import wipe
 from results import GAP, SCALE, Result
 from runner import Report
+from strips import Picture
 from widgets import Request
 
 from inpaint import sheet
@@ -141,14 +143,15 @@ def draw_columns(pair: Pair) -> None:
         ("Left diff.", pair.left, "Difference"),
         ("Right diff.", pair.right, "Difference"),
     )
-    with st.container(key="sheet pair"):
-        for cell, (title, side, column) in zip(
-            st.columns(len(columns), gap="xsmall"), columns, strict=True
-        ):
-            with cell:
-                st.markdown(f"**{title}**", text_alignment="center")
-                pixels = sheet.compose(side.comparison, columns=(column,), scale=SCALE, gap=GAP)
-                st.image(pixels, width="stretch", output_format="PNG", alt=title)
+    pictures = [
+        Picture.of_pixels(
+            sheet.compose(side.comparison, columns=(column,), scale=SCALE, gap=GAP),
+            title,
+            title=title,
+        )
+        for title, side, column in columns
+    ]
+    strips.draw(pictures, key="sheet pair")
     st.caption(CAPTIONS["Difference"])
 
 

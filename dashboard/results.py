@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import curves
 import pandas as pd
 import repeat
 import streamlit as st
-from runner import Report
+import strips
+from runner import WORKER_THREADS, Report
+from strips import Picture
 from widgets import Request
 
 from inpaint import sheet
@@ -61,12 +63,16 @@ def compute(request: Request, report: Report) -> Result:
         InpaintError: If the request breaks a rule.
     """
     problem = request.problem()
+    config = request.run.config
     restoration = restore(
         problem.measurement,
         problem.generator,
-        request.run.config,
+        replace(config, threads=config.threads or WORKER_THREADS),
         on_progress=lambda progress: report(*describe(progress)),
     )
+    # The number of threads is this server's affair, and changes no result.
+    settled = replace(restoration.config, threads=config.threads)
+    restoration = replace(restoration, config=settled)
     comparison = compare(problem.measurement, problem.generator, restoration)
     return Result(request, problem, restoration, comparison)
 
@@ -87,22 +93,26 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def draw_columns(comparison: Comparison, *, key: str = "sheet") -> None:
+def draw_columns(comparison: Comparison, *, key: str = "sheet", scale: int = SCALE) -> None:
     """The five columns, each one picture, so that rows stay level and pixels sharp."""
-    with st.container(key=key):
-        for cell, column in zip(st.columns(len(COLUMNS), gap="xsmall"), COLUMNS, strict=True):
-            with cell:
-                st.markdown(f"**{column}**", text_alignment="center")
-                st.image(
-                    curves.draw_column(comparison, scale=SCALE, gap=GAP)
-                    if column == "Cost J"
-                    else sheet.compose(comparison, columns=(column,), scale=SCALE, gap=GAP),
-                    width="stretch",
-                    output_format="PNG",
-                    alt=f"{column}: {CAPTIONS[column]}",
-                )
+    pictures = []
+    for column in COLUMNS:
+        alt = f"{column}: {CAPTIONS[column]}"
+        if column == "Cost J":
+            picture = Picture.of_svg(
+                *curves.draw_column(comparison, scale=scale, gap=GAP), alt, title=column
+            )
+        else:
+            pixels = sheet.compose(comparison, columns=(column,), scale=scale, gap=GAP)
+            picture = Picture.of_pixels(pixels, alt, title=column)
+        pictures.append(picture)
+    strips.draw(pictures, key=key)
+
+
+def draw_captions() -> None:
+    """What dark and bright mean in the five columns."""
     st.caption(CAPTIONS["Difference"])
-    st.caption(f"{CAPTIONS['Corrupted']} {CAPTIONS['Cost J']}")
+    st.caption(f"Corrupted: {CAPTIONS['Corrupted']} Cost J: {CAPTIONS['Cost J']}")
 
 
 def draw_table(comparison: Comparison) -> None:
@@ -230,14 +240,15 @@ def draw_verdicts(result: Result) -> None:
 
 def draw_modes(row: Row, starts: int) -> None:
     """An image's modes as a strip, with a caption under each."""
-    modes = row.shown_modes
-    with st.container(key=f"sheet modes {row.number}", horizontal=True, gap="xsmall"):
-        for index, mode in enumerate(modes):
-            with st.container(width=MODE_WIDTH, gap="xxsmall"):
-                one = sheet.strip(mode.image[None], scale=SCALE, gap=GAP)
-                st.image(one, width="stretch", output_format="PNG", alt=f"Mode {index + 1}")
-                weight, cost, count = mode_lines(mode, starts)
-                st.caption(f"**{weight}**  \n{cost}  \n{count}", text_alignment="center")
+    pictures = [
+        Picture.of_pixels(
+            sheet.strip(mode.image[None], scale=SCALE, gap=GAP),
+            f"Mode {index + 1}",
+            captions=mode_lines(mode, starts),
+        )
+        for index, mode in enumerate(row.shown_modes)
+    ]
+    strips.draw(pictures, key=f"sheet modes {row.number}", width=MODE_WIDTH)
 
 
 def draw_repeat(result: Result) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import os
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -32,9 +33,16 @@ QUEUE_LIMIT = 20
 FINISHED_LIMIT = 32
 """Finished jobs that are kept for a page that is loaded again."""
 
+QUICK_WORKERS = 2
+LONG_WORKERS = 1
+WORKER_THREADS = max(1, (os.cpu_count() or 1) // (QUICK_WORKERS + LONG_WORKERS))
+"""Threads that the work of one worker may use: with more they would only wait for one another."""
+
+LONG_NICENESS = 10
+"""How much long work stands back behind quick work where both want a core."""
+
 ABANDONED_SECONDS = 60.0
 """A job that no page has asked about for so long is stopped: its user has gone."""
-
 
 STOPPING_SECONDS = 1.0
 """How long a page waits for a job that was stopped before it goes on to poll it."""
@@ -128,17 +136,14 @@ class Pool:
         long_workers: Threads for all others.
     """
 
-    def __init__(self, *, quick_workers: int = 2, long_workers: int = 1) -> None:
+    def __init__(
+        self, *, quick_workers: int = QUICK_WORKERS, long_workers: int = LONG_WORKERS
+    ) -> None:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
-        # Each worker would otherwise open as many threads of its own as there are cores.
-        self._threads = max(1, (os.cpu_count() or 1) // (quick_workers + long_workers))
         self._executors = {
-            quick: ThreadPoolExecutor(count, name)
-            for quick, count, name in (
-                (True, quick_workers, "quick"),
-                (False, long_workers, "long"),
-            )
+            True: ThreadPoolExecutor(quick_workers, "quick"),
+            False: ThreadPoolExecutor(long_workers, "long", initializer=_stand_back),
         }
 
     def submit(self, work: Work, *, owner: str, page: str, quick: bool, about: Any = None) -> Job:
@@ -182,7 +187,7 @@ class Pool:
 
     def _run(self, job: Job, work: Work) -> Any:
         job.started = True
-        with limited_threads(self._threads):
+        with limited_threads(WORKER_THREADS):
             return work(job.report)
 
     def _unfinished(self, quick: bool) -> list[Job]:
@@ -192,6 +197,13 @@ class Pool:
         finished = [key for key, job in self._jobs.items() if job._future.done()]
         for key in finished[: max(0, len(finished) - FINISHED_LIMIT)]:
             del self._jobs[key]
+
+
+def _stand_back() -> None:
+    """Let quick work go first on the cores; threads that this one begins do so too."""
+    # On Linux a thread has a niceness of its own, elsewhere only the whole process has one.
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LONG_NICENESS)
 
 
 @st.cache_resource(show_spinner=False)

@@ -6,16 +6,10 @@ the page, load nothing from elsewhere, and take their colours from Streamlit's t
 
 from __future__ import annotations
 
-import base64
-import io
 from pathlib import Path
 
-import numpy as np
 import streamlit as st
-from PIL import Image
 from streamlit.components.v2.types import ComponentRenderer
-
-from inpaint.sheet import Pixels
 
 _ASSETS = Path(__file__).parent / "assets"
 
@@ -28,10 +22,3 @@ def register(name: str) -> ComponentRenderer:
     return st.components.v2.component(
         f"inpaint_{name}", html='<div class="root"></div>', css=style, js=script
     )
-
-
-def data_url(pixels: Pixels) -> str:
-    """A picture as a PNG in a URL. [H, W, 3]"""
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

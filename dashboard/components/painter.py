@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from strips import data_url
 
-from components import data_url, register
+from components import register
 from inpaint.sheet import Pixels
 
 Observed = NDArray[np.bool_]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from components import data_url, register
+from strips import data_url
+
+from components import register
 from inpaint import sheet
 from inpaint.animation import compose_reel, pick_frames
 from inpaint.comparison import Comparison, Row

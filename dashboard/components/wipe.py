@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from components import data_url, register
+from strips import data_url
+
+from components import register
 from inpaint.sheet import Pixels
 
 _render = register("wipe")

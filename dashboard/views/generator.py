@@ -5,6 +5,8 @@ from functools import partial
 
 import sources
 import streamlit as st
+import strips
+from strips import Picture
 
 from inpaint import explore, pretrained, sheet
 from inpaint.errors import InpaintError
@@ -52,7 +54,7 @@ def show_samples(generator: Generator) -> None:
     """A grid of images of random latent vectors."""
     seed = ask_seed("Seed of the samples", "samples", 0)
     images = explore.sample_images(generator, SAMPLES, seed=seed)
-    picture("samples", sheet.grid(images, columns=20, scale=3, gap=3))
+    picture("samples", sheet.grid(images, columns=20, scale=3, gap=3), f"{SAMPLES} samples")
     st.caption(f"{SAMPLES} latent vectors drawn at random, and what the generator makes of them.")
     st.download_button(
         "Figure (PNG)",
@@ -89,7 +91,8 @@ def show_by_hand(generator: Generator) -> None:
                 persist_state="session",
             )
     with right:
-        picture("hand", sheet.grid(explore.draw_vectors(generator, [vector]), scale=10, gap=4))
+        image = explore.draw_vectors(generator, [vector])
+        picture("hand", sheet.grid(image, scale=10, gap=4), "The image of this latent vector")
         st.caption(
             "The image of this latent vector. Each number is drawn from a standard normal "
             "distribution, so most lie between -2 and 2."
@@ -104,7 +107,7 @@ def show_walk(generator: Generator) -> None:
     with right:
         end = draw(generator, ask_seed("To the vector of seed", "walk to", 2))
     images = explore.walk(generator, start, end, steps=WALK_STEPS)
-    picture("walk", sheet.strip(images, scale=4, gap=3))
+    picture("walk", sheet.strip(images, scale=4, gap=3), "Images on the way")
     st.caption(
         "A straight way through the latent space in equal steps. Neighbours look alike: that is "
         "why following the gradient of the cost leads somewhere."
@@ -150,10 +153,9 @@ def draw_another(generator: Generator) -> None:
         st.session_state[f"latent {index}"] = round(number, 2)
 
 
-def picture(key: str, pixels: sheet.Pixels) -> None:
+def picture(key: str, pixels: sheet.Pixels, alt: str) -> None:
     """A picture with sharp pixels."""
-    with st.container(key=f"sheet {key}"):
-        st.image(pixels, width="stretch", output_format="PNG")
+    strips.draw([Picture.of_pixels(pixels, alt)], key=f"sheet {key}")
 
 
 main()

@@ -21,6 +21,7 @@ def main() -> None:
 def draw(shown: Result) -> None:
     """Everything about one result."""
     results.draw_columns(shown.comparison)
+    results.draw_captions()
     results.draw_table(shown.comparison)
     results.draw_downloads(shown)
     for title, icon, key, draw_inside in (

@@ -120,6 +120,13 @@ def texts(app: AppTest) -> str:
     return "\n".join(element.value for element in (*app.markdown, *app.caption))
 
 
+def strip(app: AppTest) -> str:
+    """The HTML of the first pictures that stand side by side."""
+    found = [html.proto.body for html in app.get("html") if 'class="strip"' in html.proto.body]
+    assert found, "there are no pictures"
+    return str(found[0])
+
+
 def opened(app: AppTest, key: str) -> AppTest:
     """Open one of the boxes below the result."""
     app.session_state[key] = True
