@@ -1,4 +1,4 @@
-"""The command line: `inpaint restore | sample | sweep | train | bench | doctor`.
+"""The command line: `inpaint restore | sample | sweep | evaluate | train | bench | doctor`.
 
 Only this package prints. An error is one sentence on standard error and exit status 2; a run
 ended by Ctrl-C has exit status 130.
@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from inpaint.cli import bench, doctor, restore, sample, sweep, train
+from inpaint.cli import bench, doctor, evaluate, restore, sample, sweep, train
 from inpaint.errors import InpaintError
 
 USAGE_ERROR = 2
@@ -65,6 +65,7 @@ for _command in (
     restore.restore,
     sample.sample,
     sweep.sweep,
+    evaluate.evaluate,
     train.train,
     bench.bench,
     doctor.doctor,

@@ -1,0 +1,189 @@
+"""`inpaint evaluate`: all methods on images that none of them was trained on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inpaint.cli import options, screen
+from inpaint.config import RestoreConfig
+from inpaint.errors import ArgumentError
+from inpaint.evaluate.trial import Trial
+
+if TYPE_CHECKING:
+    from inpaint.evaluate.evaluation import Evaluation
+    from inpaint.evaluate.inputs import Inputs
+
+FILES = "evaluation.json and figure.png"
+
+
+@options.settings_of(RestoreConfig)
+def evaluate(
+    images: Annotated[Path, typer.Argument(help="IDX file of images, gz or not.")],
+    labels: Annotated[Path, typer.Option(help="IDX file of their labels.")],
+    digit: Annotated[
+        str | None, typer.Option(metavar="NUMBERS", help="Labels wanted.", show_default="all")
+    ] = None,
+    keep: Annotated[
+        str, typer.Option(metavar="NUMBERS", help="Numbers N of observed pixels.")
+    ] = str(Trial.keep),
+    noise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Standard deviation of the noise added to the images, in units of the pixels.",
+            show_default=str(Trial.noise),
+        ),
+    ] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTEGER",
+            help="Images evaluated at most: the first ones.",
+            show_default=str(Trial.limit),
+        ),
+    ] = None,
+    hold_out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTEGER",
+            help="Only the last so many images of IMAGES are evaluated, and the last so many of "
+            "--train are not trained on; 0 takes all of both.",
+            show_default=str(Trial.hold_out),
+        ),
+    ] = None,
+    generator: options.GeneratorName = None,
+    train: Annotated[
+        Path | None,
+        typer.Option(
+            help="IDX file of images that the baselines learn from: those of the generator.",
+            show_default="baselines that learn do not run",
+        ),
+    ] = None,
+    train_labels: Annotated[
+        Path | None, typer.Option(help="IDX file of their labels.", show_default=False)
+    ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Methods, such as minimum,pca.", show_default="all"),
+    ] = None,
+    preset: options.Preset = None,
+    output: options.Output = options.OUTPUT / "evaluation",
+    *,
+    settings: dict[str, Any],
+) -> None:
+    """Restore held-out images by all methods; print the table, write figures and record."""
+    given = {"hold_out": hold_out, "limit": limit}
+    changes: dict[str, Any] = {
+        name: options.whole_number(name, text) for name, text in given.items() if text is not None
+    }
+    if digit is not None:
+        changes["digits"] = options.whole_numbers("digit", digit)
+    if noise is not None:
+        changes["noise"] = options.real_number("noise", noise)
+    if generator is not None:
+        changes["generator"] = generator
+    if methods is not None:
+        changes["methods"] = tuple(methods.split(","))
+    start = RestoreConfig() if preset is None else RestoreConfig.preset(preset)
+    changes["config"] = replace(start, **settings)
+    keeps = options.whole_numbers("keep", keep)
+    if len(set(keeps)) < len(keeps):
+        raise ArgumentError(f"keep is {keep}; give different numbers of pixels.")
+    trial = Trial(images=images, labels=labels, train=train, train_labels=train_labels, **changes)
+    _perform([replace(trial, keep=number) for number in keeps], output)
+
+
+def _perform(trials: Sequence[Trial], output: Path) -> None:
+    """Evaluate at each N, and write what was reached."""
+    from inpaint.evaluate.evaluation import METHODS, evaluate
+    from inpaint.evaluate.inputs import damage, load_trial
+    from inpaint.evaluate.report import title_of
+    from inpaint.record import check_writable
+
+    inputs = load_trial(trials[0])
+    # All are made first, so that a number out of range is refused before any work.
+    measurements = [damage(trial, inputs) for trial in trials]
+    check_writable(output)
+    folders = []
+    with screen.Watch("preparing") as watch:
+        for trial, measurement in zip(trials, measurements, strict=True):
+            evaluation = evaluate(
+                measurement,
+                inputs.generator,
+                training=inputs.training,
+                noise=trial.noise,
+                config=trial.config,
+                methods=trial.methods or METHODS,
+                on_progress=_report(watch, f"N = {trial.keep}: "),
+            )
+            if len(evaluation.measurement):
+                folder = output if len(trials) == 1 else output / f"N{trial.keep}"
+                _write(folder, trial, inputs, evaluation)
+                _print(title_of(trial, inputs), evaluation)
+                folders.append(str(folder))
+            if evaluation.cancelled:
+                break
+    if folders:
+        screen.say(f"Wrote {FILES} to {', '.join(folders)}.")
+    if watch.stopped:
+        reached = "what was reached so far was written" if folders else "there is no result yet"
+        screen.warn(f"Stopped by Ctrl-C; {reached}.")
+        raise typer.Exit(130)
+
+
+def _write(folder: Path, trial: Trial, inputs: Inputs, evaluation: Evaluation) -> None:
+    from inpaint.evaluate.report import describe_evaluation, draw_evaluation, title_of
+    from inpaint.figures import to_png
+    from inpaint.record import write_files
+
+    record = describe_evaluation(trial, inputs, evaluation)
+    figure = draw_evaluation(evaluation, title=title_of(trial, inputs))
+    write_files(
+        folder,
+        {
+            "evaluation.json": json.dumps(record, indent=1, allow_nan=False).encode() + b"\n",
+            "figure.png": to_png(figure),
+        },
+    )
+
+
+def _report(watch: screen.Watch, prefix: str) -> Callable[[int, int, str], bool]:
+    """Progress of an evaluation for `Watch`."""
+    return lambda done, total, task: watch.show(done, total, task=prefix + task)
+
+
+def _print(title: str, evaluation: Evaluation) -> None:
+    """Print a table of means, and why a method did not run."""
+    from inpaint.evaluate.report import summarize
+
+    number = screen.number
+    rows = []
+    for result in evaluation.results:
+        means = {name: pair and pair[0] for name, pair in summarize(result).items()}
+        rows.append(
+            [
+                result.name,
+                number(means["psnr"], 2),
+                number(means["psnr_missing"], 2),
+                number(means["ssim"], 3),
+                number(means["ssim_missing"], 3),
+                number(means["error"], 2),
+                number(result.seconds, 3),
+            ]
+        )
+    screen.table(
+        ["method", "PSNR dB", "missing", "SSIM", "missing", "L2 error", "s/image"],
+        rows,
+        title=title,
+        words=("method",),
+    )
+    screen.say(f"Means over {len(evaluation.measurement)} images.")
+    for result in evaluation.results:
+        if result.not_run is not None:
+            screen.say(f"{result.name} did not run. {result.not_run}")

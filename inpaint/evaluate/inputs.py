@@ -1,0 +1,72 @@
+"""An evaluation's inputs: read in, and damaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from inpaint.errors import ArgumentError
+from inpaint.evaluate.trial import Trial
+from inpaint.generator import AnyGenerator
+from inpaint.operators import Mask, measure
+from inpaint.readers import read_generator
+from inpaint.training.data import read_digits
+from inpaint.types import ImageSet, Measurement
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a trial read.
+
+    Attributes:
+        image_set: The images to be evaluated, undamaged.
+        generator: What shall restore them.
+        training: What the baselines learn from. [K, C, H, W]
+    """
+
+    image_set: ImageSet
+    generator: AnyGenerator
+    training: Tensor | None
+
+
+def load_trial(trial: Trial) -> Inputs:
+    """Read a trial's inputs.
+
+    Raises:
+        FileError: If an input cannot be read.
+        ArgumentError: If no image is left.
+    """
+    generator = read_generator(trial.generator)
+    held_out = slice(-trial.hold_out or None, None)
+    images = read_digits(trial.images, trial.labels, digits=trial.digits, part=held_out)
+    images = images[: trial.limit]
+    return Inputs(
+        image_set=ImageSet(images, ideal=images, source=str(trial.images)),
+        generator=generator,
+        training=_read_training(trial),
+    )
+
+
+def damage(trial: Trial, inputs: Inputs) -> Measurement:
+    """Damage a trial's images; the noise added to an image is the same at every N.
+
+    Raises:
+        ArgumentError: If N is out of range.
+    """
+    channels, height, width = inputs.image_set.images.shape[1:]
+    mask = Mask.leading(trial.keep, (channels, height, width))
+    return measure(inputs.image_set, mask, noise=trial.noise, seed=trial.config.seed)
+
+
+def _read_training(trial: Trial) -> Tensor | None:
+    """What the baselines learn from, if it was named."""
+    if trial.train is None or trial.train_labels is None:
+        return None
+    rest = slice(None, -trial.hold_out or None)
+    try:
+        return read_digits(trial.train, trial.train_labels, digits=trial.digits, part=rest)
+    except ArgumentError as error:
+        raise ArgumentError(
+            f"{error} hold_out is {trial.hold_out}: so many images at its end are left out."
+        ) from error

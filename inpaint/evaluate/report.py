@@ -1,0 +1,179 @@
+"""An evaluation as figures: means for tables and records, and a picture to look at."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import statistics
+import textwrap
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from inpaint import sheet
+from inpaint.evaluate.evaluation import Evaluation, Result
+from inpaint.evaluate.inputs import Inputs
+from inpaint.evaluate.trial import Trial
+from inpaint.record import versions
+from inpaint.training.data import digest_images
+
+FORMAT = 1
+"""Version of `evaluation.json`."""
+FIGURES = ("psnr", "psnr_missing", "ssim", "ssim_missing", "error")
+"""What is told of each method, besides its time."""
+
+ROWS = 8
+"""Images that the picture shows."""
+DPI = 100
+SCALE = 4
+GAP = 4
+HEAD = 0.95
+FOOT = 0.3
+TITLE = 14
+"""Letters in a line over a picture."""
+
+
+def summarize(result: Result) -> dict[str, tuple[float, float] | None]:
+    """Mean and its standard error of each of `FIGURES`, over the images.
+
+    A figure is None where the method did not run, or one is not defined or infinite; the
+    error of a mean over one image is 0.
+    """
+    found: dict[str, tuple[float, float] | None] = {}
+    for name in FIGURES:
+        values = [getattr(row, name) for row in result.metrics]
+        if not values or any(value is None or not math.isfinite(value) for value in values):
+            found[name] = None
+            continue
+        spread = statistics.stdev(values) if len(values) > 1 else 0.0
+        found[name] = (statistics.fmean(values), spread / math.sqrt(len(values)))
+    return found
+
+
+def describe_evaluation(trial: Trial, inputs: Inputs, evaluation: Evaluation) -> dict[str, Any]:
+    """What `evaluation.json` holds: inputs with their hashes, settings, versions, figures."""
+    ideal = evaluation.measurement.ideal
+    settings = asdict(trial)
+    for name in ("images", "labels", "train", "train_labels"):
+        path = getattr(trial, name)
+        settings[name] = None if path is None else str(path.resolve())
+    if Path(trial.generator).is_file():
+        settings["generator"] = str(Path(trial.generator).resolve())
+    settings["methods"] = [result.name for result in evaluation.results]
+    settings["config"] = asdict(trial.config.resolved())
+    return {
+        "format": FORMAT,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "settings": settings,
+        "keep": trial.keep,
+        "count": len(evaluation.measurement),
+        "training_count": None if inputs.training is None else len(inputs.training),
+        "cancelled": evaluation.cancelled,
+        "sha256": {
+            "images": None if ideal is None else digest_images(ideal),
+            "training": None if inputs.training is None else digest_images(inputs.training),
+            "generator": inputs.generator.digest(),
+        },
+        "versions": versions() | _opencv_version(),
+        "machine": {"system": platform.platform(), "cores": os.cpu_count()},
+        "search": {
+            "backend": evaluation.backend,
+            "noise_level": evaluation.noise_level,
+            "active_share": evaluation.active_share,
+        },
+        "methods": {result.name: describe_result(result) for result in evaluation.results},
+    }
+
+
+def describe_result(result: Result) -> dict[str, Any]:
+    """One method: means, their standard errors, and the figures of each image."""
+    means = summarize(result)
+    return {
+        "title": result.title,
+        **{name: None if pair is None else pair[0] for name, pair in means.items()},
+        "seconds": result.seconds,
+        "fit_seconds": result.fit_seconds,
+        "settings": result.settings,
+        "not_run": result.not_run,
+        "standard_errors": {
+            name: None if pair is None else pair[1] for name, pair in means.items()
+        },
+        "images": {
+            name: [_finite(getattr(row, name)) for row in result.metrics] for name in FIGURES
+        },
+    }
+
+
+def title_of(trial: Trial, inputs: Inputs) -> str:
+    """N, noise and generator, in words."""
+    pixels = inputs.image_set.images[0, 0].numel()
+    return f"N = {trial.keep} of {pixels}, noise {trial.noise:g}, generator {inputs.generator.name}"
+
+
+def draw_evaluation(evaluation: Evaluation, *, title: str = "") -> Figure:
+    """Draw the first images: ideal, corrupted, and a column for each method that ran.
+
+    Over a column stand its name and its means over all images: PSNR in dB and SSIM of the
+    lost pixels.
+
+    Args:
+        evaluation: At least one image.
+        title: Heading.
+    """
+    measurement = evaluation.measurement
+    assert measurement.ideal is not None
+    columns = [("ideal", "", measurement.ideal), ("corrupted", "", measurement.values)]
+    for result in evaluation.results:
+        if result.images is not None:
+            columns.append((result.title, _short(result), result.images))
+    shown = torch.stack([images[:ROWS].double() for _, _, images in columns], dim=1)
+    pixels = sheet.grid(shown.flatten(0, 1), columns=len(columns), scale=SCALE, gap=GAP)
+    # One pixel of the sheet is one of the file, so every square is sharp and of one size.
+    width, height = pixels.shape[1] / DPI, pixels.shape[0] / DPI
+    total = HEAD + height + FOOT
+    figure = Figure(figsize=(width, total), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, FOOT / total, 1, height / total))
+    axes.imshow(pixels, interpolation="nearest", aspect="auto")
+    axes.set_axis_off()
+    figure.text(0.04 / width, 1 - 0.06 / total, title, va="top", size=11, weight="bold")
+    for index, (name, means, _) in enumerate(columns):
+        centre = (index + 0.5) / len(columns)
+        heading = "\n".join(textwrap.wrap(name, TITLE))
+        place: dict[str, Any] = {"ha": "center", "va": "bottom", "linespacing": 1.05}
+        bottom = (FOOT + height) / total
+        figure.text(centre, bottom + 0.2 / total, heading, size=9, **place)
+        figure.text(centre, bottom + 0.04 / total, means, size=8, color="#555555", **place)
+    count = len(measurement)
+    note = f"Means over {count} images: PSNR in dB and SSIM of the lost pixels."
+    if count > ROWS:
+        note += f" The first {ROWS} are shown."
+    figure.text(0.04 / width, 0.08 / total, note, va="bottom", size=9, color="#555555")
+    return figure
+
+
+def _short(result: Result) -> str:
+    means = summarize(result)
+    psnr, ssim = means["psnr_missing"], means["ssim_missing"]
+    return "" if psnr is None or ssim is None else f"{psnr[0]:.2f} / {ssim[0]:.3f}"
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity."""
+    return None if value is None or not math.isfinite(value) else value
+
+
+def _opencv_version() -> dict[str, str]:
+    for name in ("opencv-python-headless", "opencv-python"):
+        try:
+            return {"opencv": metadata.version(name)}
+        except metadata.PackageNotFoundError:
+            continue
+    return {"opencv": "not installed"}

@@ -1,0 +1,346 @@
+"""Evaluation: every method on the same images, nothing learnt from them, all of it recorded."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from typer.testing import CliRunner, Result
+
+from inpaint import Generator, Mask, RestoreConfig, measure, write_generator
+from inpaint.baselines import BASELINES
+from inpaint.cli import app
+from inpaint.errors import ArgumentError, ShapeError
+from inpaint.evaluate import evaluation as evaluations
+from inpaint.evaluate.blending import blend_observed
+from inpaint.evaluate.estimates import ESTIMATES, Estimate, active_share
+from inpaint.evaluate.evaluation import METHODS, evaluate
+from inpaint.evaluate.report import draw_evaluation, summarize
+from inpaint.examples import PenStroke, draw
+from inpaint.types import ImageSet, Measurement
+from tests.conftest import random_generator
+
+CONFIG = RestoreConfig(restarts=2, screen=0, solver="adam", steps=5, backend="torch")
+QUICK = ("--restarts", "2", "--screen", "0", "--steps", "5", "--backend", "torch")
+NOISE = 0.1
+
+
+@pytest.fixture(scope="module")
+def drawings() -> Tensor:
+    rng = np.random.default_rng(0)
+    pictures = [draw(PenStroke.random(rng)) for _ in range(36)]
+    # As an IDX file holds them.
+    return torch.from_numpy(np.rint(255 * np.stack(pictures)) / 255)[:, None].float()
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    return random_generator((4, 8, 784), image_shape=(1, 28, 28)).to(dtype=torch.float32)
+
+
+@pytest.fixture(scope="module")
+def damaged(drawings: Tensor) -> Measurement:
+    image_set = ImageSet(drawings[:6], ideal=drawings[:6])
+    return measure(image_set, Mask.leading(500, (1, 28, 28)), noise=NOISE)
+
+
+def test_every_method_restores_every_image(
+    damaged: Measurement, generator: Generator, drawings: Tensor
+) -> None:
+    found = evaluate(damaged, generator, training=drawings[6:], noise=NOISE, config=CONFIG)
+    assert [result.name for result in found.results] == list(METHODS)
+    figures = {}
+    for result in found.results:
+        assert result.not_run is None
+        assert result.images.shape == damaged.values.shape
+        assert result.images.min() >= 0
+        assert result.images.max() <= 1
+        figures[result.name], error = summarize(result)["psnr_missing"]
+        values = [row.psnr_missing for row in result.metrics]
+        assert figures[result.name] == pytest.approx(statistics.fmean(values))
+        assert error == pytest.approx(statistics.stdev(values) / 6**0.5)
+    # What has learnt from such drawings does better than what has not.
+    assert figures["pca"] > figures["mean"] > figures["telea"]
+    assert found.noise_level > NOISE
+    assert 0 < found.active_share <= 1
+    assert not found.cancelled
+
+
+def test_batches_change_nothing(
+    damaged: Measurement, generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = evaluate(damaged, generator, config=CONFIG)
+    monkeypatch.setattr(evaluations, "BATCH", 4)
+    parts = evaluate(damaged, generator, config=CONFIG)
+    for first, second in zip(whole.results, parts.results, strict=True):
+        assert (first.images is None) == (second.images is None)
+        if first.images is not None:
+            torch.testing.assert_close(first.images, second.images)
+
+
+def test_no_method_sees_the_ideal_and_each_is_timed_with_its_search(
+    damaged: Measurement, generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def spy(search) -> Tensor:
+        seen.append(search.measurement.ideal)
+        return search.restoration.images
+
+    monkeypatch.setitem(ESTIMATES, "minimum", Estimate("spy", spy))
+    found = evaluate(damaged, generator, config=CONFIG, methods=("minimum", "blended"))
+    assert seen == [None]
+    first, second = found.results
+    assert second.seconds > 0.5 * first.seconds
+
+
+def test_what_cannot_run_says_why(
+    damaged: Measurement, generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    unfit = Estimate("unfit", lambda search: search.measurement.values, lambda generator: "No.")
+    monkeypatch.setitem(ESTIMATES, "minimum", unfit)
+    found = evaluate(damaged, generator, config=CONFIG)
+    reasons = {result.name: result.not_run for result in found.results if result.not_run}
+    assert reasons.pop("minimum") == "No."
+    for name in ("telea", "navier-stokes"):
+        assert "need OpenCV" in reasons.pop(name)
+    assert set(reasons) == {"mean", "nearest", "pca", "ridge"}
+    for result in found.results:
+        assert (result.seconds is None) == (result.not_run is not None)
+        assert (summarize(result)["psnr"] is None) == (result.not_run is not None)
+
+
+def test_cancelling_keeps_the_images_that_all_methods_have_restored(
+    damaged: Measurement, generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluations, "BATCH", 2)
+
+    def until(images: int, task: str = ""):
+        return lambda done, total, now: not (done == images and task in now)
+
+    for task in ("searching", "Telea"):
+        found = evaluate(damaged, generator, config=CONFIG, on_progress=until(4, task))
+        assert found.cancelled
+        assert found.measurement.numbers == (0, 1, 2, 3)
+        assert {len(result.metrics) for result in found.results if not result.not_run} == {4}
+    found = evaluate(damaged, generator, config=CONFIG, on_progress=until(0))
+    assert found.cancelled
+    assert len(found.measurement) == 0
+
+
+def test_unfair_or_unfit_inputs_are_refused(
+    damaged: Measurement, generator: Generator, drawings: Tensor
+) -> None:
+    with pytest.raises(ArgumentError, match="2 of the 6 images are training images"):
+        evaluate(damaged, generator, training=drawings[4:], config=CONFIG)
+    with pytest.raises(ArgumentError, match="choose one of minimum, blended, mean"):
+        evaluate(damaged, generator, methods=("best",))
+    with pytest.raises(ArgumentError, match="each of them once"):
+        evaluate(damaged, generator, methods=("pca", "pca"))
+    with pytest.raises(ShapeError, match="choose a generator of that shape"):
+        evaluate(damaged, random_generator())
+    with pytest.raises(ShapeError, match="training images of that shape"):
+        evaluate(damaged, generator, training=drawings[6:, :, 1:])
+    with pytest.raises(ShapeError, match="their ideals"):
+        evaluate(dataclasses.replace(damaged, ideal=None), generator)
+
+
+def test_the_picture_has_a_square_for_every_image_and_method(
+    damaged: Measurement, generator: Generator
+) -> None:
+    found = evaluate(damaged, generator, config=CONFIG, methods=("minimum", "biharmonic"))
+    figure = draw_evaluation(found, title="six")
+    words = {text.get_text() for text in figure.texts}
+    assert {"six", "ideal", "corrupted", "minimum of J", "biharmonic"} <= words
+    (axes,) = figure.axes
+    pixels = axes.images[0].get_array()
+    assert pixels.shape == (6 * 116 + 4, 4 * 116 + 4, 3)
+    # Every pixel is a square of one grey: as sharp as it is.
+    ideal = np.rint(255 * damaged.ideal[0, 0].numpy())
+    np.testing.assert_array_equal(pixels[4:116:4, 4:116:4, 0], ideal)
+    np.testing.assert_array_equal(pixels[7:116:4, 7:116:4, 0], ideal)
+
+
+def test_blending_comes_near_the_best_weights_and_leaves_lost_pixels() -> None:
+    """Noise everywhere and a misfit in one corner: only there is the measurement better."""
+    stream = torch.Generator().manual_seed(0)
+    shape = (40, 1, 20, 20)
+    ideal = torch.rand(shape, generator=stream)
+    misfit = 0.3 * torch.randn(shape, generator=stream)
+    misfit[:, :, 8:] = 0
+    images = ideal + misfit
+    noise = torch.linspace(0.05, 0.1, 40)[:, None, None, None]
+    mask = Mask.leading(300, shape[1:])
+    values = mask.apply(ideal + noise * torch.randn(shape, generator=stream))
+    blend = blend_observed(values, mask, images)
+
+    torch.testing.assert_close(blend.noise_level, noise[:, 0, 0, 0], rtol=0.3, atol=0)
+    assert float((blend.noise_level / noise[:, 0, 0, 0]).mean()) == pytest.approx(1, abs=0.05)
+    assert torch.equal(blend.images[:, ~mask.observed], images[:, ~mask.observed])
+    assert not blend.weights[:, ~mask.observed].any()
+
+    best = torch.where(misfit.abs().amax(-1, keepdim=True) > 0, 0.09 / (0.09 + noise**2), 0.0)
+    reached, ideal_blend, before = (
+        float((x - ideal)[:, mask.observed].square().mean())
+        for x in (blend.images, images + best * (values - images), images)
+    )
+    assert reached < 1.5 * ideal_blend
+    assert reached < 0.15 * before
+    known = blend_observed(values, mask, images, noise_level=0.08)
+    assert torch.allclose(known.noise_level, torch.tensor(0.08))
+
+
+def test_blending_without_noise_or_without_misfit_stays_finite() -> None:
+    images = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    mask = Mask.leading(20, (1, 8, 8))
+    blend = blend_observed(mask.apply(images), mask, images)
+    torch.testing.assert_close(blend.images, images)
+    assert torch.isfinite(blend.noise_level).all()
+
+
+def test_the_active_share_counts_units_that_are_not_zero(generator: Generator) -> None:
+    latents = torch.randn(50, 4)
+    first = generator.layers[0]
+    hidden = latents @ first.weight.T + first.bias
+    assert active_share(generator, latents) == pytest.approx(float((hidden > 0).float().mean()))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, drawings: Tensor, generator: Generator):
+    """The drawings as IDX files, labelled 8 and 3 in turn, and a generator."""
+    folder = tmp_path_factory.mktemp("files")
+    ink = np.rint(255 * (1 - drawings[:, 0].numpy())).astype(np.uint8)
+    labels = np.where(np.arange(len(ink)) % 3, 8, 3).astype(np.uint8)
+    for name, array in (("images", ink), ("labels", labels), ("short", labels[:-1])):
+        header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+        (folder / name).write_bytes(header + array.tobytes())
+    narrow = ink[:, :20]
+    header = bytes([0, 0, 8, 3]) + struct.pack(">3I", *narrow.shape)
+    (folder / "narrow").write_bytes(header + narrow.tobytes())
+    write_generator(generator, folder / "generator.safetensors")
+    return folder
+
+
+def words(files: Path, *more: object, train: str = "images") -> list[str]:
+    return [
+        str(word)
+        for word in (
+            "evaluate", files / "images", "--labels", files / "labels", "--hold-out", "12",
+            "--train", files / train, "--train-labels", files / "labels",
+            "--generator", files / "generator.safetensors", *QUICK, *more,
+        )
+    ]  # fmt: skip
+
+
+def inpaint(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in arguments])
+
+
+def test_the_command_prints_the_table_and_writes_the_record(files: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = inpaint(*words(files, "--digit", 8, "--keep", 400, "--limit", 5, "--output", out))
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in out.iterdir()) == ["evaluation.json", "figure.png"]
+    record = json.loads((out / "evaluation.json").read_text())
+    assert record["keep"] == 400
+    assert record["count"] == 5
+    assert record["training_count"] == 16
+    assert record["settings"]["noise"] == 0.0973
+    assert list(record["methods"]) == list(METHODS)
+    for name, method in record["methods"].items():
+        assert method["not_run"] is None
+        for figure in ("psnr", "psnr_missing", "ssim", "ssim_missing", "error"):
+            assert method[figure] == pytest.approx(statistics.fmean(method["images"][figure]))
+            assert method["standard_errors"][figure] >= 0
+        assert method["seconds"] >= 0
+        assert name in result.stdout
+        assert f"{method['psnr_missing']:.2f}" in result.stdout
+    assert set(record["sha256"]) == {"images", "training", "generator"}
+    again = inpaint(*words(files, "--digit", 8, "--keep", 400, "--limit", 5, "--output", out))
+    assert again.exit_code == 0
+    repeated = json.loads((out / "evaluation.json").read_text())
+    for name, method in record["methods"].items():
+        assert repeated["methods"][name]["images"] == method["images"]
+
+
+def test_several_n_get_a_folder_each(files: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    more = ("--keep", "400,784", "--limit", 2, "--methods", "pca,biharmonic", "--output", out)
+    result = inpaint(*words(files, *more))
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in out.iterdir()) == ["N400", "N784"]
+    record = json.loads((out / "N784" / "evaluation.json").read_text())
+    assert list(record["methods"]) == ["pca", "biharmonic"]
+    assert record["methods"]["pca"]["psnr_missing"] is None
+    assert record["methods"]["pca"]["psnr"] > 15
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--labels", "short"), "must be one label for each"),
+        (("--digit", 7), "no image of"),
+        (("--limit", 0), "limit is 0"),
+        (("--keep", 785), "keep is 785"),
+        (("--keep", "400,400"), "give different numbers"),
+        (("--noise", -1), "noise is -1"),
+        (("--hold-out", -1), "hold_out is -1"),
+        (("--hold-out", 36), "hold_out is 36: so many images at its end are left out"),
+        (("--hold-out", 0), "are training images of the baselines as well"),
+        (("--methods", "best"), "the method is 'best'"),
+        (("--train", "narrow"), "training images of that shape"),
+        (("--generator", "eights-11"), "eights-11"),
+    ],
+)
+def test_bad_input_is_one_sentence(files: Path, tmp_path: Path, more, message: str) -> None:
+    more = [files / word if word in ("short", "narrow") else word for word in more]
+    result = inpaint(*words(files, *more, "--output", tmp_path))
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert "\n" not in result.stderr.strip()
+    assert result.stdout == ""
+
+
+def test_training_images_without_labels_are_refused(files: Path) -> None:
+    result = inpaint(
+        "evaluate", files / "images", "--labels", files / "labels", "--train", files / "images"
+    )
+    assert result.exit_code == 2
+    assert "give both" in result.stderr
+
+
+def test_ctrl_c_ends_it_with_status_130(files: Path, tmp_path: Path) -> None:
+    arguments = words(files, "--keep", 400, "--hold-out", 30, "--output", tmp_path / "out")
+    slow = ("--restarts", "2000", "--steps", "100000", "--tolerance", "0")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "inpaint", *arguments, *slow],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    while not (tmp_path / "out").exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Stopped by Ctrl-C; there is no result yet." in errors
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_names_are_those_of_estimates_and_baselines() -> None:
+    assert tuple(METHODS) == (*ESTIMATES, *BASELINES)
