@@ -78,6 +78,17 @@ def test_every_method_restores_every_image(
     assert not found.cancelled
 
 
+def test_an_exact_restoration_counts_as_that_of_half_a_grey_level(
+    damaged: Measurement, generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = Estimate("exact", lambda search: damaged.ideal)
+    monkeypatch.setitem(ESTIMATES, "minimum", exact)
+    found = evaluate(damaged, generator, methods=("minimum",))
+    means = summarize(found.results[0])
+    assert means["psnr_missing"] == pytest.approx((54.15, 0), abs=0.01)
+    assert means["ssim"] == pytest.approx((1, 0))
+
+
 def test_batches_change_nothing(
     damaged: Measurement, generator: Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,9 @@ MOST_VALIDATION = 500
 FEWEST = 4
 """Training images at least: one of them is put aside."""
 
+FINEST = 1 / 510
+"""Half a grey level of 8 bits: an error below it is none, or empty paper would decide alone."""
+
 Setting = TypeVar("Setting", int, float)
 
 
@@ -123,6 +126,6 @@ class Training:
         def loss(setting: Setting) -> float:
             images = make(self._partial_gaussian, setting).restore(damaged.values, self.mask)
             square = ((images - ideal).square().flatten(1) * lost).sum(1)
-            return float(square.clamp(min=1e-12).log().mean())
+            return float((square / lost.sum(1)).clamp(min=FINEST**2).log().mean())
 
         return min(settings, key=loss)

@@ -18,6 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from inpaint import sheet
+from inpaint.baselines.training import FINEST
 from inpaint.evaluate.evaluation import Evaluation, Result
 from inpaint.evaluate.inputs import Inputs
 from inpaint.evaluate.trial import Trial
@@ -28,6 +29,8 @@ FORMAT = 1
 """Version of `evaluation.json`."""
 FIGURES = ("psnr", "psnr_missing", "ssim", "ssim_missing", "error")
 """What is told of each method, besides its time."""
+HIGHEST = -20 * math.log10(FINEST)
+"""PSNR counted at most, 54.2 dB: a lost part that is empty paper can be restored exactly."""
 
 ROWS = 8
 """Images that the picture shows."""
@@ -43,18 +46,27 @@ TITLE = 14
 def summarize(result: Result) -> dict[str, tuple[float, float] | None]:
     """Mean and its standard error of each of `FIGURES`, over the images.
 
-    A figure is None where the method did not run, or one is not defined or infinite; the
-    error of a mean over one image is 0.
+    A figure is None where the method did not run or it is not defined, such as that of the
+    lost pixels where none is lost; the error of a mean over one image is 0. PSNR counts up to
+    `HIGHEST`.
     """
     found: dict[str, tuple[float, float] | None] = {}
     for name in FIGURES:
-        values = [getattr(row, name) for row in result.metrics]
-        if not values or any(value is None or not math.isfinite(value) for value in values):
+        values = [value for value in figures_of(result, name) if value is not None]
+        if not values or len(values) < len(result.metrics):
             found[name] = None
             continue
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
         found[name] = (statistics.fmean(values), spread / math.sqrt(len(values)))
     return found
+
+
+def figures_of(result: Result, name: str) -> list[float | None]:
+    """One of `FIGURES`, image by image; PSNR counts up to `HIGHEST`."""
+    values: list[float | None] = [getattr(row, name) for row in result.metrics]
+    if not name.startswith("psnr"):
+        return values
+    return [None if value is None else min(value, HIGHEST) for value in values]
 
 
 def describe_evaluation(trial: Trial, inputs: Inputs, evaluation: Evaluation) -> dict[str, Any]:
@@ -105,9 +117,7 @@ def describe_result(result: Result) -> dict[str, Any]:
         "standard_errors": {
             name: None if pair is None else pair[1] for name, pair in means.items()
         },
-        "images": {
-            name: [_finite(getattr(row, name)) for row in result.metrics] for name in FIGURES
-        },
+        "images": {name: figures_of(result, name) for name in FIGURES},
     }
 
 
@@ -163,11 +173,6 @@ def _short(result: Result) -> str:
     means = summarize(result)
     psnr, ssim = means["psnr_missing"], means["ssim_missing"]
     return "" if psnr is None or ssim is None else f"{psnr[0]:.2f} / {ssim[0]:.3f}"
-
-
-def _finite(value: float | None) -> float | None:
-    """JSON has no infinity."""
-    return None if value is None or not math.isfinite(value) else value
 
 
 def _opencv_version() -> dict[str, str]:
