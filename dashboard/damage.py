@@ -12,15 +12,18 @@ import sources
 import streamlit as st
 from components import painter
 from components.painter import Observed
+from observed import plain
 from PIL import Image
 from sources import Source
 
 from inpaint import sheet
-from inpaint.operators import MASK_PRESETS, Mask, mask_preset
-from inpaint.types import ImageSet
+from inpaint.operators import MASK_PRESETS, Mask, mask_preset, measure, names_preset
+from inpaint.run import Run
+from inpaint.types import ImageSet, ImageShape, Operator
 
 KINDS = {
     "columns": "Columns",
+    "nothing": "Nothing",
     "pattern": "Pattern",
     "file": "File",
     "paint": "Paint",
@@ -31,6 +34,9 @@ KEPT_SHARE = 350 / 784
 
 FIRST_PAINTED = "box:10"
 """The mask that painting begins with."""
+
+MOST_NOISE = 0.5
+"""Up to which noise can be chosen; a run that is opened may have more."""
 
 PAINTER = "painter"
 MOST_KEPT = 12
@@ -44,18 +50,20 @@ class Damage:
     Attributes:
         keep: N; not heeded where there is a mask.
         noise: Standard deviation of the noise added.
-        pattern: A preset such as "box:10".
-        mask: A mask that was uploaded or painted.
+        mask: A preset, or a mask that was uploaded or painted.
     """
 
     keep: int
     noise: float
-    pattern: str | None = None
     mask: Source[Mask] | None = None
 
 
-def ask_damage(images: ImageSet | None) -> Damage | None:
+def ask_damage(images: ImageSet | None, operator: Source[Operator] | None) -> Damage | None:
     """The whole of it; None while a mask file is awaited.
+
+    Args:
+        images: Those that are damaged, if there are any.
+        operator: What is observed of them, if not pixels: its values are then lost.
 
     Raises:
         InpaintError: If a mask cannot be read, or loses everything.
@@ -64,24 +72,72 @@ def ask_damage(images: ImageSet | None) -> Damage | None:
     with right:
         damage = Damage(count_pixels(images), ask_noise(images))
     with left:
-        kind = st.segmented_control(
+        kind = _ask_kind(images, operator)
+    if kind != "paint":
+        st.query_params.pop("painted", None)
+    if kind == "nothing":
+        return damage
+    if kind == "columns" or images is None:
+        return replace(damage, keep=ask_keep(images))
+    values = _values(images, operator)
+    if kind == "pattern":
+        text, shape = _ask_pattern(), _shape(values)
+        mask = Source(text, f"{text} {shape}", mask_preset(text, shape))
+        return replace(damage, mask=mask)
+    found = _upload(values) if kind == "file" else _paint(values)
+    return None if found is None else replace(damage, mask=found)
+
+
+def _values(images: ImageSet, operator: Source[Operator] | None) -> ImageSet:
+    """What a mask lies on: the pixels, or what an operator makes of them.
+
+    Raises:
+        ShapeError: If the operator is for images of another shape.
+    """
+    if operator is None:
+        return images
+    return replace(images, images=measure(images, operator.content).values)
+
+
+def _ask_kind(images: ImageSet | None, operator: Source[Operator] | None) -> str:
+    """How the damage is said; the first N columns are of pixels only."""
+    unfit = "columns" if operator is not None else "nothing"
+    kinds = [kind for kind in KINDS if kind != unfit]
+    if st.session_state.get("damage", kinds[0]) not in kinds:
+        st.session_state["damage"] = kinds[0]
+    return str(
+        st.segmented_control(
             "What is lost",
-            list(KINDS),
-            default="columns",
+            kinds,
+            default=kinds[0],
             format_func=KINDS.__getitem__,
             required=True,
             key="damage",
             bind="query-params",
             disabled=images is None,
         )
-    if kind != "paint":
-        st.query_params.pop("painted", None)
-    if kind == "columns" or images is None:
-        return replace(damage, keep=ask_keep(images))
-    if kind == "pattern":
-        return replace(damage, pattern=_ask_pattern())
-    mask = _upload(images) if kind == "file" else _paint(images)
-    return None if mask is None else replace(damage, mask=mask)
+    )
+
+
+def adopt_damage(run: Run, *, made: bool) -> None:
+    """Set the widgets to a recorded run's damage; to be called before they are drawn.
+
+    Args:
+        run: The run.
+        made: Whether its mask was made on this page: it came with the record.
+    """
+    st.session_state["N"] = run.keep
+    st.session_state["noise"] = run.noise
+    kind = "columns" if run.operator is None else "nothing"
+    if run.mask is not None and names_preset(run.mask) and not made:
+        kind = "pattern"
+        name, number, seed = (*run.mask.split(":"), "", "")[:3]
+        st.session_state["pattern"] = name
+        st.session_state["pattern_number"] = float(number or 0)
+        st.session_state["pattern_seed"] = int(seed or 0)
+    elif run.mask is not None:
+        kind = "file"
+    st.session_state["damage"] = kind
 
 
 def ask_keep(images: ImageSet | None) -> int:
@@ -104,10 +160,11 @@ def ask_keep(images: ImageSet | None) -> int:
 
 def ask_noise(images: ImageSet | None) -> float:
     """The noise to be added."""
+    most = max(MOST_NOISE, st.session_state.get("noise") or 0.0)
     noise: float = st.slider(
         "Noise added",
         0.0,
-        0.5,
+        most,
         0.0,
         0.01,
         key="noise",
@@ -154,7 +211,7 @@ def _ask_pattern() -> str:
             key="pattern_number",
             bind="query-params",
         )
-        text += f":{number:g}"
+        text += f":{plain(number)}"
     if preset.seeded:
         seed = cells[2].number_input(
             "Seed of the pattern", 0, step=1, key="pattern_seed", bind="query-params"
@@ -174,38 +231,39 @@ def _adopt_example() -> None:
         st.session_state["pattern_number"] = _example_number(st.session_state["pattern"])
 
 
-def _upload(images: ImageSet) -> Source[Mask] | None:
-    shape, count = _shape(images), len(images)
-    found = sources.upload_mask(shape, count)
+def _upload(values: ImageSet) -> Source[Mask] | None:
+    found = sources.upload_mask(_shape(values), len(values))
     if found is None:
-        st.caption("A picture or an array of the images' size; white, 1 and True mean observed.")
+        st.caption(
+            "A picture or an array of the size of what is observed; white, 1 and True mean "
+            "observed."
+        )
     return found
 
 
-def _paint(images: ImageSet) -> Source[Mask]:
+def _paint(values: ImageSet) -> Source[Mask]:
     """Paint on one of the images, and keep masks for later."""
-    shape = _shape(images)
+    shape, count = _shape(values), len(values)
     start = _from_link(shape) if f"{PAINTER} kept" not in st.session_state else None
     if start is None:
         start = _observed(mask_preset(_first_pattern(shape), shape))
     left, right = st.columns([3, 2], gap="medium")
     with right:
         number = 0
-        if len(images) > 1:
-            last = len(images) - 1
-            clamp("painted on", last)
-            number = st.number_input("Paint on image", 0, last, key="painted on")
+        if count > 1:
+            clamp("painted on", count - 1)
+            number = st.number_input("Paint on image", 0, count - 1, key="painted on")
         _offer_kept(start.shape)
     with left:
-        observed = painter.ask(sheet.to_pixels(images.images[number]), start, key=PAINTER)
+        picture = sheet.to_pixels(values.images[number])
+        observed = painter.ask(picture, start, key=PAINTER)
     with right:
         _offer_keeping(observed)
     if observed.size <= 4096:  # A longer URL is cut by some programs.
         st.query_params["painted"] = _to_link(observed)
     data = to_png(observed)
-    token = painter.write(observed)
-    mask = sources.read_mask("mask.png", data, shape, len(images))
-    return Source("mask.png", token, mask, made=lambda: data)
+    mask = sources.read_mask("mask.png", data, shape, count)
+    return Source("mask.png", painter.write(observed), mask, made=lambda: data)
 
 
 def _offer_kept(shape: tuple[int, ...]) -> None:
@@ -259,12 +317,12 @@ def to_png(observed: Observed) -> bytes:
     return buffer.getvalue()
 
 
-def _shape(images: ImageSet) -> tuple[int, int, int]:
-    _, channels, height, width = images.images.shape
+def _shape(values: ImageSet) -> ImageShape:
+    _, channels, height, width = values.images.shape
     return channels, height, width
 
 
-def _first_pattern(shape: tuple[int, int, int]) -> str:
+def _first_pattern(shape: ImageShape) -> str:
     """A pattern that fits the smallest image too."""
     return FIRST_PAINTED if min(shape[1:]) >= 10 else "right"
 
@@ -278,7 +336,7 @@ def _to_link(observed: Observed) -> str:
     return base64.urlsafe_b64encode(np.packbits(observed).tobytes()).decode().rstrip("=")
 
 
-def _from_link(shape: tuple[int, int, int]) -> Observed | None:
+def _from_link(shape: ImageShape) -> Observed | None:
     """The mask that a link holds, if it holds one for images of this size."""
     text, (height, width) = st.query_params.get("painted", ""), shape[1:]
     try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import fields, replace
 
 from inpaint.comparison import Comparison
 from inpaint.config import RestoreConfig
@@ -24,26 +26,51 @@ def arrays_file(problem: Problem, restoration: Restoration, comparison: Comparis
     return pack_arrays(problem.measurement, restoration)
 
 
-def record_file(problem: Problem, restoration: Restoration, comparison: Comparison) -> bytes:
-    """run.json"""
+def record_file(
+    problem: Problem,
+    restoration: Restoration,
+    comparison: Comparison,
+    made: Mapping[str, bytes] | None = None,
+) -> bytes:
+    """run.json, with what was made on the page inside, so that it can be opened there again.
+
+    Args:
+        problem: What was restored.
+        restoration: The result.
+        comparison: The result as figures.
+        made: Content of the files that were made here, by the input that they are.
+    """
     record = describe_run(problem, restoration, comparison)
+    if made:
+        record["made"] = {name: base64.b64encode(data).decode() for name, data in made.items()}
     return json.dumps(record, indent=2, allow_nan=False).encode() + b"\n"
+
+
+def settled(run: Run, restoration: Restoration) -> Run:
+    """The run that repeats a result: a time or a stop is replaced by what it allowed."""
+    return replace(run, config=restoration.config.resolved())
 
 
 def as_python(run: Run) -> str:
     """A program that does the same run and writes its figure."""
-    usual = RestoreConfig()
-    settings = ", ".join(
-        f"{field.name}={getattr(run.config, field.name)!r}"
-        for field in fields(run.config)
-        if getattr(run.config, field.name) != getattr(usual, field.name)
-    )
-    lost = f"keep={run.keep}" if run.mask is None else f"mask={run.mask!r}"
-    arguments = [f"source={run.source!r}", f"generator={run.generator!r}", lost]
-    if run.noise:
-        arguments.append(f"noise={run.noise!r}")
-    if run.numbers is not None:
-        arguments.append(f"numbers={run.numbers!r}")
+    usual = RestoreConfig(solver=run.config.solver).resolved()
+    config = run.config.resolved()
+    changed = {
+        field.name: getattr(config, field.name)
+        for field in fields(config)
+        if getattr(config, field.name) != getattr(usual, field.name)
+    }
+    if config.solver != RestoreConfig().solver:
+        changed = {"solver": config.solver, **changed}
+    arguments: dict[str, object] = {"source": run.source, "generator": run.generator}
+    if run.mask is None and run.operator is None:
+        arguments["keep"] = run.keep
+    arguments |= {
+        field.name: getattr(run, field.name)
+        for field in fields(run)
+        if field.name not in ("source", "generator", "keep", "config")
+        and getattr(run, field.name) != field.default
+    }
     return f"""\
 from inpaint.comparison import compare
 from inpaint.config import RestoreConfig
@@ -52,9 +79,13 @@ from inpaint.problem import load
 from inpaint.restore import restore
 from inpaint.run import Run
 
-config = RestoreConfig({settings})
-problem = load(Run({", ".join(arguments)}, config=config))
+config = RestoreConfig({_keywords(changed)})
+problem = load(Run({_keywords(arguments)}, config=config))
 restoration = restore(problem.measurement, problem.generator, config)
 comparison = compare(problem.measurement, problem.generator, restoration)
 draw_comparison(comparison).savefig("figure.png")
 """
+
+
+def _keywords(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import curves
 import pandas as pd
@@ -11,6 +12,7 @@ import repeat
 import streamlit as st
 import strips
 from runner import WORKER_THREADS, Report
+from sources import Source
 from strips import Picture
 from widgets import Request
 
@@ -27,6 +29,7 @@ VERDICTS: dict[Flag, tuple[str, str]] = {
     "doubtful": (":material/warning:", "red"),
 }
 """Icon and colour of each flag: no flag is told by its colour alone."""
+BYTES = "application/octet-stream"
 MODE_WIDTH = 100
 SCALE = 5
 GAP = 4
@@ -168,22 +171,29 @@ def draw_table(comparison: Comparison) -> None:
 
 def draw_downloads(result: Result) -> None:
     """The files that the command line would write; each is made when it is asked for."""
+    found = (result.problem, result.restoration, result.comparison)
     files = (
-        ("Figure (PNG)", "figure.png", "image/png", repeat.figure_file),
-        ("Arrays (npz)", "restoration.npz", "application/octet-stream", repeat.arrays_file),
-        ("Record (run.json)", "run.json", "application/json", repeat.record_file),
+        ("Figure (PNG)", "figure.png", "image/png", partial(repeat.figure_file, *found)),
+        ("Arrays (npz)", "restoration.npz", BYTES, partial(repeat.arrays_file, *found)),
+        ("Record (run.json)", "run.json", "application/json", partial(record, result)),
     )
     with st.container(horizontal=True):
         for label, name, mime, make in files:
-            arguments = (result.problem, result.restoration, result.comparison)
             st.download_button(
-                label,
-                partial(make, *arguments),
-                name,
-                mime,
-                icon=":material/download:",
-                on_click="ignore",
+                label, make, name, mime, icon=":material/download:", on_click="ignore"
             )
+
+
+def record(result: Result) -> bytes:
+    """run.json"""
+    made = {name: source.made() for name, source in _made(result).items() if source.made}
+    return repeat.record_file(result.problem, result.restoration, result.comparison, made)
+
+
+def _made(result: Result) -> dict[str, Source[Any]]:
+    """What was made on the page, by the input of the run that it is."""
+    inputs = {"images": result.request.images, "mask": result.request.mask}
+    return {name: source for name, source in inputs.items() if source is not None and source.made}
 
 
 def draw_curves(result: Result) -> None:
@@ -253,13 +263,12 @@ def draw_modes(row: Row, starts: int) -> None:
 
 def draw_repeat(result: Result) -> None:
     """The same run outside the dashboard."""
-    run = result.problem.run
-    made = [source for source in (result.request.images, result.request.mask) if source is not None]
-    made = [source for source in made if source.made is not None]
+    run = repeat.settled(result.problem.run, result.restoration)
+    made = _made(result)
     if made:
         st.markdown("What was made here is read from these files:")
     with st.container(horizontal=True):
-        for source in made:
+        for source in made.values():
             st.download_button(
                 source.name,
                 source.made,

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import streamlit as st
 from components import pad
 
 from inpaint import examples, explore, pretrained, readers
-from inpaint.errors import FileError
+from inpaint.cli.options import real_range
+from inpaint.errors import FileError, InpaintError
 from inpaint.generator import Generator
 from inpaint.operators import Mask
 from inpaint.readers.masks import MASK_ENDINGS
 from inpaint.run import default_generator
-from inpaint.types import ImageSet
+from inpaint.types import ImageSet, ImageShape
 
 T = TypeVar("T")
 
@@ -54,12 +56,32 @@ class Source(Generic[T]):
         content: What the reader made of it.
         made: The content of a file of that name, where it was made here and the command line
             does not have it.
+        reading: How the file is to be read, where that is not left to the reader: fields of
+            `Run`.
     """
 
     name: str
     token: str
     content: T = field(compare=False, repr=False)
     made: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
+    reading: dict[str, Any] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that the session holds, in its memory only.
+
+    Attributes:
+        name: The file's name.
+        token: Differs for every upload.
+        data: The whole content.
+        made: Whether it was made here: a drawing, samples or a painted mask of an opened run.
+    """
+
+    name: str
+    token: str
+    data: bytes = field(repr=False)
+    made: bool = False
 
 
 @st.cache_resource(show_spinner=False)
@@ -94,10 +116,65 @@ def choose_images(generator: Generator | None) -> Source[ImageSet] | None:
         help="The bundled images were drawn by a small program and their ideals are known.",
     )
     if choice == UPLOAD:
-        return _upload("Data file", "data", readers.IMAGE_ENDINGS, readers.read_images)
+        return _upload_images(generator)
     if choice == SIMULATE:
         return None if generator is None else _simulate(generator)
     return _draw() if choice == DRAW else shipped_images(choice)
+
+
+def _upload_images(generator: Generator | None) -> Source[ImageSet] | None:
+    """Images from a file; pictures of another size than the generator's are fitted to it."""
+    place = st.container()
+    reading = _ask_reading()
+    shape = None if generator is None else generator.image_shape
+    with place:
+        found = upload(
+            "Data file",
+            "data",
+            readers.IMAGE_ENDINGS,
+            partial(readers.read_images, image_shape=shape, **reading),
+            about=(shape, tuple(reading.items())),
+        )
+    if found is None:
+        return None
+    st.caption(f"Read as: {'; '.join(found.content.notes)}.")
+    return replace(found, reading=reading)
+
+
+def _ask_reading() -> dict[str, Any]:
+    """How a file is read, where that shall not be detected: fields of `Run`.
+
+    Raises:
+        ArgumentError: If the range cannot be read.
+    """
+    with st.popover("How it is read", width="stretch"):
+        found: dict[str, Any] = {
+            "orientation": st.selectbox(
+                "Order of the numbers",
+                ["rows", "columns"],
+                index=None,
+                placeholder="the format's own",
+                key="orientation",
+                bind="query-params",
+            ),
+            "ink": st.selectbox(
+                "Ink",
+                ["dark", "light"],
+                index=None,
+                placeholder="detected",
+                key="ink",
+                bind="query-params",
+            ),
+        }
+        text = st.text_input(
+            "Values of black and white",
+            key="range",
+            placeholder="detected, such as 0:255",
+            bind="query-params",
+        )
+    if text:
+        found["value_range"] = real_range("range", text)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _adopt_noise() -> None:
@@ -159,28 +236,29 @@ def choose_generator() -> Source[Generator] | None:
     )
     if choice != UPLOAD:
         return shipped_generator(choice)
-    return _upload("Generator file", "generator", readers.GENERATOR_ENDINGS, readers.read_generator)
+    return upload("Generator file", "generator", readers.GENERATOR_ENDINGS, readers.read_generator)
 
 
-def upload_mask(shape: tuple[int, int, int], count: int) -> Source[Mask] | None:
+def upload_mask(shape: ImageShape, count: int) -> Source[Mask] | None:
     """Let the user upload a mask for `count` images; None while it is awaited.
 
     Raises:
         InpaintError: If the file does not hold a mask for images of this shape.
     """
-    return _upload("Mask file", "mask", MASK_ENDINGS, partial(_mask_at, shape, count))
+    reader = partial(_mask_at, shape, count)
+    return upload("Mask file", "mask", MASK_ENDINGS, reader, about=(shape, count))
 
 
-def read_mask(name: str, data: bytes, shape: tuple[int, int, int], count: int) -> Mask:
+def read_mask(name: str, data: bytes, shape: ImageShape, count: int) -> Mask:
     """The mask in the content of a file.
 
     Raises:
         InpaintError: If it does not hold a mask for `count` images of this shape.
     """
-    return _read(name, data, partial(_mask_at, shape, count))
+    return read(name, data, partial(_mask_at, shape, count))
 
 
-def _mask_at(shape: tuple[int, int, int], count: int, path: Path) -> Mask:
+def _mask_at(shape: ImageShape, count: int, path: Path) -> Mask:
     if not path.name.lower().endswith(MASK_ENDINGS):
         raise FileError(
             f"{path.name} has no ending that names a mask's format; give a file that ends in "
@@ -189,27 +267,78 @@ def _mask_at(shape: tuple[int, int, int], count: int, path: Path) -> Mask:
     return readers.read_mask(str(path), shape, count)
 
 
-def _upload(
-    label: str, kind: str, endings: tuple[str, ...], reader: Callable[[Path], T]
+def upload(
+    label: str,
+    kind: str,
+    endings: tuple[str, ...],
+    reader: Callable[[Path], T],
+    *,
+    about: Hashable = None,
 ) -> Source[T] | None:
-    kept = f"kept {kind}"
-    upload = st.file_uploader(
+    """Let the user upload a file, and read it; None while it is awaited.
+
+    Args:
+        label: Of the uploader.
+        kind: Under which the session keeps the file.
+        endings: Endings that the reader knows.
+        reader: From the file's path to its content.
+        about: All else that the content depends on: it is read again when this changes.
+
+    Raises:
+        InpaintError: As the reader does.
+    """
+    kept, known = f"kept {kind}", f"read {kind}"
+    chosen = st.file_uploader(
         label,
         key=f"uploaded {kind}",
         help=f"Endings: {', '.join(endings)}. It is read on this machine and never executed.",
-        on_change=lambda: st.session_state.pop(kept, None),
+        on_change=lambda: forget(kind),
     )
     # A change of the page empties the uploader, but does not call on_change.
-    if upload is not None and kept not in st.session_state:
-        content = _read(upload.name, upload.getvalue(), reader)
-        st.session_state[kept] = Source(upload.name, upload.file_id, content)
-    source: Source[T] | None = st.session_state.get(kept)
-    if upload is None and source is not None:
-        st.caption(f"Still in use: {source.name}")
-    return source
+    if chosen is not None and kept not in st.session_state:
+        st.session_state[kept] = Upload(chosen.name, chosen.file_id, chosen.getvalue())
+    file: Upload | None = st.session_state.get(kept)
+    if file is None:
+        name = st.session_state.get(f"awaited {kind}")
+        if name is not None:
+            st.caption(f"The opened run used **{escape(name)}**: choose that file here.")
+        return None
+    if chosen is None:
+        st.caption(f"Still in use: {escape(file.name)}")
+    if st.session_state.get(known, (None,))[0] != (file.token, about):
+        st.session_state[known] = ((file.token, about), _try_to_read(file, reader))
+    found: Source[T] | InpaintError = st.session_state[known][1]
+    if isinstance(found, InpaintError):
+        raise found
+    return found
 
 
-def _read(name: str, data: bytes, reader: Callable[[Path], T]) -> T:
+def forget(kind: str) -> None:
+    """Let go of a file, and of what a run that was opened said of it."""
+    for key in (f"kept {kind}", f"read {kind}", f"awaited {kind}"):
+        st.session_state.pop(key, None)
+
+
+def escape(text: str) -> str:
+    """A user's text as Markdown that looks the same."""
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>~$:-])", r"\\\1", text)
+
+
+def _try_to_read(file: Upload, reader: Callable[[Path], T]) -> Source[T] | InpaintError:
+    try:
+        content = read(file.name, file.data, reader)
+    except InpaintError as error:
+        return error
+    made = (lambda: file.data) if file.made else None
+    return Source(file.name, file.token, content, made=made)
+
+
+def read(name: str, data: bytes, reader: Callable[[Path], T]) -> T:
+    """What a reader makes of a file's content, which is on the disk only meanwhile.
+
+    Raises:
+        InpaintError: As the reader does.
+    """
     if not data:
         raise FileError(f"{name} is empty; choose the file again.")
     with tempfile.TemporaryDirectory(prefix="inpaint-") as folder:

@@ -1,26 +1,27 @@
 """The form of a restoration: widgets in, a `Request` with its `RestoreConfig` out.
 
-Options and defaults are read from `RestoreConfig`. Every choice is kept in the URL, so a
-link repeats the run.
+Every choice is kept in the URL, so a link repeats the run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
+import settings
+import sources
 import streamlit as st
-from damage import Damage, clamp
-from sources import Source, choose_generator, choose_images
+from damage import Damage
+from observed import ask_operator
+from sources import Source
 
-from inpaint.config import BACKENDS, DTYPES, PRESETS, SCHEDULES, SOLVERS, RestoreConfig
-from inpaint.errors import InpaintError
+from inpaint.cli.options import whole_numbers
+from inpaint.errors import ArgumentError, InpaintError
 from inpaint.generator import Generator
-from inpaint.operators import Mask, measure
+from inpaint.operators import Composition, Mask, measure
 from inpaint.problem import Problem, pose, select
 from inpaint.run import Run
-from inpaint.types import ImageSet
+from inpaint.types import ImageSet, Operator
 
 QUICK_STEPS = 200_000
 """Solver steps of all restarts of all images up to which a result follows the sliders."""
@@ -31,13 +32,10 @@ QUICK_SECONDS = 0.5
 MOST_IMAGES = 12
 """Images restored at once at most, so that the page stays readable."""
 
-AskDamage = Callable[[ImageSet | None], Damage | None]
+USUAL_IMAGES = 4
+"""Images taken at first of a set that is larger than that."""
 
-PRESET_NOTES = {
-    "fast": "Dozens of starts, screened: finds the best image nearly always.",
-    "best": "Hundreds of starts, for few pixels and odd masks.",
-    "published": "One start and plain gradient descent, as first published: often stuck.",
-}
+AskDamage = Callable[[ImageSet | None, Source[Operator] | None], Damage | None]
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,15 @@ class Request:
         run: What the command line would be told.
         images: Where the images come from.
         generator: Where to search.
-        mask: What is lost, where that is an uploaded or painted mask.
+        mask: What is lost, where that is a mask and not the columns on the right.
+        operator: What is observed, if not pixels.
     """
 
     run: Run
     images: Source[ImageSet]
     generator: Source[Generator]
     mask: Source[Mask] | None = None
+    operator: Source[Operator] | None = None
 
     @property
     def quick(self) -> bool:
@@ -71,188 +71,101 @@ class Request:
             InpaintError: If they do not fit together.
         """
         images = select(self.images.content, self.run.numbers)
-        if self.mask is None:
+        found = [source.content for source in (self.operator, self.mask) if source is not None]
+        if not found:
             return pose(self.run, images, self.generator.content)
+        operator = found[0] if len(found) == 1 else Composition(tuple(found))
         seed, noise = self.run.config.seed, self.run.noise
-        measurement = measure(images, self.mask.content, noise=noise, seed=seed)
+        measurement = measure(images, operator, noise=noise, seed=seed)
         return Problem(self.run, images, measurement, self.generator.content)
 
 
-def ask_request(ask_damage: AskDamage) -> Request | None:
+def ask_request(ask_damage: AskDamage, *, operators: bool = True) -> Request | None:
     """Ask for everything; None while an upload is awaited.
 
     Args:
-        ask_damage: Asks for the damage, given the images if there are any.
+        ask_damage: Asks for the damage, given the images and the operator if there are any.
+        operators: Whether something else than pixels may be observed.
 
     Raises:
         InpaintError: If an upload cannot be read, or a setting breaks its rule.
     """
     images, generator, config, numbers, damage = None, None, None, None, None
+    operator, awaited = None, False
     problems: list[InpaintError] = []
     # All widgets are drawn even if one of them holds something bad, so that nothing jumps.
     with st.sidebar:
         first = st.container()
         try:
-            generator = choose_generator()
+            generator = sources.choose_generator()
         except InpaintError as error:
             problems.append(error)
         try:
             with first:
-                images = choose_images(None if generator is None else generator.content)
+                images = sources.choose_images(None if generator is None else generator.content)
+                numbers = _ask_numbers(None if images is None else images.content)
         except InpaintError as error:
+            images = None
             problems.append(error)
-        if images is not None:
-            numbers = _ask_numbers(images.content)
-        preset = _ask_preset()
+        if operators:
+            try:
+                operator, awaited = ask_operator(None if generator is None else generator.content)
+            except InpaintError as error:
+                problems.append(error)
+        preset = settings.ask_preset()
         with st.expander("Solver settings"):
             try:
-                config = _ask_config(preset)
+                config = settings.ask_config(preset)
             except InpaintError as error:
                 problems.append(error)
     try:
-        damage = ask_damage(_choose(images, numbers))
+        damage = ask_damage(None if images is None else select(images.content, numbers), operator)
     except InpaintError as error:
         problems.append(error)
     if problems:
         raise problems[0]
-    if images is None or generator is None or config is None or damage is None:
+    if images is None or generator is None or config is None or damage is None or awaited:
         return None
     run = Run(
         source=images.name,
         generator=generator.name,
         keep=damage.keep,
-        mask=damage.pattern if damage.mask is None else damage.mask.name,
+        mask=None if damage.mask is None else damage.mask.name,
+        operator=None if operator is None else operator.name,
         noise=damage.noise,
         numbers=numbers,
         config=config,
+        **images.reading,
     )
-    return Request(run, images, generator, damage.mask)
+    return Request(run, images, generator, damage.mask, operator)
 
 
-def _choose(images: Source[ImageSet] | None, numbers: tuple[int, ...] | None) -> ImageSet | None:
-    """The images that are restored."""
-    return None if images is None else select(images.content, numbers)
+def _ask_numbers(images: ImageSet | None) -> tuple[int, ...] | None:
+    """Which images of the set, as the command line names them; None takes all.
 
-
-def _ask_numbers(images: ImageSet) -> tuple[int, ...] | None:
-    """Which images of a large set; a small one is taken whole."""
-    size = len(images)
-    if size <= MOST_IMAGES:
+    Raises:
+        ArgumentError: If they are not there, or more than one page shows.
+    """
+    size = 0 if images is None else len(images)
+    usual = f"all {size}" if size <= MOST_IMAGES else f"the first {USUAL_IMAGES} of {size:,}"
+    text = st.text_input(
+        "Which of them",
+        key="numbers",
+        placeholder=usual if images is not None else "",
+        bind="query-params",
+        disabled=images is None,
+        help="Numbers of the images, such as 0,2-3; left empty, it takes "
+        f"{usual}. A page restores at most {MOST_IMAGES} at once.",
+    )
+    if images is None:
         return None
-    left, right = st.columns(2)
-    clamp("first", size - 1)
-    first = left.number_input("First image", 0, size - 1, key="first", bind="query-params")
-    most = min(MOST_IMAGES, size - first)
-    clamp("count", most)
-    count = right.number_input("How many", 1, most, min(4, most), key="count", bind="query-params")
-    return images.numbers[first : first + count]
-
-
-def _ask_preset() -> str:
-    preset = st.segmented_control(
-        "Preset",
-        list(PRESETS),
-        default=next(iter(PRESETS)),
-        required=True,
-        key="preset",
-        on_change=_adopt_preset,
-        bind="query-params",
-        width="stretch",
-    )
-    st.caption(PRESET_NOTES.get(preset, ""))
-    return str(preset)
-
-
-def _adopt_preset() -> None:
-    """Set every solver widget to the new preset's value."""
-    config = RestoreConfig.preset(st.session_state["preset"])
-    for field in fields(config):
-        if field.name in st.session_state:
-            st.session_state[field.name] = getattr(config, field.name)
-
-
-def _ask_config(preset: str) -> RestoreConfig:
-    base = RestoreConfig.preset(preset)
-    solver = _choice("Solver", "solver", SOLVERS, base)
-    own = RestoreConfig(solver=solver).resolved()
-    changes = {
-        "restarts": _number(
-            "Restarts", "restarts", base, 1, "Starting points followed down, per image (R)."
-        ),
-        "screen": _number(
-            "Screened draws",
-            "screen",
-            base,
-            0,
-            "Random latent vectors tried first, of which the best are followed; 0 tries none.",
-        ),
-        "steps": _number(
-            "Steps", "steps", base, 1, "Steps of the solver at most.", placeholder=own.steps
-        ),
-    }
-    if solver != "lbfgs":  # It finds its own steps.
-        changes |= _ask_rate(base, own)
-    changes |= {
-        "rounds": _number(
-            "Rounds", "rounds", base, 1, "How often all of this is done, with other draws."
-        ),
-        "polish": _number(
-            "Polished", "polish", base, 0, "Restarts of lowest cost that are followed further."
-        ),
-        "seed": _number("Seed", "seed", base, 0, "All randomness follows from it."),
-        "backend": _choice("Backend", "backend", BACKENDS, base),
-        "dtype": _choice("Precision", "dtype", DTYPES, base),
-    }
-    return RestoreConfig.preset(preset, solver=solver, **changes)
-
-
-def _ask_rate(base: RestoreConfig, own: RestoreConfig) -> dict[str, Any]:
-    return {
-        "learning_rate": st.number_input(
-            "Learning rate",
-            value=base.learning_rate,
-            format="%g",
-            step=1e-4,
-            placeholder=f"{own.learning_rate:g}",
-            key="learning_rate",
-            bind="query-params",
-            help="Size of a step. Left empty, the solver takes its own.",
-        ),
-        "schedule": st.selectbox(
-            "Schedule",
-            SCHEDULES,
-            index=None if base.schedule is None else SCHEDULES.index(base.schedule),
-            placeholder=str(own.schedule),
-            key="schedule",
-            bind="query-params",
-            help="Learning rate over the steps: constant, or falling along a cosine to 1 %.",
-        ),
-    }
-
-
-def _number(
-    label: str,
-    name: str,
-    base: RestoreConfig,
-    low: int,
-    text: str,
-    *,
-    placeholder: int | None = None,
-) -> int | None:
-    value: int | None = st.number_input(
-        label,
-        low,
-        value=getattr(base, name),
-        step=1,
-        key=name,
-        bind="query-params",
-        help=text,
-        placeholder=None if placeholder is None else str(placeholder),
-    )
-    return value
-
-
-def _choice(label: str, name: str, options: tuple[str, ...], base: RestoreConfig) -> Any:
-    return st.selectbox(
-        label, options, options.index(getattr(base, name)), key=name, bind="query-params"
-    )
+    if not text:
+        return None if size <= MOST_IMAGES else images.numbers[:USUAL_IMAGES]
+    numbers = whole_numbers("images", text)
+    if len(numbers) > MOST_IMAGES:
+        raise ArgumentError(
+            f"images is {text!r}, which are {len(numbers)}; a page restores at most {MOST_IMAGES} "
+            "at once. Choose fewer, or use the command line."
+        )
+    select(images, numbers)
+    return numbers

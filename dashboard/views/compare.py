@@ -16,6 +16,8 @@ from inpaint.errors import InpaintError
 PAGE = "compare"
 USUAL = "published"
 """The preset of the right side at first."""
+SHARED = ("seed", "noise_level", "backend", "dtype", "device", "threads")
+"""Settings that both sides take from the sidebar."""
 
 
 def main() -> None:
@@ -96,7 +98,7 @@ def adopt_preset() -> None:
 def other(request: Request, config: RestoreConfig) -> Request:
     """The same request, searched in the other way."""
     here = request.run.config
-    config = replace(config, seed=here.seed, backend=here.backend, dtype=here.dtype)
+    config = replace(config, **{name: getattr(here, name) for name in SHARED})
     return replace(request, run=replace(request.run, config=config))
 
 

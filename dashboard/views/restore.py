@@ -1,6 +1,7 @@
 """Restore: damage images, restore them, and see how well that went."""
 
 import live
+import reopen
 import results
 import streamlit as st
 from results import Result
@@ -14,7 +15,9 @@ def main() -> None:
         "those that are left."
     )
     shown = live.ask_and_restore()
+    reopen.ask()
     if shown is not None:
+        reopen.compare(shown)
         draw(shown)
 
 

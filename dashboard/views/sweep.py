@@ -7,11 +7,12 @@ import streamlit as st
 import sweeps
 import widgets
 from damage import Damage, ask_noise, count_pixels
+from sources import Source
 from sweeps import Answer, Question
 
 from inpaint.errors import InpaintError
 from inpaint.run import KEEPS
-from inpaint.types import ImageSet
+from inpaint.types import ImageSet, Operator
 
 PAGE = "sweep"
 
@@ -26,7 +27,7 @@ def main() -> None:
     question, problem = None, None
     keeps: list[int] = []
 
-    def ask_damage(images: ImageSet | None) -> Damage:
+    def ask_damage(images: ImageSet | None, operator: Source[Operator] | None) -> Damage:
         left, right = st.columns([3, 1], gap="medium")
         with left:
             keeps.extend(ask_keeps(images))
@@ -34,7 +35,7 @@ def main() -> None:
             return Damage(max(keeps, default=1), ask_noise(images))
 
     try:
-        request = widgets.ask_request(ask_damage)
+        request = widgets.ask_request(ask_damage, operators=False)
         question = Question(request, tuple(keeps)) if request and keeps else None
     except InpaintError as error:
         problem = str(error)

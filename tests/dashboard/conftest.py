@@ -37,8 +37,13 @@ CHROMIUM_FLAGS = [
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The app on its first page, after the bundled example was restored."""
+    return settle(new_app(monkeypatch))
+
+
+def new_app(monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The app before it ran."""
     monkeypatch.chdir(ROOT)
-    return settle(AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60))
+    return AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60)
 
 
 def settle(app: AppTest) -> AppTest:

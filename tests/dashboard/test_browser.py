@@ -28,6 +28,11 @@ def choose(page: Page, label: str, option: str) -> None:
     page.get_by_role("option", name=option).click()
 
 
+def file_input(page: Page, kind: str) -> Locator:
+    """Where a file of this kind is chosen."""
+    return page.locator(f".st-key-uploaded-{kind} input[type=file]")
+
+
 def start_long_run(page: Page) -> None:
     """Start a run that nobody could wait for."""
     page.locator(".st-key-preset").get_by_text("published").click()
@@ -132,12 +137,10 @@ def test_real_files_are_uploaded_and_restored(page: Page, data_dir: Path) -> Non
     page.get_by_text("inpaint restore eights").wait_for()
     choose(page, "Images", "Upload a file")
     page.get_by_text("the result will appear here").wait_for()
-    uploader = page.locator("input[type=file]")
-    uploader.first.set_input_files(data_dir / "data22.mat")
+    file_input(page, "data").set_input_files(data_dir / "data22.mat")
     page.get_by_text("inpaint restore data22.mat").wait_for()
     choose(page, "Generator", "Upload a file")
-    expect(uploader).to_have_count(2)
-    uploader.nth(1).set_input_files(data_dir / "data21.mat")
+    file_input(page, "generator").set_input_files(data_dir / "data21.mat")
     page.get_by_text("inpaint restore data22.mat --generator data21.mat --keep 350").wait_for()
 
     page.get_by_role("link", name="Speed").click()
@@ -155,7 +158,7 @@ def test_bad_files_are_refused_and_the_result_stays(page: Page, tmp_path: Path) 
     with large.open("wb") as file:
         file.truncate(200 * 2**20)
     choose(page, "Images", "Upload a file")
-    uploader = page.locator("input[type=file]").first
+    uploader = file_input(page, "data")
     uploader.set_input_files(large)
     expect(page.get_by_text(re.compile("20.*MB or smaller"))).to_be_visible()
     uploader.set_input_files(text)
@@ -325,3 +328,33 @@ def test_the_wipe_goes_from_one_picture_to_the_other(page: Page) -> None:
     choose(page, "Before", "Ideal")
     page.get_by_role("slider", name="From Ideal to Right output").wait_for()
     assert over.evaluate(cut) == "inset(0px 0% 0px 0px)", "the slider stays"
+
+
+def test_a_link_repeats_the_run(page: Page, browser: Browser, tmp_path: Path) -> None:
+    slider = page.get_by_role("slider", name=re.compile("Pixels kept"))
+    slider.press("ArrowRight")
+    page.get_by_role("textbox", name="Which of them").fill("0,2-3")
+    page.get_by_role("textbox", name="Which of them").press("Enter")
+    page.get_by_text("Restored 3 images").wait_for()
+    choose(page, "What is observed", "Averages of blocks")
+    page.get_by_text("Solver settings").click()
+    for label, value in (("Restarts", "7"), ("Seed", "5"), ("Tolerance", "0.01")):
+        field = page.get_by_role("spinbutton", name=label)
+        field.fill(value)
+        field.press("Enter")
+    page.get_by_text("M = 49 averages of 4x4 pixels observed").wait_for()
+    page.wait_for_url(re.compile("(?=.*seed=5)(?=.*tolerance=0.01)(?=.*observed=)"))
+
+    def record(page: Page) -> dict[str, object]:
+        page.get_by_text("The same run as a command").click()
+        expect(page.get_by_test_id("stCode").first).to_contain_text("--restarts 7")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Record (run.json)").click()
+        found = json.loads(saved(download.value).read_text())
+        return {key: found[key] for key in ("config", "numbers", "operator", "images", "sha256")}
+
+    other = browser.new_context().new_page()
+    other.goto(page.url)
+    other.get_by_text("Restored 3 images").wait_for()
+    assert record(other) == record(page)
+    other.context.close()

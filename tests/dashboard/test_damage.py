@@ -12,7 +12,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from inpaint.readers import read_images
-from tests.dashboard.conftest import ROOT, choose, command, settle, texts
+from tests.dashboard.conftest import choose, command, new_app, settle, texts
 
 
 def test_a_pattern_is_lost(app: AppTest) -> None:
@@ -94,8 +94,7 @@ def test_a_painted_mask_is_used_kept_and_shared(
     settle(app)
     assert "N = 684 of 784 pixels observed" in texts(app)
 
-    monkeypatch.chdir(ROOT)
-    other = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60)
+    other = new_app(monkeypatch)
     other.query_params |= {"damage": "Paint", "painted": app.query_params["painted"][0]}
     settle(other)
     assert "N = 684 of 784 pixels observed" in texts(other)
@@ -108,8 +107,7 @@ def test_a_painted_mask_is_used_kept_and_shared(
 def test_a_link_with_a_bad_mask_says_so_or_begins_with_the_box(
     monkeypatch: pytest.MonkeyPatch, painted: str
 ) -> None:
-    monkeypatch.chdir(ROOT)
-    app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60)
+    app = new_app(monkeypatch)
     app.query_params |= {"damage": "Paint", "painted": painted}
     settle(app)
     if len(painted) == 131:

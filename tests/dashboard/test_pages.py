@@ -19,11 +19,11 @@ from inpaint import RestoreConfig, bench
 from inpaint.comparison import CAPTIONS, COLUMNS
 from inpaint.config import PRESETS
 from tests.dashboard.conftest import (
-    ROOT,
     choose,
     command,
     group,
     mat_file,
+    new_app,
     opened,
     settle,
     strip,
@@ -87,8 +87,7 @@ def test_a_heavy_run_waits_for_its_button(app: AppTest) -> None:
 
 
 def test_a_link_sets_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60)
+    app = new_app(monkeypatch)
     app.query_params |= {"N": "400", "restarts": "5", "noise": "0.1"}
     settle(app)
     assert "N = 400 of 784" in texts(app)
@@ -96,8 +95,7 @@ def test_a_link_sets_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_link_with_bad_values_opens_with_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60)
+    app = new_app(monkeypatch)
     app.query_params |= {"N": "-3", "restarts": "0", "solver": "magic", "backend": "abacus"}
     settle(app)
     assert "N = 350 of 784" in texts(app)
