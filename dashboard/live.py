@@ -26,6 +26,7 @@ KEY = "restore"
 AWAITED = (
     ":material/arrow_upward: Choose the files, or draw in the sidebar; the result will appear here."
 )
+OFFER = "These settings take a while. Press Run to restore with them."
 
 PATIENCE_SECONDS = 1.0
 """How long a page waits for a quick job before it shows progress instead."""
@@ -79,7 +80,13 @@ def ask_and_restore() -> Result | None:
 
 
 def follow(
-    key: str, question: Question | None, problem: str | None, compute: Compute[A]
+    key: str,
+    question: Question | None,
+    problem: str | None,
+    compute: Compute[A],
+    *,
+    awaited: str = AWAITED,
+    offer: str = OFFER,
 ) -> A | None:
     """Answer a question, and say how that stands.
 
@@ -88,6 +95,8 @@ def follow(
         question: None while something is awaited, or there is a problem.
         problem: What is wrong with the form.
         compute: Finds the answer, in a worker.
+        awaited: What to say while something is awaited.
+        offer: What to say beside the button of a question that is not quick.
 
     Returns:
         What is there to be shown, which may be the answer to an earlier question.
@@ -102,9 +111,9 @@ def follow(
         if job is not None:
             runner.watch(job)
         elif question is not None:
-            _offer(key, question, compute, shown)
+            _offer(key, question, compute, shown, offer)
         elif problem is None:
-            st.markdown(AWAITED)
+            st.markdown(awaited)
     if problem is not None:
         st.error(problem, icon=":material/error:")
     if shown is not None and question != shown.request:
@@ -145,7 +154,7 @@ def _begin(key: str, question: Question, compute: Compute[A]) -> None:
     runner.begin(key, partial(compute, question), quick=question.quick, about=question)
 
 
-def _offer(key: str, question: Question, compute: Compute[A], shown: A | None) -> None:
+def _offer(key: str, question: Question, compute: Compute[A], shown: A | None, offer: str) -> None:
     """Say what is shown, and offer to run what is not."""
     left, right = st.columns([4, 1], vertical_alignment="center")
     current = shown if shown is not None and shown.request == question else None
@@ -153,7 +162,7 @@ def _offer(key: str, question: Question, compute: Compute[A], shown: A | None) -
     if current is not None:
         left.markdown(current.summary)
     elif not question.quick:
-        left.markdown("These settings take a while. Press Run to restore with them.")
+        left.markdown(offer)
     if question.quick and (finished or current is None):
         return
     if right.button(

@@ -66,18 +66,24 @@ def compute(request: Request, report: Report) -> Result:
         InpaintError: If the request breaks a rule.
     """
     problem = request.problem()
-    config = request.run.config
     restoration = restore(
         problem.measurement,
         problem.generator,
-        replace(config, threads=config.threads or WORKER_THREADS),
+        threaded(problem, WORKER_THREADS).run.config,
         on_progress=lambda progress: report(*describe(progress)),
     )
     # The number of threads is this server's affair, and changes no result.
-    settled = replace(restoration.config, threads=config.threads)
+    settled = replace(restoration.config, threads=request.run.config.threads)
     restoration = replace(restoration, config=settled)
     comparison = compare(problem.measurement, problem.generator, restoration)
     return Result(request, problem, restoration, comparison)
+
+
+def threaded(problem: Problem, threads: int) -> Problem:
+    """A problem with its number of threads, where the form leaves that to the server."""
+    config = problem.run.config
+    config = replace(config, threads=config.threads or threads)
+    return replace(problem, run=replace(problem.run, config=config))
 
 
 def describe(progress: Progress) -> tuple[float, str]:

@@ -1,4 +1,6 @@
-"""A sweep over N: what is asked, how it is computed, and how it is drawn."""
+"""A sweep: what is asked, how it is computed, and how it is drawn."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
@@ -8,118 +10,200 @@ import pandas as pd
 import repeat
 import results
 import streamlit as st
-from runner import Report
+from runner import WORKER_THREADS, Report
 from widgets import Request
 
-from inpaint.sweep import Sweep, sweep
+from inpaint.figures import to_png
+from inpaint.sweep import Figure, Sweep, sweep
+from inpaint.trends import draw_trends
 from inpaint.types import Progress
+
+SMALL = 3
+"""Side of the square that shows one pixel where several five-column figures stand together."""
+
+HEIGHT = 260
 
 
 @dataclass(frozen=True)
 class Question:
-    """What the page asks for: a request, and the numbers N at which it is answered."""
+    """What the page asks for.
+
+    Attributes:
+        request: Images, generator and settings.
+        keeps: The numbers N.
+        counts: Numbers of restarts.
+        repeats: Seeds.
+    """
 
     request: Request
     keeps: tuple[int, ...]
+    counts: tuple[int, ...]
+    repeats: int
+    quick: bool = False
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A sweep, and its figures as a table: a row per image and N."""
+    """A sweep that was done."""
 
-    question: Question
+    request: Question
     sweep: Sweep
-    table: pd.DataFrame
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was cut short."""
+        return self.sweep.cancelled
+
+    @property
+    def summary(self) -> str:
+        """What was done, in a line."""
+        seconds = sum(point.restoration.seconds for point in self.sweep.points)
+        keeps = ", ".join(str(point.keep) for point in self.sweep.points)
+        done = "Stopped early: swept" if self.stopped else "Swept"
+        seeds = f", {self.request.repeats} seeds" if self.request.repeats > 1 else ""
+        return f"**{done} N = {keeps}**{seeds}, {seconds:.1f} s for each seed."
 
 
 def compute(question: Question, report: Report) -> Answer:
-    """Restore at every N. Runs in a worker."""
-    count = len(question.keeps)
+    """Restore at every N with every seed. Runs in a worker."""
+    problem = question.request.problem()
+    total = len(question.keeps) * question.repeats
 
-    def note(index: int, progress: Progress) -> bool:
+    def note(done: int, progress: Progress) -> bool:
         share, text = results.describe(progress)
-        return report((index + share) / count, f"N = {question.keeps[index]}. {text}")
+        place, repeat = divmod(done, question.repeats)
+        seed = f", seed {repeat + 1} of {question.repeats}" if question.repeats > 1 else ""
+        return report((done + share) / total, f"N = {question.keeps[place]}{seed}. {text}")
 
-    found = sweep(question.request.problem(), question.keeps, on_progress=note)
-    rows = []
-    for point in found.points:
-        for row in point.comparison.rows:
-            search = None if row.verdict is None else row.verdict.search
-            rows.append(
-                {
-                    "N": point.keep,
-                    "Image": str(row.number),
-                    "Error": None if row.metrics is None else row.metrics.error,
-                    "Cost J": row.cost,
-                    "Success": None if search is None else search.rate,
-                    "low": None if search is None else search.interval[0],
-                    "high": None if search is None else search.interval[1],
-                }
-            )
-    return Answer(question, found, pd.DataFrame(rows))
+    found = sweep(
+        results.threaded(problem, WORKER_THREADS),
+        question.keeps,
+        restart_counts=question.counts,
+        repeats=question.repeats,
+        on_progress=note,
+    )
+    return Answer(question, found)
 
 
 def draw(answer: Answer) -> None:
-    """Curves against N, the table, and the five columns of each N."""
-    left, right = st.columns(2, gap="medium")
-    known = answer.table["Error"].notna().all()
-    with left:
-        st.markdown("**L2 error against the ideal**" if known else "**Cost J**")
-        st.altair_chart(draw_lines(answer.table, "Error" if known else "Cost J"))
-    with right:
-        st.markdown("**How often one start succeeds**")
-        st.altair_chart(draw_lines(answer.table, "Success", band=True))
+    """Curves, the table, and the five columns of each N."""
+    found = answer.sweep
+    st.markdown("**Against the pixels kept**")
+    draw_row(found, keep=None)
     st.caption(
-        "Success is the share of restarts that reached the lowest cost found; the bands are 95 % "
-        "intervals. A low cost is not a small error where few pixels are left: then several "
-        "images fit equally well."
+        "Success is the share of restarts that ended at the best image found, with its 95 % "
+        "interval. The bands of error and cost go from the lowest to the highest of the seeds. A "
+        "low cost is not a small error where few pixels are left: several images fit them."
     )
-    values = "Error" if known else "Cost J"
-    table = answer.table.pivot(index="Image", columns="N", values=values)
-    table.columns = [f"N = {keep}" for keep in table.columns]
-    st.dataframe(
-        table, column_config={c: st.column_config.NumberColumn(format="%.2f") for c in table}
+    if len(answer.request.counts) > 1 and found.trials:
+        draw_restarts(answer)
+    draw_files(answer)
+    st.markdown("**The five columns at each N**")
+    draw_columns(found)
+
+
+def draw_restarts(answer: Answer) -> None:
+    """Curves against the number of restarts, at one N."""
+    found = answer.sweep
+    keeps = [point.keep for point in found.points]
+    left, right = st.columns([2, 3], vertical_alignment="center")
+    left.markdown("**Against the restarts**")
+    keep = right.segmented_control(
+        "at N =", keeps, default=keeps[-1], required=True, key="restarts at"
     )
-    st.download_button(
-        "All figures (CSV)",
-        answer.sweep.to_long_csv,
-        "sweep.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
+    draw_row(found, keep=keep if keep in keeps else keeps[-1])
+    config = answer.request.request.run.config
+    screened = (
+        f"All begin with the same {config.screen:,} draws of a seed, of which so many are followed "
+        "as fit best at the start: fewer restarts therefore begin better than random ones."
+        if config.screen
+        else "The first so many draws of a seed are followed."
     )
-    points = {f"N = {point.keep}": point for point in answer.sweep.points}
-    for tab, point in zip(st.tabs(list(points)), points.values(), strict=True):
-        with tab:
-            results.draw_columns(point.comparison, key=f"sheet {point.keep}")
-            st.download_button(
-                "Figure (PNG)",
-                partial(repeat.figure_file, point.problem, point.restoration, point.comparison),
-                f"figure-{point.keep}.png",
-                "image/png",
-                key=f"figure {point.keep}",
-                icon=":material/download:",
-                on_click="ignore",
-            )
+    st.caption(
+        f"{screened} Success is the share of the seeds that found the best image known at this N, "
+        "with its 95 % interval."
+    )
+
+
+def draw_row(found: Sweep, *, keep: int | None) -> None:
+    """Error, cost and success beside one another."""
+    known = bool(found.trend("error"))
+    figures: dict[Figure, str] = {"cost": "Lowest cost J", "success": "Success"}
+    if known:
+        figures = {"error": "L2 error", **figures}
+    for cell, (figure, title) in zip(
+        st.columns(len(figures), gap="small"), figures.items(), strict=True
+    ):
+        with cell:
+            points = found.trend(figure, keep=keep)
+            if points:
+                st.altair_chart(draw_lines(pd.DataFrame(points), title, restarts=keep is not None))
 
 
 def draw_lines(
-    table: pd.DataFrame, figure: str, *, band: bool = False
+    points: pd.DataFrame, title: str, *, restarts: bool
 ) -> alt.LayerChart | alt.FacetChart:
-    """A figure against N, a line per image."""
+    """A figure against N or against restarts, a line with a band per image."""
     legend = alt.Legend(
-        orient="top", title=None, labelExpr="'image ' + datum.label", symbolOpacity=1
+        orient="top", title=None, labelExpr="'image ' + datum.label", symbolOpacity=1, columns=2
     )
-    base = alt.Chart(table).encode(
-        x=alt.X("N:Q", scale=alt.Scale(zero=False), title="Pixels kept (N)"),
-        color=alt.Color("Image:N", legend=legend),
+    scale = alt.Scale(type="log", base=2) if restarts else alt.Scale(zero=False)
+    name = "Restarts" if restarts else "Pixels kept (N)"
+    values = sorted(points["place"].unique().tolist())
+    base = alt.Chart(points).encode(
+        x=alt.X("place:Q", scale=scale, title=name, axis=alt.Axis(values=values)),
+        color=alt.Color("number:N", legend=legend),
     )
-    axis = alt.Y(f"{figure}:Q", title=None)
-    if band:
-        axis = alt.Y(f"{figure}:Q", title=None, scale=alt.Scale(domain=[0, 1]))
-    layers: list[alt.Chart] = [
-        base.mark_line(point=True).encode(y=axis, tooltip=["Image", "N", figure])
+    success = title == "Success"
+    scale = alt.Scale(domain=[0, 1]) if success else alt.Scale(zero=False)
+    axis = alt.Axis(format="%") if success else alt.Axis()
+    shown = [
+        alt.Tooltip(field, title=heading, format="" if whole else ".3f")
+        for field, heading, whole in (
+            ("number:N", "Image", True),
+            ("place:Q", name, True),
+            ("middle:Q", title, False),
+            ("low:Q", "from", False),
+            ("high:Q", "to", False),
+        )
     ]
-    if band:
-        layers.insert(0, base.mark_area(opacity=0.12).encode(y="low:Q", y2="high:Q"))
-    return alt.layer(*layers).properties(height=320)
+    band = base.mark_area(opacity=0.12).encode(y="low:Q", y2="high:Q")
+    line = base.mark_line(point=True).encode(
+        y=alt.Y("middle:Q", title=title, scale=scale, axis=axis), tooltip=shown
+    )
+    return alt.layer(band, line).properties(height=HEIGHT)
+
+
+def draw_files(answer: Answer) -> None:
+    """Tables and figure to take away."""
+    found = answer.sweep
+    files = [
+        ("Each image and N (CSV)", "sweep.csv", "text/csv", found.to_long_csv),
+        ("Each seed and number of restarts (CSV)", "trials.csv", "text/csv", found.to_trials_csv),
+        ("Curves (PNG)", "curves.png", "image/png", lambda: to_png(draw_trends(found))),
+    ]
+    with st.container(horizontal=True):
+        for label, name, mime, make in files:
+            st.download_button(
+                label, make, name, mime, icon=":material/download:", on_click="ignore"
+            )
+
+
+def draw_columns(found: Sweep) -> None:
+    """The five-column figures side by side: two in a row where there is room."""
+    with st.container(key="figures", horizontal=True, gap="medium"):
+        for point in found.points:
+            with st.container(width=430, gap="xsmall"):
+                st.markdown(f"N = {point.keep}")
+                results.draw_columns(point.comparison, key=f"sheet {point.keep}", scale=SMALL)
+                st.download_button(
+                    "Figure (PNG)",
+                    partial(repeat.figure_file, point.problem, point.restoration, point.comparison),
+                    f"figure-{point.keep}.png",
+                    "image/png",
+                    key=f"figure {point.keep}",
+                    icon=":material/download:",
+                    on_click="ignore",
+                    type="tertiary",
+                )
+    results.draw_captions()

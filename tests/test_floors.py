@@ -13,12 +13,12 @@ FLOORS = [
     ("backends",),
     ("restore",),
     ("readers", "examples", "pretrained", "training", "explore", "baselines"),
-    ("modes", "verdict", "replay"),
+    ("modes", "verdict", "replay", "trials"),
     ("posterior",),
     ("comparison", "figures", "sheet", "animation"),
     ("run",),
     ("problem", "bench"),
-    ("record", "sweep", "evaluate"),
+    ("record", "sweep", "evaluate", "trends"),
     ("cli", "__main__"),
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

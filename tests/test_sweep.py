@@ -1,6 +1,7 @@
-"""Sweeps: one comparison per N, the table of errors, and an early end."""
+"""Sweeps: one comparison per N, tables, fewer restarts, several seeds, and an early end."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from inpaint.errors import ArgumentError
 from inpaint.problem import Problem, Run, load
 from inpaint.run import KEEPS
 from inpaint.sweep import sweep
+from inpaint.trends import draw_trends
+from inpaint.trials import followed
 from tests.conftest import random_generator
 
 CONFIG = RestoreConfig(restarts=2, screen=0, solver="adam", steps=5, backend="torch")
@@ -71,3 +74,77 @@ def test_bad_numbers_are_refused_before_any_work(problem: Problem, keeps) -> Non
 
     with pytest.raises(ArgumentError, match="keep is"):
         sweep(problem, keeps, on_progress=fail)
+
+
+@pytest.mark.parametrize(("screen", "rounds"), [(0, 1), (3, 1), (40, 1), (8, 2), (40, 2)])
+def test_fewer_restarts_are_a_part_of_more(problem: Problem, screen: int, rounds: int) -> None:
+    config = replace(CONFIG, restarts=8, screen=screen, rounds=rounds, backend="torch")
+    most = restore(problem.measurement, problem.generator, config)
+    for count in (1, 5, 8):
+        alone = restore(problem.measurement, problem.generator, replace(config, restarts=count))
+        chosen = followed(most, count)
+        assert chosen.shape == alone.costs.shape
+        latents = chosen[..., None].expand(-1, -1, most.starts.shape[2])
+        assert most.starts.gather(1, latents).equal(alone.starts)
+        assert most.costs.gather(1, chosen).allclose(alone.costs, rtol=1e-4)
+
+
+def test_trials_tell_every_number_of_restarts_and_seed(problem: Problem) -> None:
+    done = []
+    part = replace(problem, run=replace(problem.run, config=replace(CONFIG, restarts=4, seed=7)))
+    result = sweep(
+        part,
+        (400, 300),
+        restart_counts=(1, 4),
+        repeats=3,
+        on_progress=lambda index, progress: done.append(index),
+    )
+    assert sorted(set(done)) == list(range(6))
+    rows = list(csv.DictReader(result.to_trials_csv().splitlines()))
+    assert len(rows) == 2 * 2 * 2 * 3
+    assert {row["seed"] for row in rows} == {"7", "8", "9"}
+    for image in (0, 3):
+        trials = [t for t in result.trials if (t.number, t.keep) == (image, 300)]
+        best = min(trials, key=lambda trial: trial.cost)
+        assert best.found
+        assert best.restarts == 4 or any(t.cost == best.cost and t.restarts == 4 for t in trials)
+        of_all = [t.cost for t in trials if t.restarts == 4]
+        point = next(p for p in result.trend("cost", keep=300) if (p.number, p.place) == (image, 4))
+        assert (point.low, point.high) == (min(of_all), max(of_all))
+        assert point.middle == sorted(of_all)[1]
+    shares = result.trend("success", keep=400)
+    assert [share.place for share in shares] == [1, 4, 1, 4]
+    assert all(0 <= share.low <= share.middle <= share.high <= 1 for share in shares)
+    figure = draw_trends(result)
+    assert len([axes for axes in figure.axes if axes.has_data()]) == 9
+
+
+def test_the_first_seed_repeats_a_sweep_without_others(problem: Problem) -> None:
+    alone = sweep(problem, (300,))
+    several = sweep(problem, (300,), repeats=2)
+    assert several.points[0].restoration.costs.equal(alone.points[0].restoration.costs)
+
+
+def test_polished_searches_are_told_whole(problem: Problem) -> None:
+    config = replace(CONFIG, polish=1)
+    result = sweep(replace(problem, run=replace(problem.run, config=config)), (300,), repeats=2)
+    costs = [trial.cost for trial in result.trials if trial.seed == config.seed]
+    assert costs == result.points[0].restoration.best_costs.tolist()
+
+
+def test_an_operator_is_left_out_of_a_sweep(problem: Problem) -> None:
+    run = replace(problem.run, operator="blur:1", mask="box:4")
+    assert sweep(replace(problem, run=run), (300,)).points[0].problem.run.operator is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "counts", "message"),
+    [({}, (3,), "restart_counts is 3"), ({}, (0,), "restart_counts is 0"),
+     ({"polish": 1}, (1,), "polish is 1"), ({"rounds": 2}, (1,), "1 round"),
+     ({"budget": 1.0}, (1,), "1 round")],
+)  # fmt: skip
+def test_bad_restart_counts_are_refused(problem: Problem, changes, counts, message: str) -> None:
+    config = replace(problem.run.config, **changes)
+    part = replace(problem, run=replace(problem.run, config=config))
+    with pytest.raises(ArgumentError, match=message):
+        sweep(part, (300,), restart_counts=counts)

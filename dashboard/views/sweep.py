@@ -1,28 +1,30 @@
-"""Sweep: the same images at several numbers of pixels kept, beside one another."""
+"""Sweep: the same images at several numbers of pixels kept, and with fewer restarts."""
 
-from functools import partial
-
-import runner
+import live
 import streamlit as st
 import sweeps
 import widgets
 from damage import Damage, ask_noise, count_pixels
 from sources import Source
-from sweeps import Answer, Question
+from sweeps import Question
 
 from inpaint.errors import InpaintError
 from inpaint.run import KEEPS
 from inpaint.types import ImageSet, Operator
 
 PAGE = "sweep"
+REPEATS = 5
+"""Seeds at first."""
+COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+USUAL_COUNTS = (1, 4, 16, 64, 256)
 
 
 def main() -> None:
     """Form, run, results."""
     st.header("Sweep", anchor=False)
     st.caption(
-        "How few pixels are enough? The same images are restored at several numbers N of pixels "
-        "kept."
+        "How few pixels are enough, and how few restarts? The same images are restored at several "
+        "numbers N of pixels kept, with several seeds."
     )
     question, problem = None, None
     keeps: list[int] = []
@@ -36,25 +38,26 @@ def main() -> None:
 
     try:
         request = widgets.ask_request(ask_damage, operators=False)
-        question = Question(request, tuple(keeps)) if request and keeps else None
+        left, right = st.columns([3, 1], gap="medium")
+        with left:
+            counts = ask_counts(0 if request is None else request.run.config.restarts)
+        with right:
+            repeats = st.number_input(
+                "Seeds", 1, 100, REPEATS, key="repeats", help="Each repeats all with other starts."
+            )
+        if request is not None and keeps:
+            question = Question(request, tuple(keeps), tuple(counts), repeats)
     except InpaintError as error:
         problem = str(error)
-    bar = st.container(key="bar")
-    job = runner.attend(PAGE)
-    answer: Answer | None = runner.get_result(PAGE)
-    failure = runner.get_failure(PAGE)
-    if failure is not None and failure.about == question:
-        problem = failure.message
-    with bar:
-        if job is not None:
-            runner.watch(job)
-        elif question is not None:
-            offer(question, answer)
-        elif problem is None:
-            st.markdown("Choose files in the sidebar and at least one N.")
-    if problem is not None:
-        st.error(problem, icon=":material/error:")
-    if answer is not None:
+    answer = live.follow(
+        PAGE,
+        question,
+        problem,
+        sweeps.compute,
+        awaited="Choose files in the sidebar and at least one N.",
+        offer="Press Run to restore at every N with every seed.",
+    )
+    if answer is not None and answer.sweep.points:
         sweeps.draw(answer)
 
 
@@ -73,25 +76,18 @@ def ask_keeps(images: ImageSet | None) -> list[int]:
     )
 
 
-def offer(question: Question, answer: Answer | None) -> None:
-    """Say what is shown, and offer to run what is not."""
-    left, right = st.columns([4, 1], vertical_alignment="center")
-    finished = answer is not None and answer.question == question and not answer.sweep.cancelled
-    if answer is None:
-        left.markdown("Nothing was swept yet.")
-    elif answer.question == question:
-        left.markdown("Stopped early." if answer.sweep.cancelled else "Swept with these settings.")
-    else:
-        left.markdown(":material/history: Below is an earlier sweep, with other settings.")
-    if right.button(
-        "Run",
-        key="run",
-        type="secondary" if finished else "primary",
-        icon=":material/play_arrow:",
-        width="stretch",
-    ):
-        runner.begin(PAGE, partial(sweeps.compute, question), quick=False, about=question)
-        st.rerun()
+def ask_counts(most: int) -> list[int]:
+    """The numbers of restarts that are told apart, up to those that are followed."""
+    chosen = st.multiselect(
+        "Restarts told apart",
+        COUNTS,
+        USUAL_COUNTS,
+        key="counts",
+        disabled=most == 0,
+        help=f"Up to the {most} that the settings follow; fewer are a part of them and cost "
+        "nothing.",
+    )
+    return sorted({count for count in chosen if count <= most} | {most}) if chosen else []
 
 
 main()

@@ -1,4 +1,4 @@
-"""`inpaint sweep`: the same images at several N."""
+"""`inpaint sweep`: the same images at several N, and with fewer restarts."""
 
 from __future__ import annotations
 
@@ -23,6 +23,18 @@ def sweep(
     keep: Annotated[
         str, typer.Option(metavar="NUMBERS", help="Numbers N of observed pixels.")
     ] = ",".join(map(str, KEEPS)),
+    restart_counts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBERS",
+            help="Numbers of restarts told apart, up to --restarts, such as 1,4,16,64.",
+            show_default="all of them only",
+        ),
+    ] = None,
+    repeats: Annotated[
+        str,
+        typer.Option(metavar="INTEGER", help="Seeds with which all is done, from --seed on."),
+    ] = "1",
     noise: options.Noise = None,
     images: options.Images = None,
     preset: options.Preset = None,
@@ -30,12 +42,18 @@ def sweep(
     *,
     settings: dict[str, Any],
 ) -> None:
-    """Restore the same images at several N; write the figures of each and tables of all."""
+    """Restore the same images at several N; write the figures of each, and tables of all."""
     from inpaint import sweep as sweeping
+    from inpaint.figures import to_png
     from inpaint.problem import load
     from inpaint.record import check_writable, write_files, write_run
+    from inpaint.trends import draw_trends
 
     keeps = options.whole_numbers("keep", keep)
+    counts: tuple[int, ...] = ()
+    if restart_counts is not None:
+        counts = options.whole_numbers("restart_counts", restart_counts)
+    seeds = options.whole_number("repeats", repeats)
     given = {"noise": noise, "images": images, "preset": preset, **settings}
     problem = load(make_run(source, generator, given))
     check_writable(output)
@@ -43,17 +61,23 @@ def sweep(
         result = sweeping.sweep(
             problem,
             keeps,
-            on_progress=lambda index, progress: report(watch, f"N = {keeps[index]}: ")(progress),
+            restart_counts=counts,
+            repeats=seeds,
+            on_progress=lambda done, progress: report(watch, f"N = {keeps[done // seeds]}: ")(
+                progress
+            ),
         )
     for point in result.points:
         write_run(_folder(output, point.keep), point.problem, point.restoration, point.comparison)
     tables = {"errors.csv": result.to_csv(), "sweep.csv": result.to_long_csv()}
-    write_files(output, {name: text.encode() for name, text in tables.items()})
+    if result.trials:
+        tables["trials.csv"] = result.to_trials_csv()
+    content = {name: text.encode() for name, text in tables.items()}
+    content["curves.png"] = to_png(draw_trends(result))
+    write_files(output, content)
     _print(result)
     folders = ", ".join(str(_folder(output, point.keep)) for point in result.points)
-    screen.say(
-        f"Wrote {output / 'errors.csv'} and {output / 'sweep.csv'}; {FILES} of each N to {folders}."
-    )
+    screen.say(f"Wrote {', '.join(content)} to {output}; {FILES} of each N to {folders}.")
     if result.cancelled:
         screen.warn("Stopped by Ctrl-C; what was reached so far was written.")
         raise typer.Exit(130)
@@ -80,3 +104,18 @@ def _print(result: Sweep) -> None:
         if any(cell != "-" for row in table for cell in row):
             rows = [[str(image), *row] for image, row in zip(result.numbers, table, strict=True)]
             screen.table(headings, rows, title=title)
+    if len({trial.restarts for trial in result.trials}) > 1:
+        _print_restarts(result)
+
+
+def _print_restarts(result: Sweep) -> None:
+    """How many of the seeds found the best image, against restarts."""
+    for point in result.points:
+        shares = result.trend("success", keep=point.keep)
+        places = sorted({share.place for share in shares})
+        rows = [
+            [str(image), *(screen.number(s.middle, 3) for s in shares if s.number == image)]
+            for image in result.numbers
+        ]
+        title = f"Share of the seeds that found the best image, N = {point.keep}"
+        screen.table(["image", *(f"R={place}" for place in places)], rows, title=title)

@@ -125,11 +125,15 @@ def texts(app: AppTest) -> str:
     return "\n".join(element.value for element in (*app.markdown, *app.caption))
 
 
+def strips(app: AppTest) -> list[str]:
+    """The HTML of pictures that stand side by side, row after row."""
+    bodies = [str(html.proto.body) for html in app.get("html")]
+    return [body for body in bodies if 'class="strip"' in body]
+
+
 def strip(app: AppTest) -> str:
-    """The HTML of the first pictures that stand side by side."""
-    found = [html.proto.body for html in app.get("html") if 'class="strip"' in html.proto.body]
-    assert found, "there are no pictures"
-    return str(found[0])
+    """The first row of pictures."""
+    return strips(app)[0]
 
 
 def opened(app: AppTest, key: str) -> AppTest:

@@ -27,6 +27,7 @@ from tests.dashboard.conftest import (
     opened,
     settle,
     strip,
+    strips,
     texts,
     upload,
 )
@@ -249,16 +250,20 @@ def test_the_sweep_page_restores_at_each_number_of_pixels(app: AppTest) -> None:
     settle(app)
     assert app.multiselect("keeps").value == [500, 400, 350, 300]
     app.multiselect("keeps").set_value([450, 300])
+    app.multiselect("counts").set_value([1, 2, 64])
     app.number_input("restarts").set_value(5)
     settle(app)
     app.button("run").click()
     settle(app)
-    assert "Swept with these settings." in texts(app)
-    assert [tab.label for tab in app.tabs] == ["N = 450", "N = 300"]
-    assert list(app.dataframe[0].value) == ["N = 300", "N = 450"]
-    assert len(app.get("vega_lite_chart")) == 2
+    assert "Swept N = 450, 300" in texts(app)
+    answer = app.session_state["sweep result"]
+    assert {trial.restarts for trial in answer.sweep.trials} == {1, 2, 5}
+    assert len({trial.seed for trial in answer.sweep.trials}) == 5
+    assert len(app.get("vega_lite_chart")) == 6
+    heads = [re.findall("<b>(.*?)</b>", html) for html in strips(app)]
+    assert heads == [list(COLUMNS), list(COLUMNS)]
     labels = [button.label for button in app.download_button]
-    assert labels == ["All figures (CSV)", "Figure (PNG)", "Figure (PNG)"]
+    assert labels[2:] == ["Curves (PNG)", "Figure (PNG)", "Figure (PNG)"]
 
     app.multiselect("keeps").set_value([])
     settle(app)
