@@ -18,6 +18,9 @@ MOST_POINTS = 64
 MOST_CURVES = 24
 """Restarts drawn beside the best one in the small plot."""
 
+WIDE = 120
+"""Pixels of a small plot in which two numbers have room beside one another."""
+
 BEST = "#d97706"
 OTHERS = "#7c8aa5"
 """Both are seen on a light and on a dark page."""
@@ -78,8 +81,8 @@ def _draw_row(row: Row, width: int, height: int) -> str:
         f'{frame}<g transform="scale(.1)" fill="none">'
         f'<g stroke="{OTHERS}" stroke-width="10" stroke-opacity="0.35">{faint}</g>'
         + line(row.best, f'stroke="{BEST}" stroke-width="25" stroke-linejoin="round"')
-        + f'</g><text x="{width - 8}" y="18" font-size="14" text-anchor="end" fill="{OTHERS}">'
-        f"{high:.0f} &#8594; {row.cost:.1f}</text>"
+        + f'</g><text x="{width - 6}" y="18" font-size="14" text-anchor="end" fill="{OTHERS}">'
+        f"{f'{high:.0f} ' if width >= WIDE else ''}&#8594; {row.cost:.1f}</text>"
     )
 
 

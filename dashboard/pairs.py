@@ -1,9 +1,10 @@
-"""Two searches for the same images: what is asked, how it is computed, and how it is drawn."""
+"""The same images restored in two ways: what is asked, how it is computed and drawn."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import results
@@ -16,7 +17,11 @@ from strips import Picture
 from widgets import Request
 
 from inpaint import sheet
+from inpaint.baselines import BASELINES, fit_baseline
 from inpaint.comparison import CAPTIONS, Comparison, Row, percent
+from inpaint.errors import ArgumentError
+from inpaint.metrics import compare_images
+from inpaint.operators import Mask
 
 SIDES = ("Left", "Right")
 WIPE_SCALE = 15
@@ -24,24 +29,45 @@ WIPE_SCALE = 15
 
 @dataclass(frozen=True)
 class Question:
-    """The same images, damage and seed, searched in two ways."""
+    """The same damaged images, restored in two ways.
+
+    Attributes:
+        left: A search.
+        right: Another search with the same seed, or a baseline by its name.
+    """
 
     left: Request
-    right: Request
+    right: Request | str
 
     @property
     def quick(self) -> bool:
-        """Whether both searches are."""
-        return self.left.quick and self.right.quick
+        """Whether both are; the baselines offered take moments."""
+        return self.left.quick and (isinstance(self.right, str) or self.right.quick)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a baseline made of the damaged images.
+
+    Attributes:
+        name: What to call it.
+        comparison: As for a search; there is no cost.
+        seconds: How long it took.
+    """
+
+    name: str
+    comparison: Comparison
+    seconds: float
+    stopped: bool = False
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What the two searches found."""
+    """What was found in the two ways."""
 
     request: Question
     left: Result
-    right: Result
+    right: Result | Filled
 
     @property
     def stopped(self) -> bool:
@@ -51,15 +77,26 @@ class Pair:
     @property
     def summary(self) -> str:
         """What was done, in a line."""
-        seconds = [side.restoration.seconds for side in (self.left, self.right)]
         stopped = " Stopped: best so far." if self.stopped else ""
+        right = self.right.name if isinstance(self.right, Filled) else "right"
         return (
-            f"**{self.left.comparison.title}.** Left in {seconds[0]:.2f} s, right in "
-            f"{seconds[1]:.2f} s. {self._lower()}{stopped}"
+            f"**{self.left.comparison.title}.** Left in {self.left.seconds:.2f} s, {right} in "
+            f"{self.right.seconds:.2f} s. {self._better()}{stopped}"
         )
 
-    def _lower(self) -> str:
-        """On how many images which side fits better; costs this close are equal."""
+    def _better(self) -> str:
+        """On how many images which side is better: in cost, or in error beside a baseline."""
+        if isinstance(self.right, Filled):
+            errors = [
+                (a.metrics.error, b.metrics.error)
+                for a, b in self.rows()
+                if a.metrics is not None and b.metrics is not None
+            ]
+            if not errors:
+                return "The ideal images are not known, so only the eye can judge."
+            left = sum(mine < other for mine, other in errors)
+            return f"Smaller error: left on {left} of {len(errors)} images."
+        # Costs this close are equal.
         gaps = [a.cost - b.cost for a, b in self.rows()]
         left, right = sum(gap < -0.5 for gap in gaps), sum(gap > 0.5 for gap in gaps)
         if not left and not right:
@@ -72,21 +109,47 @@ class Pair:
 
 
 def compute(question: Question, report: Report) -> Pair:
-    """Search in both ways. Runs in a worker."""
-    going_on = True
+    """Restore in both ways. Runs in a worker."""
 
     def part(first: float, side: str) -> Report:
-        def note(share: float, text: str) -> bool:
-            nonlocal going_on
-            going_on = report(first + share / 2, f"{side}. {text}")
-            return going_on
-
-        return note
+        return lambda share, text: report(first + share / 2, f"{side}. {text}")
 
     left = results.compute(question.left, part(0.0, "Left"))
+    if isinstance(question.right, str):
+        return Pair(question, left, fill(left, question.right))
     # A stopped search leaves nothing for the other side but its first steps.
     right = results.compute(question.right, part(0.5, "Right"))
     return Pair(question, left, right)
+
+
+def fill(left: Result, name: str) -> Filled:
+    """Let a baseline restore what a search has restored.
+
+    Raises:
+        ArgumentError: If what was observed are not pixels.
+    """
+    measurement = left.problem.measurement
+    mask = measurement.operator
+    if not isinstance(mask, Mask):
+        raise ArgumentError(
+            "The baselines continue a picture, and what is observed here are not its pixels; "
+            "choose pixels, or compare with another search."
+        )
+    began = time.perf_counter()
+    images = fit_baseline(name).restore(measurement.values, mask)
+    seconds = time.perf_counter() - began
+    rows = tuple(
+        replace(
+            row,
+            output=image,
+            cost=math.nan,
+            verdict=None,
+            metrics=None if row.ideal is None else compare_images(image, row.ideal, row.observed),
+        )
+        for row, image in zip(left.comparison.rows, images.float(), strict=True)
+    )
+    title = BASELINES[name].title
+    return Filled(title, replace(left.comparison, rows=rows, settings=title), seconds)
 
 
 def draw(pair: Pair) -> None:
@@ -161,7 +224,8 @@ def draw_table(pair: Pair) -> None:
     for left, right in pair.rows():
         line: dict[str, object] = {"Image": left.number}
         for side, row in zip(SIDES, (left, right), strict=True):
-            line[f"{side} cost J"] = row.cost
+            if math.isfinite(row.cost):
+                line[f"{side} cost J"] = row.cost
             if row.metrics is not None:
                 line[f"{side} error"] = row.metrics.error
                 line[f"{side} PSNR missing"] = row.metrics.psnr_missing
@@ -183,8 +247,13 @@ def draw_table(pair: Pair) -> None:
         f"{side} {name}": number(format=shape) for side in SIDES for name, shape in formats.items()
     }
     st.dataframe(frame, hide_index=True, column_config=config)
-    rows = [row for both in pair.rows() for row in both]
-    if all(math.isfinite(row.cost) for row in rows):
+    if isinstance(pair.right, Filled):
+        st.caption(
+            "A baseline continues the picture from the observed pixels and knows no other one; it "
+            "keeps those pixels with their noise. Baselines that learn from training images are "
+            "compared by the command `inpaint evaluate`."
+        )
+    else:
         st.caption(
             "Success is the share of the restarts that ended at that side's best image. Where few "
             "pixels are left, a lower cost need not be a smaller error."

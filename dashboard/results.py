@@ -50,9 +50,14 @@ class Result:
         return bool((self.restoration.status == Status.CANCELLED).any())
 
     @property
+    def seconds(self) -> float:
+        """How long the search took."""
+        return self.restoration.seconds
+
+    @property
     def summary(self) -> str:
         """What was done, in a line."""
-        count, seconds = len(self.problem.measurement), self.restoration.seconds
+        count, seconds = len(self.problem.measurement), self.seconds
         images = "1 image" if count == 1 else f"{count} images"
         done = "Stopped: best so far of" if self.stopped else "Restored"
         where = f"in {seconds:.2f} s on {self.restoration.backend}"

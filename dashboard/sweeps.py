@@ -21,7 +21,8 @@ from inpaint.types import Progress
 SMALL = 3
 """Side of the square that shows one pixel where several five-column figures stand together."""
 
-HEIGHT = 260
+WIDTH, HEIGHT = 290, 250
+"""Of a chart: three stand in a row, or one in a narrow window."""
 
 
 @dataclass(frozen=True)
@@ -131,13 +132,13 @@ def draw_row(found: Sweep, *, keep: int | None) -> None:
     figures: dict[Figure, str] = {"cost": "Lowest cost J", "success": "Success"}
     if known:
         figures = {"error": "L2 error", **figures}
-    for cell, (figure, title) in zip(
-        st.columns(len(figures), gap="small"), figures.items(), strict=True
-    ):
-        with cell:
+    with st.container(horizontal=True, gap="small"):
+        for figure, title in figures.items():
             points = found.trend(figure, keep=keep)
             if points:
-                st.altair_chart(draw_lines(pd.DataFrame(points), title, restarts=keep is not None))
+                with st.container(width=WIDTH):
+                    table = pd.DataFrame(points)
+                    st.altair_chart(draw_lines(table, title, restarts=keep is not None))
 
 
 def draw_lines(
@@ -145,7 +146,7 @@ def draw_lines(
 ) -> alt.LayerChart | alt.FacetChart:
     """A figure against N or against restarts, a line with a band per image."""
     legend = alt.Legend(
-        orient="top", title=None, labelExpr="'image ' + datum.label", symbolOpacity=1, columns=2
+        orient="top", title="Image", titleOrient="left", symbolOpacity=1, columns=6, symbolSize=60
     )
     scale = alt.Scale(type="log", base=2) if restarts else alt.Scale(zero=False)
     name = "Restarts" if restarts else "Pixels kept (N)"

@@ -1,4 +1,4 @@
-"""Compare: two ways of searching, for the same images with the same seed."""
+"""Compare: two ways of restoring the same damaged images."""
 
 from dataclasses import replace
 
@@ -8,12 +8,15 @@ import streamlit as st
 import widgets
 from damage import ask_damage
 from pairs import Question
+from streamlit.delta_generator import DeltaGenerator
 from widgets import Request
 
+from inpaint.baselines import BASELINES, UNTRAINED
 from inpaint.config import PRESETS, SOLVERS, RestoreConfig
 from inpaint.errors import InpaintError
 
 PAGE = "compare"
+SEARCH = "search"
 USUAL = "published"
 """The preset of the right side at first."""
 SHARED = ("seed", "noise_level", "backend", "dtype", "device", "threads")
@@ -24,14 +27,16 @@ def main() -> None:
     """Form, run, both results."""
     st.header("Compare", anchor=False)
     st.caption(
-        "Which search does better? Left are the settings of the sidebar, right those chosen "
-        "here; images, damage and seed are the same."
+        "Which does better? Left are the settings of the sidebar; right is another search with "
+        "the same seed, or a method without a generator. Images and damage are the same."
     )
     question, problem = None, None
     try:
         request = widgets.ask_request(ask_damage)
-        config = ask_other()
-        question = None if request is None else Question(request, other(request, config))
+        right = ask_right()
+        if request is not None:
+            whole = right if isinstance(right, str) else other(request, right)
+            question = Question(request, whole)
     except InpaintError as error:
         problem = str(error)
     shown = live.follow(PAGE, question, problem, pairs.compute)
@@ -39,13 +44,26 @@ def main() -> None:
         pairs.draw(shown)
 
 
-def ask_other() -> RestoreConfig:
-    """The settings of the right side.
+def ask_right() -> RestoreConfig | str:
+    """The settings of the right side's search, or a baseline's name.
 
     Raises:
-        InpaintError: If one of them breaks its rule.
+        InpaintError: If a setting breaks its rule.
     """
     row = st.container(horizontal=True, gap="small")
+    method = row.selectbox(
+        "Right side",
+        [SEARCH, *UNTRAINED],
+        format_func=lambda name: "a search" if name == SEARCH else BASELINES[name].title,
+        key="right",
+        width=160,
+        bind="query-params",
+    )
+    return ask_other(row) if method == SEARCH else str(method)
+
+
+def ask_other(row: DeltaGenerator) -> RestoreConfig:
+    """The settings of the other search."""
     names = list(PRESETS)
     preset = row.selectbox(
         "Preset, right",

@@ -16,6 +16,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from inpaint import RestoreConfig, bench
+from inpaint.baselines import fit_baseline
 from inpaint.comparison import CAPTIONS, COLUMNS
 from inpaint.config import PRESETS
 from tests.dashboard.conftest import (
@@ -346,3 +347,24 @@ def test_two_searches_are_compared_on_the_same_images(app: AppTest) -> None:
     settle(app)
     assert "Press Run" in texts(app)
     assert "Below is the earlier result" in texts(app)
+
+
+@pytest.mark.parametrize("name", ["biharmonic", "telea", "navier-stokes"])
+def test_a_search_is_held_against_a_baseline(app: AppTest, name: str) -> None:
+    app.switch_page("views/compare.py")
+    settle(app)
+    app.selectbox("right").set_value(name)
+    settle(app)
+    pair = app.session_state["compare result"]
+    mask = pair.left.problem.measurement.operator
+    values = pair.left.problem.measurement.values
+    filled = fit_baseline(name).restore(values, mask)
+    for row, image in zip(pair.right.comparison.rows, filled, strict=True):
+        assert torch.equal(row.output, image.float())
+    assert "Smaller error: left on 4 of 4 images." in texts(app)
+    table = app.dataframe[0].value
+    assert (table["Left error"] < table["Right error"]).all()
+    assert "Right cost J" not in table
+    app.selectbox("observed").set_value("block-average")
+    settle(app)
+    assert "The baselines continue a picture" in app.error[0].value
