@@ -1,31 +1,25 @@
 """How soon the dashboard answers, in a real browser: `python -m benchmarks.latency`.
 
-Three figures: from the release of the slider to the pictures, from Stop to its effect, and the
-first of them again while many sessions move their sliders at once. The browser is Chromium as
-found on the PATH or named by the variable CHROMIUM.
+Two figures: from the release of the slider to the pictures, and from Stop to its effect. What
+many sessions at once cost is measured by `benchmarks.sessions`. The browser is Chromium as found
+on the PATH or named by the variable CHROMIUM.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
-import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-ROOT = Path(__file__).parent.parent
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+from benchmarks.serving import CHROMIUM_FLAGS, find_chromium, serve
+
 PICTURES = ".st-key-sheet img"
 
 # From the release of the pointer to the moment when the restored images have been replaced, are
@@ -67,29 +61,6 @@ class Figures:
             f"{self.name:44} median {statistics.median(times):6.3f} s   "
             f"range {times[0]:.3f} to {times[-1]:.3f} s   n = {len(times)}"
         )
-
-
-@contextlib.contextmanager
-def serve() -> Iterator[str]:
-    """The dashboard as users start it; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py"]
-    options = ["--server.port", str(port), "--server.headless", "true"]
-    process = subprocess.Popen(
-        [*command, *options], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health"):
-                break
-            time.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
 def new_page(browser: Browser, address: str) -> Page:
@@ -148,19 +119,6 @@ def measure_release(browser: Browser, address: str, repeats: int) -> Figures:
     return Figures("slider released to pictures", seconds[2:])
 
 
-def measure_crowd(browser: Browser, address: str, sessions: int, repeats: int) -> Figures:
-    """Many sessions at once: all are released before the first is waited for."""
-    pages = [open_page(browser, address) for _ in range(sessions)]
-    seconds = []
-    for share in shares(repeats):
-        for page in pages:
-            release(page, share)
-        seconds += [wait(page) for page in pages]
-    for page in pages:
-        page.context.close()
-    return Figures(f"the same, {sessions} sessions at once", seconds)
-
-
 def measure_stop(browser: Browser, address: str, repeats: int) -> Figures:
     """A run that would take hours, stopped; until the page shows what was reached."""
     seconds = []
@@ -181,19 +139,17 @@ def main() -> None:
     """Measure, print, and write the figures if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=10, help="releases of the slider")
-    parser.add_argument("--sessions", type=int, default=10, help="sessions at once")
     parser.add_argument("--output", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    path = find_chromium()
     if path is None:
         sys.exit("There is no chromium; install it, or name it in the variable CHROMIUM.")
     load = os.getloadavg()[0]
-    with serve() as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    with serve() as server, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
         found = [
-            measure_release(browser, address, options.repeats),
-            measure_stop(browser, address, 3),
-            measure_crowd(browser, address, options.sessions, 3),
+            measure_release(browser, server.address, options.repeats),
+            measure_stop(browser, server.address, 3),
         ]
         browser.close()
     print(f"{os.cpu_count()} cores, load {load:.1f} before; browser and server share them.")

@@ -247,7 +247,7 @@ def _paint(values: ImageSet) -> Source[Mask]:
     start = _from_link(shape) if f"{PAINTER} kept" not in st.session_state else None
     if start is None:
         start = _observed(mask_preset(_first_pattern(shape), shape))
-    left, right = st.columns([3, 2], gap="medium")
+    left, right = st.columns([5, 3], gap="small")
     with right:
         number = 0
         if count > 1:

@@ -44,6 +44,11 @@ LONG_NICENESS = 10
 ABANDONED_SECONDS = 60.0
 """A job that no page has asked about for so long is stopped: its user has gone."""
 
+POLL_SECONDS = 0.3
+SLOWEST_POLL = 1.5
+CROWD = 3
+"""How often a page looks at its job, and from how many jobs on it does so less often."""
+
 STOPPING_SECONDS = 1.0
 """How long a page waits for a job that was stopped before it goes on to poll it."""
 
@@ -185,6 +190,12 @@ class Pool:
             queue = self._unfinished(job.quick)
         return queue.index(job) if job in queue else 0
 
+    @property
+    def crowd(self) -> int:
+        """How many jobs are under way or waiting."""
+        with self._lock:
+            return len(self._unfinished(quick=True)) + len(self._unfinished(quick=False))
+
     def _run(self, job: Job, work: Work) -> Any:
         job.started = True
         with limited_threads(WORKER_THREADS):
@@ -283,9 +294,14 @@ def get_failure(page: str) -> Failure | None:
     return failure
 
 
-@st.fragment(run_every=0.3)
 def watch(job: Job) -> None:
     """Show how far a job is and let it be stopped; rerun the page when it has ended."""
+    # To look costs the server a rerun of this part: where many wait, each looks less often.
+    seconds = min(SLOWEST_POLL, POLL_SECONDS * max(1, get_pool().crowd / CROWD))
+    st.fragment(_look, run_every=seconds)(job)
+
+
+def _look(job: Job) -> None:
     if job.done:
         st.rerun()
     left, right = st.columns([4, 1], vertical_alignment="center")
@@ -303,4 +319,4 @@ def _describe(job: Job) -> str:
     if job.started:
         return job.text
     ahead = get_pool().ahead(job)
-    return f"Waiting: {'1 run is' if ahead == 1 else f'{ahead} runs are'} ahead in the queue."
+    return f"Waiting: {'1 run is' if ahead == 1 else f'{ahead} runs are'} before yours."

@@ -111,7 +111,7 @@ def ask_config(preset: str) -> RestoreConfig:
             "Patience", "patience", base, "Steps over which the tolerance counts.", own=own
         ),
         "stop_after": _whole(
-            "Cut after steps",
+            "Cut after",
             "stop_after",
             base,
             "Cuts the search short, as Stop did in a run that is repeated.",

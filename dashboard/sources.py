@@ -239,6 +239,19 @@ def choose_generator() -> Source[Generator] | None:
     return upload("Generator file", "generator", readers.GENERATOR_ENDINGS, readers.read_generator)
 
 
+def ask_generator() -> Source[Generator] | None:
+    """The sidebar of a page that needs nothing but a generator; None while there is none."""
+    try:
+        with st.sidebar:
+            source = choose_generator()
+    except InpaintError as error:
+        st.error(str(error), icon=":material/error:")
+        return None
+    if source is None:
+        st.info("Choose a generator file in the sidebar.", icon=":material/info:")
+    return source
+
+
 def upload_mask(shape: ImageShape, count: int) -> Source[Mask] | None:
     """Let the user upload a mask for `count` images; None while it is awaited.
 

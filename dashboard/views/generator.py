@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+import lessons
 import sources
 import streamlit as st
 import strips
@@ -27,14 +28,8 @@ def main() -> None:
         "Which images can be found at all? A restoration is always one of the images that the "
         "generator makes of some latent vector."
     )
-    source = None
-    try:
-        with st.sidebar:
-            source = sources.choose_generator()
-    except InpaintError as error:
-        st.error(str(error), icon=":material/error:")
+    source = sources.ask_generator()
     if source is None:
-        st.info("Choose a generator file in the sidebar.", icon=":material/info:")
         return
     generator = source.content
     shows: dict[str, Callable[[Generator], None]] = {
@@ -42,12 +37,16 @@ def main() -> None:
         "By hand": show_by_hand,
         "Walk": show_walk,
         "Model card": partial(show_card, source.name),
+        "Training": lessons.draw,
     }
     tabs = st.tabs(list(shows), key="show", on_change="rerun")
     for tab, show in zip(tabs, shows.values(), strict=True):
         if tab.open:
             with tab:
-                show(generator)
+                try:
+                    show(generator)
+                except InpaintError as error:
+                    st.error(str(error), icon=":material/error:")
 
 
 def show_samples(generator: Generator) -> None:

@@ -12,7 +12,6 @@ from damage import KEPT_SHARE
 from runner import Report
 
 from inpaint.bench import BenchResult, run_bench
-from inpaint.errors import InpaintError
 from inpaint.generator import Generator
 
 PAGE = "speed"
@@ -30,14 +29,8 @@ def main() -> None:
         "method, the torch backend and the C++ backend. Before anything is timed, all of them "
         "are checked to compute the same."
     )
-    source = None
-    try:
-        with st.sidebar:
-            source = sources.choose_generator()
-    except InpaintError as error:
-        st.error(str(error), icon=":material/error:")
+    source = sources.ask_generator()
     if source is None:
-        st.info("Choose a generator file in the sidebar.", icon=":material/info:")
         return
     generator = source.content
     keep, threads, seconds = ask(generator)

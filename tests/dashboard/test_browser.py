@@ -38,7 +38,7 @@ def start_long_run(page: Page) -> None:
     page.locator(".st-key-preset").get_by_text("published").click()
     page.get_by_text("Solver settings").click()
     for label, value in (("Restarts", "500"), ("Steps", "1000000")):
-        field = page.get_by_role("spinbutton", name=label)
+        field = page.get_by_role("spinbutton", name=label, exact=True)
         field.fill(value)
         field.press("Enter")
     # Streamlit can lose a click that comes while it still draws the page.
@@ -148,6 +148,26 @@ def test_real_files_are_uploaded_and_restored(page: Page, data_dir: Path) -> Non
     page.get_by_role("link", name="Restore").click()
     page.get_by_text("Still in use: data22.mat").wait_for()
     page.get_by_text("Restored 4 images").wait_for()
+
+
+def test_an_upload_is_seen_by_its_own_session_only(
+    page: Page, browser: Browser, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.npy"
+    np.save(secret, np.random.default_rng(3).uniform(size=(1, 1, 28, 28)))
+    choose(page, "Images", "Upload a file")
+    file_input(page, "data").set_input_files(secret)
+    page.get_by_text("Restored 1 image").wait_for()
+    shown = pictures(page)
+    # Another tab of the same browser has its owner's cookie; a stranger has not even that.
+    for context in (page.context, browser.new_context()):
+        other = context.new_page()
+        other.goto(page.url)
+        other.get_by_text("the result will appear here").wait_for()
+        content = other.content()
+        assert "secret.npy" not in content
+        assert not any(picture in content for picture in shown)
+        other.close()
 
 
 def test_bad_files_are_refused_and_the_result_stays(page: Page, tmp_path: Path) -> None:

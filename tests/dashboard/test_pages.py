@@ -158,9 +158,15 @@ def empty(path: Path) -> None:
 @pytest.mark.parametrize(
     "spoil", [no_arrays, wrong_shapes, not_finite, truncated, only_text, empty]
 )
-def test_a_bad_upload_is_said_and_leaves_the_result(
-    app: AppTest, tmp_path: Path, kind: str, spoil: Callable[[Path], None]
+def test_a_bad_upload_is_said_and_leaves_nothing_but_the_result(
+    app: AppTest,
+    tmp_path: Path,
+    kind: str,
+    spoil: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "disk"))
     before = app.dataframe[0].value
     spoil(tmp_path / "bad.mat")
     if kind == "generator" and spoil in (wrong_shapes, not_finite):
@@ -175,6 +181,7 @@ def test_a_bad_upload_is_said_and_leaves_the_result(
     assert "bad.mat" in message or "NaN" in message or "layer" in message, message
     assert str(tmp_path.parent) not in message
     assert app.dataframe[0].value.equals(before)
+    assert list((tmp_path / "disk").iterdir()) == []
 
 
 def test_a_bad_setting_is_said_and_leaves_the_result(app: AppTest) -> None:
@@ -278,7 +285,13 @@ def test_the_generator_page_shows_what_it_can_make(app: AppTest) -> None:
     app.switch_page("views/generator.py")
     settle(app)
     assert "latent vectors drawn at random" in texts(app)
-    assert [tab.label for tab in app.tabs] == ["Samples", "By hand", "Walk", "Model card"]
+    assert [tab.label for tab in app.tabs] == [
+        "Samples",
+        "By hand",
+        "Walk",
+        "Model card",
+        "Training",
+    ]
 
     app.session_state["show"] = "By hand"
     settle(app)
@@ -294,6 +307,21 @@ def test_the_generator_page_shows_what_it_can_make(app: AppTest) -> None:
     app.session_state["show"] = "Model card"
     settle(app)
     assert "10 → 128 → 784" in texts(app)
+
+    app.session_state["show"] = "Training"
+    settle(app)
+    history = [{"step": 100, "variational": 2.5}, {"step": 200, "variational": 2.0, "inversion": 1}]
+    record = json.dumps({"history": history, "steps": 200, "generator": {"sha256": "another"}})
+    app.file_uploader("uploaded training").set_value(
+        ("eights.json", record.encode(), "application/json")
+    )
+    settle(app)
+    assert len(app.get("vega_lite_chart")) == 2
+    assert "another generator" in app.warning[0].value
+    for bad in (b"[]", b"no JSON", b'{"history": [{"step": 1, "loss": "low"}]}', b""):
+        app.file_uploader("uploaded training").set_value(("bad.json", bad, "application/json"))
+        settle(app)
+        assert "bad.json" in app.error[0].value
 
 
 def test_the_watch_page_plays_a_restart_of_the_result(app: AppTest) -> None:

@@ -24,14 +24,16 @@ function build(root) {
   const picture = new Image();
 
   const bar = element(root, "div", "bar");
+  let group = element(bar, "div", "group");
   const tools = {};
   for (const name of ["Brush", "Erase", "Rectangle"]) {
     tools[name] = button(name, () => choose(name));
   }
-  const label = element(bar, "label");
+  const label = element(group, "label");
   label.append("Size");
   const size = element(label, "input");
   Object.assign(size, { type: "range", min: 1, max: 9, value: 3 });
+  group = element(bar, "div", "group");
   button("Invert", () => change(lost.map((bit) => !bit)));
   button("Clear", () => change(lost.map(() => false)));
   const undo = button("Undo", () => travel(done, undone));
@@ -43,7 +45,7 @@ function build(root) {
   const readout = element(root, "div", "readout quiet");
 
   function button(name, press) {
-    const made = element(bar, "button");
+    const made = element(group, "button");
     made.type = "button";
     made.textContent = name;
     made.onclick = press;
