@@ -152,7 +152,8 @@ def draw_table(comparison: Comparison) -> None:
         rows.append(figures_of)
     number = st.column_config.NumberColumn
     st.dataframe(
-        pd.DataFrame(rows),
+        # A figure that no image has, such as that of observed pixels where none were observed.
+        pd.DataFrame(rows).dropna(axis="columns", how="all"),
         hide_index=True,
         column_config={
             "Image": number(help="The image's number in its source."),
@@ -222,6 +223,9 @@ def draw_curves(result: Result) -> None:
 def draw_verdicts(result: Result) -> None:
     """Whether each restoration may be trusted, the images that fit, how reliable the search was."""
     judged = [(row, row.verdict) for row in result.comparison.rows if row.verdict is not None]
+    if not judged:
+        st.markdown("Verdicts are given where pixels are observed; here other values were.")
+        return
     for row, verdict in judged:
         icon, colour = VERDICTS[verdict.flag]
         st.markdown(f":{colour}[{icon}] **Image {row.number}.** {verdict.sentence}")

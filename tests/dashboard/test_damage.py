@@ -12,7 +12,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from inpaint.readers import read_images
-from tests.dashboard.conftest import choose, command, new_app, settle, texts
+from tests.dashboard.conftest import choose, command, group, new_app, opened, settle, texts
 
 
 def test_a_pattern_is_lost(app: AppTest) -> None:
@@ -147,3 +147,46 @@ def test_a_drawing_is_awaited_and_restored(app: AppTest) -> None:
     app.session_state["pad kept"] = "nonsense"
     settle(app)
     assert not app.error
+
+
+@pytest.mark.parametrize(
+    ("kind", "option", "title"),
+    [
+        ("block-average", "--operator block-average:4", "M = 49 averages of 4x4 pixels"),
+        ("blur", "--operator blur:1", "784 pixels observed, blurred"),
+    ],
+)
+def test_values_that_are_no_pixels_are_observed(
+    app: AppTest, kind: str, option: str, title: str
+) -> None:
+    app.number_input("restarts").set_value(4)
+    app.selectbox("observed").set_value(kind)
+    settle(app)
+    assert title in texts(app)
+    assert option in command(app)
+    assert group(app, "damage").options[0] == "Nothing"
+    opened(app, "verdicts")
+    assert "Verdicts are given where pixels are observed" in texts(app)
+    choose(app, "damage", "paint")
+    assert "--mask mask.png" in command(app)
+    app.switch_page("views/watch.py")
+    settle(app)
+    assert app.session_state["film"]
+
+
+def test_a_matrix_is_uploaded(app: AppTest, tmp_path: Path) -> None:
+    app.number_input("restarts").set_value(3)
+    app.selectbox("observed").set_value("matrix")
+    settle(app)
+    assert "the result will appear here" in texts(app)
+    rng = np.random.default_rng(0)
+    for size, message in ((100, "shape"), (784, None)):
+        np.save(tmp_path / "T.npy", rng.normal(size=(60, size)) / 28)
+        data = (tmp_path / "T.npy").read_bytes()
+        app.file_uploader("uploaded operator").set_value(("T.npy", data, "application/x-npy"))
+        settle(app)
+        if message:
+            assert "T.npy" in app.error[0].value
+    assert not app.error
+    assert "--operator T.npy" in command(app)
+    assert "M = 60" in texts(app)
