@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from inpaint import Dense, Generator, ImageSet, Mask, Measurement, measure
+from inpaint import Dense, Generator, ImageSet, Mask, Measurement, RestoreConfig, measure, restore
 from inpaint.errors import ArgumentError, BackendError, ShapeError
 from inpaint.posterior import PosteriorConfig, PosteriorProgress, sample_posterior, summarise
 
@@ -46,11 +46,20 @@ def exact(measurement: Measurement, generator: Generator) -> tuple[Tensor, Tenso
     return mean, covariance, evidence
 
 
+@pytest.mark.parametrize("start", ["prior", "modes"])
 @pytest.mark.parametrize("backend", ["cpp", "torch"])
-def test_a_linear_generator_has_the_posterior_of_the_textbook(backend: str) -> None:
+def test_a_linear_generator_has_the_posterior_of_the_textbook(backend: str, start: str) -> None:
     measurement, generator = linear_problem(2)
-    config = replace(SMALL, particles=1024, noise_level=SIGMA, backend=backend)  # type: ignore
-    posterior = sample_posterior(measurement, generator, config)
+    config = replace(
+        SMALL,
+        particles=1024,
+        noise_level=SIGMA,
+        backend=backend,
+        start=start,  # type: ignore
+    )
+    search = RestoreConfig(restarts=8, screen=0, noise_level=SIGMA)
+    found = restore(measurement, generator, search)
+    posterior = sample_posterior(measurement, generator, config, restoration=found)
     mean, covariance, evidence = exact(measurement, generator)
     assert posterior.finished.all()
     for b in range(2):
@@ -117,6 +126,7 @@ def test_the_caller_may_end_it() -> None:
         ({"ess_target": 1.0}, "ess_target is 1.0"),
         ({"noise_level": 0.0}, "noise_level is 0.0"),
         ({"start": "data"}, "start is 'data'"),
+        ({"start": "modes"}, "needs a restoration"),
     ],
 )
 def test_bad_settings_are_refused(changes: dict[str, object], message: str) -> None:

@@ -41,13 +41,12 @@ def effective_size(draws: Tensor) -> Tensor:
     correlation = _correlation(scores)  # [T, Q]
     # Geyer (1992): sums of neighbouring pairs are positive and fall; noise begins where
     # one is not.
-    even, odd = correlation[0::2], correlation[1::2]
-    pairs = even[: len(odd)] + odd
-    positive = (pairs > 0).cumprod(0)
+    pairs = correlation[: (count - 1) // 2 * 2].unflatten(0, (-1, 2)).sum(1)
+    positive = (pairs > 0).long().cumprod(0)
+    positive[-1] = 0
     falling = pairs.cummin(0).values * positive
-    # Of an odd chain the first value after the positive pairs counts, if it is positive.
-    after = positive.sum(0)
-    tail = correlation.gather(0, (2 * after).clamp(max=len(correlation) - 1)[None])[0].clamp(min=0)
+    # Of the first pair that is left out, the first value counts half if it is positive.
+    tail = correlation.gather(0, 2 * positive.sum(0, keepdim=True))[0].clamp(min=0)
     time = -1 + 2 * falling.sum(0) + tail
     total = runs * count
     return total / time.clamp(min=1 / math.log10(total))

@@ -39,14 +39,21 @@ class Run:
     """The particles of one run, and how far they have come.
 
     Args:
-        latents: Draws from the prior. [P, D]
+        latents: Where the particles begin. [P, D]
         costs: J there. [P]
+        log_ratio: Logarithm of the prior's density over that of what they were drawn from;
+            None where that is the prior. [P]
         stream: Random numbers.
         config: Settings.
     """
 
     def __init__(
-        self, latents: Array, costs: Array, stream: np.random.Generator, config: PosteriorConfig
+        self,
+        latents: Array,
+        costs: Array,
+        log_ratio: Array | None,
+        stream: np.random.Generator,
+        config: PosteriorConfig,
     ) -> None:
         self.latents = latents
         self.costs = costs
@@ -56,6 +63,7 @@ class Run:
         self.gradients = len(latents)
         self.temperatures: list[float] = []
         self.lengths: list[float] = []
+        self._log_ratio = log_ratio
         self._length = FIRST_LENGTH
         self._final_stages = config.final_stages
         self._stream = stream
@@ -82,10 +90,16 @@ class Run:
         likelihood = -(self.costs - np.square(self.latents).sum(1)) / 2
         likelihood = np.where(np.isfinite(likelihood), likelihood, -np.inf)
         left = 1 - self.inverse_temperature
-        rise = next_rise(likelihood, left, self._config.ess_target)
-        self.log_evidence += log_mean(rise * likelihood)
+        if self._log_ratio is None:
+            rise = next_rise(likelihood, left, self._config.ess_target)
+            log_weights = rise * likelihood
+        else:
+            rise = first_rise(likelihood, self._log_ratio, self._config.ess_target)
+            log_weights = rise * likelihood + self._log_ratio
+            self._log_ratio = None
+        self.log_evidence += log_mean(log_weights)
         self.inverse_temperature = 1.0 if rise == left else self.inverse_temperature + rise
-        chosen = systematic(rise * likelihood, float(self._stream.random()), len(self.latents))
+        chosen = systematic(log_weights, float(self._stream.random()), len(self.latents))
         self.latents, self.costs = self.latents[chosen], self.costs[chosen]
 
     def draw(self) -> tuple[Array, Array, Array, Array]:
@@ -120,19 +134,32 @@ def next_rise(likelihood: Array, left: float, share: float) -> float:
         left: The rise that would reach the posterior.
         share: Effective sample size to be left, as a share of P.
     """
-
-    def effective(rise: float) -> float:
-        weights = np.exp(rise * (likelihood - likelihood.max()))
-        return float(weights.sum() ** 2 / np.square(weights).sum())
-
     wanted = share * len(likelihood)
-    if effective(left) >= wanted:
+    if effective(left * likelihood) >= wanted:
         return left
     low, high = 0.0, left
     for _ in range(50):
         middle = (low + high) / 2
-        low, high = (middle, high) if effective(middle) >= wanted else (low, middle)
+        low, high = (middle, high) if effective(middle * likelihood) >= wanted else (low, middle)
     return low
+
+
+def first_rise(likelihood: Array, log_ratio: Array, share: float) -> float:
+    """The highest inverse temperature at which a share of the particles is effective.
+
+    Particles from around the modes may be effective at 1 and not at 0. Where they are
+    nowhere, it is the inverse temperature at which most are.
+    """
+    rises = np.geomspace(1, 1e-6, 61)
+    sizes = [effective(rise * likelihood + log_ratio) for rise in rises]
+    enough = [k for k, size in enumerate(sizes) if size >= share * len(likelihood)]
+    return float(rises[enough[0] if enough else int(np.argmax(sizes))])
+
+
+def effective(log_weights: Array) -> float:
+    """Effective sample size of weights given by their logarithms."""
+    weights = np.exp(log_weights - log_weights.max())
+    return float(weights.sum() ** 2 / np.square(weights).sum())
 
 
 def systematic(log_weights: Array, uniform: float, count: int) -> NDArray[np.int64]:

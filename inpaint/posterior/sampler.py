@@ -21,6 +21,7 @@ from inpaint.objective import Objective, make_objective
 from inpaint.posterior.checks import check_fit, check_proper
 from inpaint.posterior.config import PosteriorConfig
 from inpaint.posterior.particles import Array, Run, random_stream
+from inpaint.posterior.proposal import Proposal, make_proposals
 from inpaint.posterior.types import Posterior, PosteriorProgress
 from inpaint.types import Measurement, Restoration
 
@@ -69,7 +70,10 @@ def sample_posterior(
     with limited_threads(config.threads):
         backend = choose(config, objective)
         sampling = _Sampling(config, backend, objective, began, on_progress)
-        sampling.begin(measurement.numbers, generator.latent_size)
+        proposals = (
+            make_proposals(objective, generator, restoration) if config.start == "modes" else None
+        )
+        sampling.begin(measurement.numbers, generator.latent_size, proposals)
         sampling.run()
         return sampling.result()
 
@@ -85,22 +89,32 @@ class _Sampling:
     on_progress: OnProgress | None
     cancelled: bool = False
 
-    def begin(self, numbers: tuple[int, ...], latent_size: int) -> None:
-        """Draw the particles of every run from the prior."""
+    def begin(
+        self, numbers: tuple[int, ...], latent_size: int, proposals: list[Proposal] | None
+    ) -> None:
+        """Draw the particles of every run, from the prior or from the image's proposal."""
         config = self.config
         streams = [
             [random_stream(config.seed, number, k) for k in range(config.runs)]
             for number in numbers
         ]
         shape = (config.particles, latent_size)
-        drawn = np.array([[stream.standard_normal(shape) for stream in row] for row in streams])
+
+        def draw(image: int, stream: np.random.Generator) -> Array:
+            if proposals is None:
+                return stream.standard_normal(shape)
+            return proposals[image].draw(config.particles, stream)
+
+        drawn = np.array([[draw(b, stream) for stream in row] for b, row in enumerate(streams)])
         latents = torch.from_numpy(drawn).to(self.objective.target)
         costs = self.backend.cost(self.objective, latents.flatten(1, 2))
         places, levels = _numbers(latents), _numbers(costs.unflatten(1, latents.shape[1:3]))
-        self.runs = [
-            [Run(places[b, k], levels[b, k], stream, config) for k, stream in enumerate(row)]
-            for b, row in enumerate(streams)
-        ]
+
+        def begin_run(b: int, k: int) -> Run:
+            ratio = None if proposals is None else proposals[b].log_ratio(places[b, k])
+            return Run(places[b, k], levels[b, k], ratio, streams[b][k], config)
+
+        self.runs = [[begin_run(b, k) for k in range(config.runs)] for b in range(len(numbers))]
 
     def run(self) -> None:
         """Take stage after stage with the runs that are not at their end."""

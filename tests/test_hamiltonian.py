@@ -1,0 +1,124 @@
+"""HMC moves: C++ makes those of torch, and repeats itself bit by bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from inpaint.backends import cpp
+from inpaint.backends import torch as reference
+from inpaint.backends.hamiltonian import Moved, Moves
+from inpaint.objective import Objective
+from tests.conftest import random_generator
+from tests.test_cpp import capability, make_problem
+from tests.tolerances import MANY_STEPS, SINGLE
+
+__all__ = ["capability"]
+
+RUNS, PARTICLES = 2, 9
+
+
+def draw_moves(
+    objective: Objective, *, moves: int = 3, length: float = 0.15
+) -> tuple[Tensor, Moves]:
+    """Particles, and moves that differ from run to run."""
+    random = np.random.default_rng(4)
+    images, size = len(objective.target), objective.generator.latent_size
+    shape = images, RUNS, PARTICLES
+
+    def normal(*axes: int) -> Tensor:
+        return torch.from_numpy(random.standard_normal(axes)).float().to(objective.target)
+
+    factors = normal(images, RUNS, size, size).tril() / 4 + torch.eye(size).to(objective.target)
+    drawn = Moves(
+        momenta=normal(*shape, moves, size),
+        thresholds=-normal(*shape, moves).abs(),
+        inverse_temperatures=torch.tensor([0.2, 1.0]).expand(images, -1).to(objective.target),
+        lengths=length * (1 + normal(*shape).abs() / 4),
+        factors=factors,
+        leapfrog=4,
+    )
+    return normal(*shape, size), drawn
+
+
+def assert_equal(one: Moved, two: Moved) -> None:
+    """Bit-equal."""
+    for name in ("latents", "costs", "accepted", "gradients"):
+        assert torch.equal(getattr(one, name), getattr(two, name)), name
+
+
+@pytest.mark.parametrize("known", [None, 0.4])
+@pytest.mark.parametrize("shared", [True, False])
+def test_moves_are_those_of_torch(shared: bool, known: float | None) -> None:
+    objective = replace(make_problem(shared=shared), known_noise=known)
+    latents, moves = draw_moves(objective)
+    one, two = cpp.move(objective, latents, moves), reference.move(objective, latents, moves)
+    assert 0.2 < float(one.accepted.double().mean()) < 1
+    assert torch.equal(one.accepted, two.accepted)
+    for name in ("latents", "costs", "gradients"):
+        torch.testing.assert_close(
+            getattr(one, name), getattr(two, name), rtol=MANY_STEPS, atol=MANY_STEPS, msg=name
+        )
+
+
+def test_float32_move_is_that_of_torch(capability: str) -> None:
+    objective = make_problem(dtype=torch.float32)
+    latents, moves = draw_moves(objective, moves=1, length=0.05)
+    one = cpp.move(objective, latents, moves, capability=capability)
+    two = reference.move(objective, latents, moves)
+    torch.testing.assert_close(one.latents, two.latents, rtol=10 * SINGLE, atol=10 * SINGLE)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_threads_and_batch_change_no_bit(capability: str, shared: bool) -> None:
+    generator = random_generator((3, 40, 20))
+    objective = make_problem(generator, shared=shared, dtype=torch.float32)
+    latents, moves = draw_moves(objective)
+
+    def move(problem: Objective, start: Tensor, drawn: Moves, threads: int = 1) -> Moved:
+        return cpp.move(problem, start, drawn, threads=threads, capability=capability)
+
+    whole = move(objective, latents, moves)
+    assert_equal(move(objective, latents, moves, threads=3), whole)
+    last = slice(2, 3)
+    weight = None if objective.weight is None else objective.weight[last]
+    alone = replace(
+        objective, target=objective.target[last], weight=weight, count=objective.count[last]
+    )
+    drawn = Moves(
+        moves.momenta[last],
+        moves.thresholds[last],
+        moves.inverse_temperatures[last],
+        moves.lengths[last],
+        moves.factors[last],
+        moves.leapfrog,
+    )
+    one = move(alone, latents[last], drawn)
+    assert torch.equal(one.latents, whole.latents[last])
+    assert torch.equal(one.gradients, whole.gradients[last])
+
+
+def test_resting_particles_leave_the_others_bit_equal(capability: str) -> None:
+    objective = make_problem(dtype=torch.float32)
+    latents, moves = draw_moves(objective)
+    whole = cpp.move(objective, latents, moves, capability=capability)
+    lengths = moves.lengths.clone()
+    lengths[1, 0, ::2] = 0
+    some = cpp.move(objective, latents, replace(moves, lengths=lengths), capability=capability)
+    awake = lengths > 0
+    assert torch.equal(some.latents[awake], whole.latents[awake])
+    assert torch.equal(some.costs[awake], whole.costs[awake])
+
+
+@pytest.mark.parametrize("backend", [cpp, reference])
+def test_what_is_not_finite_stays(backend: object) -> None:
+    objective = make_problem()
+    latents, moves = draw_moves(objective)
+    latents[1, 1, 3] = torch.inf
+    moved = backend.move(objective, latents, moves)  # type: ignore[attr-defined]
+    assert not moved.accepted[1, 1, 3].any()
+    assert moved.latents[1, 1, 2].isfinite().all()
