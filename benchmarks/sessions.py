@@ -22,6 +22,7 @@ import websockets
 from playwright.sync_api import sync_playwright
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
 
 from benchmarks import latency
 from benchmarks.serving import CHROMIUM_FLAGS, Server, cpu_seconds, find_chromium, serve
@@ -40,7 +41,7 @@ class Session:
         slider: The slider's id; empty before the page was drawn.
         pictures: The five columns that were sent last.
         polls: What the page wants to be asked again, and after how many seconds.
-        waits: Whether the queue was ever shown.
+        waits: How often the queue was shown.
     """
 
     socket: websockets.ClientConnection
@@ -48,6 +49,7 @@ class Session:
     pictures: str = ""
     polls: dict[str, float] = field(default_factory=dict)
     waits: int = 0
+    _states: WidgetStates = field(default_factory=WidgetStates)
 
     async def open(self) -> None:
         """See the page with the bundled example restored."""
@@ -85,11 +87,11 @@ class Session:
                 for fragment in self.polls:
                     message = BackMsg()
                     message.rerun_script.fragment_id = fragment
-                    if self.slider and hasattr(self, "_states"):
-                        message.rerun_script.widget_states.CopyFrom(self._states)
+                    message.rerun_script.widget_states.CopyFrom(self._states)
                     await self._send(message)
                 continue
-            self._take(ForwardMsg.FromString(bytes(data)))
+            if isinstance(data, bytes):
+                self._take(ForwardMsg.FromString(data))
 
     def _take(self, message: ForwardMsg) -> None:
         if message.HasField("auto_rerun"):
@@ -114,18 +116,22 @@ class Figures:
         seconds: From each move of the slider to its pictures.
         server: Time that the cores spent on the server for one move.
         browsers: The same for the browsers; None where there were none.
+        queued: How often a page was told how many are before it; None in browsers.
     """
 
     name: str
     seconds: list[float]
     server: float
     browsers: float | None = None
+    queued: int | None = None
 
     def __str__(self) -> str:
         times = sorted(self.seconds)
         cost = f"cores: server {self.server:.3f} s a move"
         if self.browsers is not None:
             cost += f", browsers {self.browsers:.3f} s a move"
+        if self.queued is not None:
+            cost += f"   queue shown {self.queued} times"
         return (
             f"{self.name:32} median {statistics.median(times):6.3f} s   worst {times[-1]:6.3f} s   "
             f"n = {len(times)}   {cost}"
@@ -142,7 +148,10 @@ async def measure_sockets(server: Server, sessions: int, moves: int) -> Figures:
     address = f"{server.address.replace('http', 'ws', 1)}/_stcore/stream"
     sockets = [
         await websockets.connect(
-            address, subprotocols=["streamlit"], origin=server.address, max_size=None
+            address,
+            subprotocols=[websockets.Subprotocol("streamlit")],
+            origin=websockets.Origin(server.address),
+            max_size=None,
         )
         for _ in range(sessions)
     ]
@@ -158,7 +167,9 @@ async def measure_sockets(server: Server, sessions: int, moves: int) -> Figures:
     spent = cpu_seconds(server.process) - began
     for socket in sockets:
         await socket.close()
-    return Figures(f"{sessions} sessions, no browser", seconds, spent / len(seconds))
+    queued = sum(user.waits for user in users)
+    name = f"{sessions} sessions, no browser"
+    return Figures(name, seconds, spent / len(seconds), queued=queued)
 
 
 def measure_browsers(server: Server, sessions: int, moves: int) -> Figures:

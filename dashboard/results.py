@@ -284,6 +284,8 @@ def draw_repeat(result: Result) -> None:
         st.markdown("What was made here is read from these files:")
     with st.container(horizontal=True):
         for source in made.values():
+            if source.made is None:
+                continue
             st.download_button(
                 source.name,
                 source.made,

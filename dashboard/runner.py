@@ -38,7 +38,7 @@ LONG_WORKERS = 1
 WORKER_THREADS = max(1, (os.cpu_count() or 1) // (QUICK_WORKERS + LONG_WORKERS))
 """Threads that the work of one worker may use: with more they would only wait for one another."""
 
-LONG_NICENESS = 10
+LONG_NICENESS = 5
 """How much long work stands back behind quick work where both want a core."""
 
 ABANDONED_SECONDS = 60.0

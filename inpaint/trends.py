@@ -41,7 +41,10 @@ def draw_trends(sweep: Sweep) -> Figure:
             axes.set_title(f"{title}{' of one start' if one else ''}{where}", size=11)
             axes.set_xlabel("pixels kept (N)" if keep is None else "restarts", size=9)
             if keep is not None:
+                counts = sorted({trial.restarts for trial in sweep.trials})
                 axes.set_xscale("log", base=2)
+                axes.set_xticks(counts, labels=[str(count) for count in counts], minor=False)
+                axes.minorticks_off()
             if kind == "success":
                 axes.set_ylim(-0.03, 1.03)
     handles, labels = figure.axes[0].get_legend_handles_labels()

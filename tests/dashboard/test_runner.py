@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -74,6 +76,26 @@ def test_quick_jobs_do_not_wait_for_long_ones(pool: Pool, gate: threading.Event)
     quick = submit(pool, lambda report: "done", quick=True)
     assert quick.wait(10)
     assert quick.result() == "done"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no niceness of their own there")
+def test_long_work_stands_back_behind_quick_work(pool: Pool) -> None:
+    def niceness(report: Report) -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    jobs = [submit(pool, niceness, quick=quick) for quick in (True, False)]
+    assert all(job.wait(10) for job in jobs)
+    quick, long = (job.result() for job in jobs)
+    assert quick < long <= quick + runner.LONG_NICENESS
+
+
+def test_the_crowd_is_counted(pool: Pool, gate: threading.Event) -> None:
+    assert pool.crowd == 0
+    jobs = [submit(pool, lambda report: gate.wait(30), quick=quick) for quick in (True, False)]
+    assert pool.crowd == 2
+    gate.set()
+    assert all(job.wait(10) for job in jobs)
+    assert pool.crowd == 0
 
 
 def test_an_error_comes_out_with_the_result(pool: Pool) -> None:
