@@ -12,16 +12,19 @@ TURN = 0.10
 SLANT = 0.12
 STRETCH = (0.07, 0.05)
 SHIFT = 0.02
+BEND = 0.03
+KNOTS = 5
+"""Points along a side at which the image is pulled; it bends smoothly between them."""
 
 
 def augment(images: Tensor, draws: Draws, strength: float) -> Tensor:
-    """Turn, slant, stretch and shift each image a little; what comes in is paper.
+    """Turn, slant, stretch, shift and bend each image a little; what comes in is paper.
 
     Args:
         images: 1 = paper. [B, C, H, W]
         draws: Where the amounts come from.
         strength: Factor of the standard deviations `TURN` (radians), `SLANT`, `STRETCH` (log
-            scale across and down) and `SHIFT` (half widths); 0 changes nothing.
+            scale across and down), `SHIFT` and `BEND` (half widths); 0 changes nothing.
 
     Returns:
         [B, C, H, W]
@@ -36,5 +39,10 @@ def augment(images: Tensor, draws: Draws, strength: float) -> Tensor:
     grid = functional.affine_grid(
         torch.stack([first, second], 1), list(images.shape), align_corners=False
     )
-    # Sampling fills with zeros from outside, so it is done on ink.
-    return 1 - functional.grid_sample(1 - images, grid, align_corners=False)
+    pulls = strength * BEND * draws.normal(len(images), 2, KNOTS, KNOTS)
+    bend = functional.interpolate(
+        pulls, size=images.shape[2:], mode="bicubic", align_corners=True
+    ).permute(0, 2, 3, 1)
+    # Sampling fills with zeros from outside, so it is done on ink; bilinear would blur strokes.
+    ink = functional.grid_sample(1 - images, grid + bend, mode="bicubic", align_corners=False)
+    return 1 - ink.clamp(0, 1)

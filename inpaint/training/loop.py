@@ -34,10 +34,10 @@ RISE = 100
 FALL = 0.01
 """Share of the learning rate that is left at the end of a stage."""
 
-LARGEST_GRADIENT = 50.0
+LARGEST_GRADIENT = 7.0
 """The second stage shortens longer gradients: at a kink of J one image can give any length."""
 
-OBJECTIVE_WEIGHT = 0.1
+OBJECTIVE_WEIGHT = 0.03
 """Weight of the objective beside the restoration error; it keeps G(z) of any z an image."""
 
 HISTORY_EVERY = 100
@@ -243,7 +243,8 @@ class _Training:
         images = self._batch(draws, self.config.inversion_batch)
         damaged = inversion.damage(images, draws)
         generator = to_generator(self.decoder, self.config, self.image_shape)
-        latents = inversion.search(generator, damaged, draws, self.config.inversion_restarts)
+        found = inversion.search(generator, damaged, draws, self.config.inversion_restarts)
+        latents = inversion.polish(self.decoder, found, damaged)
         return *inversion.loss(self.decoder, latents, damaged), latents
 
     def _active_shares(self, met: Tensor | None, draws: Draws) -> Tensor:
