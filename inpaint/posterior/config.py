@@ -43,12 +43,12 @@ class PosteriorConfig:
             torch.
     """
 
-    particles: int = 512
+    particles: int = 256
     runs: int = 4
     start: StartName = "prior"
-    ess_target: float = 0.5
-    moves: int = 3
-    final_stages: int = 2
+    ess_target: float = 0.4
+    moves: int = 6
+    final_stages: int = 1
     leapfrog: int = 5
     acceptance: float = 0.8
     noise_level: float | None = None
