@@ -89,7 +89,9 @@ def _of_image(costs: Tensor, latents: Tensor, generator: AnyGenerator) -> Search
     starts = len(costs)
     modes = find_modes(costs, latents, generator)
     reached = modes[0].starts if modes else 0
-    low, high = stats.binomtest(reached, starts).proportion_ci(0.95, method="exact")
+    # The interval of scipy.stats.binomtest, which takes 30 times as long for its p-value.
+    low = stats.beta.ppf(0.025, reached, starts - reached + 1) if reached else 0.0
+    high = stats.beta.ppf(0.975, reached + 1, starts - reached) if reached < starts else 1.0
     rate = reached / starts
     needed: int | None = None
     if reached:
