@@ -54,7 +54,7 @@ def test_a_linear_generator_has_the_posterior_of_the_textbook(backend: str, star
         SMALL,
         particles=1024,
         noise_level=SIGMA,
-        backend=backend,
+        backend=backend,  # type: ignore
         start=start,  # type: ignore
     )
     search = RestoreConfig(restarts=8, screen=0, noise_level=SIGMA)
@@ -70,6 +70,28 @@ def test_a_linear_generator_has_the_posterior_of_the_textbook(backend: str, star
         torch.testing.assert_close(draws.T.cov(), covariance, rtol=0.1, atol=0.005)
     assert float((posterior.log_evidence - evidence[:, None]).abs().max()) < 0.3
     assert (posterior.noise_levels == SIGMA).all()
+
+
+@pytest.mark.parametrize("start", ["prior", "modes"])
+def test_a_misfit_of_less_weight_is_that_of_more_noise(start: str) -> None:
+    measurement, generator = linear_problem()
+    config = replace(
+        SMALL,
+        particles=1024,
+        noise_level=SIGMA / 2,
+        misfit_weight=0.25,
+        start=start,  # type: ignore
+    )
+    search = RestoreConfig(restarts=8, screen=0, noise_level=SIGMA / 2)
+    found = restore(measurement, generator, search)
+    posterior = sample_posterior(measurement, generator, config, restoration=found)
+    mean, covariance, evidence = exact(measurement, generator)
+    draws = posterior.latents[0].flatten(0, 1).double()
+    assert posterior.finished.all()
+    assert (posterior.inverse_temperature == 0.25).all()
+    assert float(((draws.mean(0) - mean[0]) / covariance.diagonal().sqrt()).abs().max()) < 0.1
+    torch.testing.assert_close(draws.T.cov(), covariance, rtol=0.1, atol=0.005)
+    assert float((posterior.log_evidence - evidence[:, None]).abs().max()) < 0.3
 
 
 def test_an_image_alone_repeats_its_place_in_a_batch() -> None:
@@ -125,6 +147,8 @@ def test_the_caller_may_end_it() -> None:
         ({"budget": 100}, "budget is 100 gradients per image"),
         ({"ess_target": 1.0}, "ess_target is 1.0"),
         ({"noise_level": 0.0}, "noise_level is 0.0"),
+        ({"misfit_weight": 0.0}, "misfit_weight is 0.0"),
+        ({"misfit_weight": 2.0}, "misfit_weight is 2.0"),
         ({"start": "data"}, "start is 'data'"),
         ({"start": "modes"}, "needs a restoration"),
     ],

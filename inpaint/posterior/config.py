@@ -29,11 +29,14 @@ class PosteriorConfig:
         ess_target: Share of the particles that shall stay effective from one temperature to the
             next; a higher one takes more stages.
         moves: HMC moves of each particle in a stage; each new temperature begins one.
-        final_stages: Stages that follow at inverse temperature 1.
+        final_stages: Stages that follow at the last temperature.
         leapfrog: Leapfrog steps of a move, each of one gradient.
         acceptance: Share of the moves that the step length is adapted to.
         noise_level: Standard deviation of the measurement's noise where it is known, in units
             of the pixels; None leaves it unknown, which J then integrates out.
+        misfit_weight: Power w that the likelihood is raised to (0 < w <= 1): N values count as w N
+            independent ones, as those of real images do whose misfits are correlated (the
+            coarsened posterior of Miller and Dunson 2019). 1 is the posterior itself.
         budget: Gradients per image at most, for all runs together; None takes what is needed.
         seed: All randomness follows from it.
         backend: "cpp", "torch", or "auto" for the first of them that can serve.
@@ -52,6 +55,7 @@ class PosteriorConfig:
     leapfrog: int = 5
     acceptance: float = 0.8
     noise_level: float | None = None
+    misfit_weight: float = 1.0
     budget: int | None = None
     seed: int = 0
     backend: BackendName = "auto"
@@ -77,6 +81,12 @@ class PosteriorConfig:
         check_choice("dtype", self.dtype, DTYPES)
         if self.noise_level is not None:
             check_number("noise_level", self.noise_level, positive=True)
+        check_number("misfit_weight", self.misfit_weight, positive=True)
+        if self.misfit_weight > 1:
+            raise ArgumentError(
+                f"misfit_weight is {self.misfit_weight!r}; no value counts as more than one. "
+                "Choose 1, or less where misfits are correlated."
+            )
         for name in ("ess_target", "acceptance"):
             value = getattr(self, name)
             check_number(name, value, positive=True)

@@ -1,9 +1,10 @@
 """One run of tempered sequential Monte Carlo: everything but the moves themselves.
 
-Particles drawn at inverse temperature 0 are brought to 1 in stages (Del Moral, Doucet and Jasra
-2006). A stage weighs them for the next temperature, chosen so that a given share of them stays
-effective; draws as many of them anew by their weights; and moves each by a few HMC moves, whose
-factor and step length it adapts to the particles (Buchholz, Chopin and Jacob 2021).
+Particles drawn at inverse temperature 0 are brought to the last one, `misfit_weight`, in stages
+(Del Moral, Doucet and Jasra 2006). A stage weighs them for the next temperature, chosen so that
+a given share of them stays effective; draws as many of them anew by their weights; and moves each
+by a few HMC moves, whose factor and step length it adapts to the particles (Buchholz, Chopin and
+Jacob 2021).
 
 A run computes in float64 and in numpy alone, so that it repeats itself to the bit whatever other
 runs and images go on beside it.
@@ -80,25 +81,26 @@ class Run:
         budget = self._config.budget
         if budget and self.gradients + self.stage_gradients > budget // self._config.runs:
             return False
-        return self.inverse_temperature < 1 or self._final_stages > 0
+        return self.inverse_temperature < self._config.misfit_weight or self._final_stages > 0
 
     def begin_stage(self) -> None:
         """Go to the next temperature; at the last one, stay there for one more stage."""
-        if self.inverse_temperature == 1:
+        last = self._config.misfit_weight
+        if self.inverse_temperature == last:
             self._final_stages -= 1
             return
         likelihood = -(self.costs - np.square(self.latents).sum(1)) / 2
         likelihood = np.where(np.isfinite(likelihood), likelihood, -np.inf)
-        left = 1 - self.inverse_temperature
+        left = last - self.inverse_temperature
         if self._log_ratio is None:
             rise = next_rise(likelihood, left, self._config.ess_target)
             log_weights = rise * likelihood
         else:
-            rise = first_rise(likelihood, self._log_ratio, self._config.ess_target)
+            rise = first_rise(likelihood, self._log_ratio, last, self._config.ess_target)
             log_weights = rise * likelihood + self._log_ratio
             self._log_ratio = None
         self.log_evidence += log_mean(log_weights)
-        self.inverse_temperature = 1.0 if rise == left else self.inverse_temperature + rise
+        self.inverse_temperature = last if rise == left else self.inverse_temperature + rise
         chosen = systematic(log_weights, float(self._stream.random()), len(self.latents))
         self.latents, self.costs = self.latents[chosen], self.costs[chosen]
 
@@ -119,11 +121,15 @@ class Run:
         self._length *= math.exp(GAIN * (acceptance - self._config.acceptance))
 
     def draw_noise(self, count: float, known: float | None) -> Array:
-        """A noise standard deviation for each particle: S / sigma^2 is chi-squared. [P]"""
+        """A noise standard deviation for each particle. [P]
+
+        Given z, w S / sigma^2 is chi-squared with w N degrees of freedom.
+        """
         if known is not None:
             return np.full(len(self.latents), known)
+        weight = self._config.misfit_weight
         misfit = np.exp((self.costs - np.square(self.latents).sum(1)) / count)
-        return np.sqrt(misfit / self._stream.chisquare(count, len(self.latents)))
+        return np.sqrt(weight * misfit / self._stream.chisquare(weight * count, len(self.latents)))
 
 
 def next_rise(likelihood: Array, left: float, share: float) -> float:
@@ -131,7 +137,7 @@ def next_rise(likelihood: Array, left: float, share: float) -> float:
 
     Args:
         likelihood: Logarithm of the likelihood of each particle. [P]
-        left: The rise that would reach the posterior.
+        left: The rise that would reach the last temperature.
         share: Effective sample size to be left, as a share of P.
     """
     wanted = share * len(likelihood)
@@ -144,13 +150,13 @@ def next_rise(likelihood: Array, left: float, share: float) -> float:
     return low
 
 
-def first_rise(likelihood: Array, log_ratio: Array, share: float) -> float:
+def first_rise(likelihood: Array, log_ratio: Array, left: float, share: float) -> float:
     """The highest inverse temperature at which a share of the particles is effective.
 
-    Particles from around the modes may be effective at 1 and not at 0. Where they are
-    nowhere, it is the inverse temperature at which most are.
+    Particles from around the modes may be effective at the last one and not at the first. Where
+    they are nowhere, it is the inverse temperature at which most are.
     """
-    rises = np.geomspace(1, 1e-6, 61)
+    rises = left * np.geomspace(1, 1e-6, 61)
     sizes = [effective(rise * likelihood + log_ratio) for rise in rises]
     enough = [k for k, size in enumerate(sizes) if size >= share * len(likelihood)]
     return float(rises[enough[0] if enough else int(np.argmax(sizes))])

@@ -5,10 +5,11 @@ They are drawn from the mixture
     q(z) = a N(z; 0, I) + (1 - a) sum_m w_m t(z; z_m, C_m)
 
 over the minima z_m of J that the search found: multivariate t distributions of few degrees of
-freedom, C_m being the inverse curvature there, and a share a of the prior, which keeps the
-weights p(z) exp(-b (J - z'z) / 2) / q(z) bounded wherever the modes do not reach. These weights
-make the particles, and the evidence, exact at the inverse temperature b they begin at: the
-highest at which enough of them stay effective, 1 where the mixture is good.
+freedom, C_m being the inverse curvature there at the last inverse temperature, and a share a of
+the prior, which keeps the weights p(z) exp(-b (J - z'z) / 2) / q(z) bounded wherever the
+modes do not reach. These weights make the particles, and the evidence, exact at the inverse
+temperature b they begin at: the highest at which enough of them stay effective, the last one
+where the mixture is good.
 """
 
 from __future__ import annotations
@@ -83,9 +84,12 @@ class Proposal:
 
 
 def make_proposals(
-    objective: Objective, generator: AnyGenerator, restoration: Restoration | None
+    objective: Objective,
+    generator: AnyGenerator,
+    restoration: Restoration | None,
+    weight: float,
 ) -> list[Proposal]:
-    """The mixture of each image.
+    """The mixture of each image, at the weight of its misfit.
 
     Raises:
         ArgumentError: If there is no restoration, or one of its images has no restart that ended.
@@ -110,7 +114,7 @@ def make_proposals(
     most = max(map(len, lowest))
     padded = torch.stack([torch.cat([z, z[:1].expand(most - len(z), -1)]) for z in lowest])
     costs, precision = _curvature(objective, padded)
-    return [_make(padded[b], costs[b], precision[b], len(z)) for b, z in enumerate(lowest)]
+    return [_make(padded[b], costs[b], precision[b], len(z), weight) for b, z in enumerate(lowest)]
 
 
 def _curvature(objective: Objective, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -126,13 +130,19 @@ def _curvature(objective: Objective, latents: torch.Tensor) -> tuple[torch.Tenso
 
 
 def _make(
-    latents: torch.Tensor, costs: torch.Tensor, precision: torch.Tensor, count: int
+    latents: torch.Tensor,
+    costs: torch.Tensor,
+    precision: torch.Tensor,
+    count: int,
+    weight: float,
 ) -> Proposal:
     # No direction is wider than the prior, for J holds z'z.
     values, axes = torch.linalg.eigh(precision[:count])
-    values = values.clamp(min=1.0)
+    values = 1 + weight * (values - 1).clamp(min=0)
     covariance = axes @ torch.diag_embed(1 / values) @ axes.mT
-    mass = torch.softmax(-costs[:count] / 2 - values.log().sum(1) / 2, dim=0)
+    prior = latents[:count].double().cpu().square().sum(1)
+    energy = weight * (costs[:count] - prior) + prior
+    mass = torch.softmax(-energy / 2 - values.log().sum(1) / 2, dim=0)
     return Proposal(
         ((1 - EVEN_SHARE) * mass + EVEN_SHARE / count).numpy(),
         latents[:count].double().cpu().numpy(),

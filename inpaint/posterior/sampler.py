@@ -38,6 +38,8 @@ def sample_posterior(
 ) -> Posterior:
     """Draw from the posterior exp(-J / 2) of each image's latent vector.
 
+    Where `misfit_weight` is w, from exp(-(w (J - z'z) + z'z) / 2).
+
     Args:
         measurement: What is known of B images.
         generator: Where to look for them.
@@ -71,7 +73,9 @@ def sample_posterior(
         backend = choose(config, objective)
         sampling = _Sampling(config, backend, objective, began, on_progress)
         proposals = (
-            make_proposals(objective, generator, restoration) if config.start == "modes" else None
+            make_proposals(objective, generator, restoration, config.misfit_weight)
+            if config.start == "modes"
+            else None
         )
         sampling.begin(measurement.numbers, generator.latent_size, proposals)
         sampling.run()

@@ -214,8 +214,9 @@ def _sentence(
         reached = float(posterior.inverse_temperature[image].min())
         ended = "was stopped" if posterior.cancelled else "ran out of its budget"
         return (
-            f"Not converged: the sampling {ended} at inverse temperature {reached:.2g} of 1; "
-            "give it more gradients. Its intervals mean nothing."
+            f"Not converged: the sampling {ended} at inverse temperature {reached:.2g} of "
+            f"{posterior.config.misfit_weight:g}; give it more gradients. Its intervals mean "
+            "nothing."
         )
     if math.isnan(worst):
         return "Not checked: one run alone cannot show that it converged; sample with runs = 4."

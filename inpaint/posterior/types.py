@@ -16,7 +16,8 @@ class PosteriorProgress:
 
     Attributes:
         stage: Stages done.
-        inverse_temperature: The lowest among each image's runs, 1 where all arrived. [B]
+        inverse_temperature: The lowest among each image's runs, `misfit_weight` where all
+            arrived. [B]
         gradients: Gradients spent on each image so far. [B]
         seconds: Time since the sampling began.
     """
@@ -32,7 +33,7 @@ class Posterior:
     """Particles of B images from K independent runs of P particles each, with latent size D.
 
     Within a run all particles weigh the same. A run that its budget or a cancellation ended
-    before inverse temperature 1 holds draws of a wider distribution than the posterior.
+    before the last inverse temperature holds draws of a wider distribution than the posterior.
 
     Attributes:
         latents: Particles; relatives stand next to each other. [B, K, P, D]
@@ -42,8 +43,9 @@ class Posterior:
         log_evidence: Natural logarithm of the integral over the prior of S^(-N/2), or of
             exp(-S / (2 sigma^2)) where the noise is known, as each run estimated it. What is
             left out depends on the measurement alone, so generators can be compared on one
-            measurement. Of an unfinished run it is that of its inverse temperature. [B, K]
-        inverse_temperature: Where each run ended; 1 is the posterior. [B, K]
+            measurement. Of an unfinished run, or a misfit weight below 1, it is that of the
+            inverse temperature reached: of S^(-b N/2). [B, K]
+        inverse_temperature: Where each run ended; `misfit_weight` is the posterior. [B, K]
         acceptance: Share of accepted moves in each run's last stage. [B, K]
         gradients: Evaluations of J spent on each image, the forward ones at the start included.
             [B]
@@ -75,7 +77,7 @@ class Posterior:
     @property
     def finished(self) -> Tensor:
         """Whether all runs of an image reached the posterior. [B]"""
-        return (self.inverse_temperature == 1).all(1)
+        return (self.inverse_temperature == self.config.misfit_weight).all(1)
 
     @property
     def run_weights(self) -> Tensor:
