@@ -19,6 +19,7 @@ FLOORS = [
     ("run",),
     ("problem", "bench"),
     ("record", "sweep", "evaluate", "trends"),
+    ("uncertainty",),
     ("cli", "__main__"),
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from inpaint.cli import bench, doctor, evaluate, restore, sample, sweep, train
+from inpaint.cli import bench, calibrate, doctor, evaluate, restore, sample, sweep, train
 from inpaint.errors import InpaintError
 
 USAGE_ERROR = 2
@@ -66,6 +66,7 @@ for _command in (
     sample.sample,
     sweep.sweep,
     evaluate.evaluate,
+    calibrate.calibrate,
     train.train,
     bench.bench,
     doctor.doctor,

@@ -1,0 +1,1 @@
+"""Posteriors and their calibration as they are kept: figures, records, studies."""
