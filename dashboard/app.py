@@ -19,6 +19,7 @@ page = st.navigation(
     [
         st.Page("views/restore.py", title="Restore", icon=":material/healing:", default=True),
         st.Page("views/sweep.py", title="Sweep", icon=":material/stacked_line_chart:"),
+        st.Page("views/uncertainty.py", title="Uncertainty", icon=":material/blur_on:"),
         st.Page("views/watch.py", title="Watch", icon=":material/movie:"),
         st.Page("views/compare.py", title="Compare", icon=":material/compare:"),
         st.Page("views/generator.py", title="Generator", icon=":material/grid_view:"),

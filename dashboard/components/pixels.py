@@ -1,0 +1,54 @@
+"""An enlarged picture of which a pixel is chosen: by a click, or by the arrow keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+from strips import data_url
+
+from components import register
+from inpaint.sheet import Pixels
+
+_render = register("pixels")
+
+
+def ask(picture: Pixels, start: tuple[int, int], *, label: str, key: str) -> tuple[int, int]:
+    """Row and column of the pixel that was chosen last.
+
+    Args:
+        picture: Not enlarged. [H, W, 3]
+        start: The pixel that is chosen at first, and again where the picture has become too small.
+        label: What is to be seen, for those who do not see it.
+        key: Of the component; the choice stays in the session.
+    """
+    height, width = picture.shape[:2]
+    kept = f"{key} kept"
+    # What the browser sent is read before the component is drawn, so that it shows that.
+    sent = st.session_state.get(key, {}).get("pixel")
+    chosen = _read(sent, height, width) or st.session_state.get(kept)
+    if chosen is None or chosen[0] >= height or chosen[1] >= width:
+        chosen = start
+    st.session_state[kept] = chosen
+    _render(
+        key=key,
+        data={
+            "picture": data_url(picture),
+            "height": height,
+            "width": width,
+            "chosen": list(chosen),
+            "label": label,
+        },
+        on_pixel_change=lambda: None,
+    )
+    return int(chosen[0]), int(chosen[1])
+
+
+def _read(sent: Any, height: int, width: int) -> tuple[int, int] | None:
+    """What the browser sent, if it is a pixel of the picture; it may send anything."""
+    if not isinstance(sent, dict):
+        return None
+    row, column = sent.get("row"), sent.get("column")
+    if not (type(row) is int and type(column) is int):
+        return None
+    return (row, column) if 0 <= row < height and 0 <= column < width else None

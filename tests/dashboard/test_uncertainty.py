@@ -1,0 +1,225 @@
+"""The page Uncertainty: what is asked, what is shown, what is refused, and pixels revealed."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, TimeoutError, expect
+from streamlit.testing.v1 import AppTest
+
+from inpaint.posterior import PosteriorConfig
+from tests.dashboard.conftest import choose, new_app, opened, settle, strips, texts
+
+SMALL = {"numbers": "2", "N": "350", "particles": "96", "runs": "2", "moves": "2"}
+"""A sampling that takes a moment, of a bundled image that one image fits."""
+
+
+@pytest.fixture
+def uncertain(monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The page, after a small sampling of one image."""
+    return opened_with(monkeypatch)
+
+
+def opened_with(monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
+    """The page as a link opens it, beside the small settings."""
+    app = new_app(monkeypatch)
+    # Restore is the first page that a test can open; what it does not know waits in the URL.
+    app.query_params |= {**SMALL, **query}
+    app.run()
+    app.switch_page("views/uncertainty.py")
+    return settle(app)
+
+
+def titles(app: AppTest) -> list[str]:
+    return [title for html in strips(app) for title in re.findall("<b>(.*?)</b>", html)]
+
+
+def test_a_link_samples_one_image(uncertain: AppTest) -> None:
+    assert "Sampled 1 image" in texts(uncertain)
+    assert "**Image 2.** Converged: 2 independent runs agree" in texts(uncertain)
+    assert titles(uncertain) == [
+        "Ideal", "Corrupted", "Mean", "Std", "Lower end", "Median", "Upper end",
+    ]  # fmt: skip
+    assert "Black: known, 0. White: open by" in texts(uncertain)
+    table = uncertain.dataframe[0].value
+    assert list(table["Converged"]) == ["\u2713 yes"]
+    assert re.fullmatch(r"0\.\d{3} to 0\.\d{3}", table["Noise, 90 %"][0])
+    assert not uncertain.warning
+
+
+def test_several_images_wait_for_the_button(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened_with(monkeypatch, numbers="1-2", particles="1200")
+    assert "Press Run to sample" in texts(app)
+    assert not app.dataframe
+    app.button("run").click()
+    settle(app)
+    assert list(app.dataframe[0].value["Image"]) == [1, 2]
+    choose(app, "posterior of", "2")
+    assert "Row" in texts(app)
+
+
+def test_defaults_are_those_of_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = new_app(monkeypatch)
+    app.run()
+    app.switch_page("views/uncertainty.py")
+    settle(app)
+    usual = PosteriorConfig()
+    for field in fields(usual):
+        widgets = app.selectbox if isinstance(getattr(usual, field.name), str) else app.number_input
+        key = {"budget": "gradients"}.get(field.name, field.name)
+        assert widgets(key).value == getattr(usual, field.name)
+    choose(app, "sampling", "thorough")
+    assert app.number_input("particles").value > usual.particles
+
+
+def test_the_command_and_the_python_name_what_was_changed(uncertain: AppTest) -> None:
+    opened(uncertain, "repeat")
+    command, program = (block.value for block in uncertain.code)
+    words = shlex.split(command)
+    assert words[:3] == ["inpaint", "posterior", "eights"]
+    given = dict(zip(words[3::2], words[4::2], strict=True))
+    assert given["--particles"] == "96"
+    assert given["--images"] == "2"
+    program = program.replace("print(summary.sentence)", "print(repr(summary.r_hat))")
+    shown: list[str] = []
+    exec(program, {"print": lambda value: shown.append(value), "__name__": "copied"})
+    assert float(shown[0]) == uncertain.session_state["uncertainty result"].found[0].summary.r_hat
+
+
+def test_what_did_not_converge_shows_no_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened_with(monkeypatch, gradients="6000")
+    assert "Not converged" in texts(app)
+    assert "Lower end" not in titles(app)
+    assert "choose the preset thorough, or more particles" in app.warning[0].value
+    assert list(app.dataframe[0].value["Noise, 90 %"]) == ["not shown"]
+    assert "no interval is shown" in texts(app)
+    opened(app, "reveal")
+    assert any("once it converged" in warning.value for warning in app.warning)
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"particles": "9"}, "needs at least 40"),
+        ({"gradients": "10"}, "budget is 10 gradients per image"),
+        ({"N": "8"}, "no more than the 10 latent numbers"),
+        ({"acceptance": "2"}, "acceptance is 2"),
+        ({"noise_level": "-1"}, "noise_level is -1"),
+        ({"numbers": "99"}, "images asks for number 99"),
+        ({"device": "abacus"}, "abacus"),
+    ],
+)
+def test_bad_settings_are_explained(
+    monkeypatch: pytest.MonkeyPatch, query: dict[str, str], sentence: str
+) -> None:
+    app = opened_with(monkeypatch, **query)
+    assert len(app.error) == 1
+    assert sentence in app.error[0].value
+
+
+def test_stop_keeps_the_images_that_were_done(uncertain: AppTest) -> None:
+    from posteriors import compute
+
+    question = uncertain.session_state["uncertainty result"].request
+    heard: list[str] = []
+
+    def report(share: float, text: str) -> bool:
+        assert 0 <= share <= 1
+        heard.append(text)
+        return len(heard) < 4
+
+    answer = compute(question, report)
+    assert answer.stopped
+    assert not answer.found[0].summary.converged
+    assert "was stopped" in answer.found[0].finding.sentence
+    assert "gradients" in heard[2]
+
+
+def test_a_digit_that_the_generator_cannot_draw_is_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened_with(monkeypatch, numbers="1", N="500")
+    assert "the generator cannot draw this image" in texts(app)
+    assert "The intervals hold for the generator's images only." in texts(app)
+
+
+def test_pixels_are_revealed_step_by_step(uncertain: AppTest) -> None:
+    opened(uncertain, "reveal")
+    assert "Measuring the 8 numbered pixels is expected to lower the deviation" in texts(uncertain)
+    first = uncertain.session_state["uncertainty result"].found[0]
+    uncertain.button("accept all").click()
+    settle(uncertain)
+    uncertain.button("accept first").click()
+    settle(uncertain)
+    answer = uncertain.session_state["uncertainty result"]
+    assert "N = 359 of 784 pixels observed" in texts(uncertain)
+    (step, reached), (_, now) = answer.found[0].steps
+    assert step.pixels == 8
+    assert step.before == first.spread
+    assert reached < first.spread
+    assert now == answer.found[0].spread
+    steps = next(frame.value for frame in uncertain.dataframe if "Reached" in frame.value)
+    assert list(steps["Pixels"]) == [8, 1]
+    assert [metric.label for metric in uncertain.metric] == ["Expected drop", "Reached drop"]
+    opened(uncertain, "repeat")
+    assert "--mask revealed.npz" in uncertain.code[0].value
+    uncertain.button("take back").click()
+    settle(uncertain)
+    assert "N = 350 of 784 pixels observed" in texts(uncertain)
+
+
+def test_revealing_changes_no_other_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened_with(monkeypatch, numbers="1-2")
+    opened(app, "reveal")
+    before = app.session_state["uncertainty result"]
+    choose(app, "posterior of", "2")
+    app.button("accept first").click()
+    settle(app)
+    after = app.session_state["uncertainty result"]
+    assert after.found[0] is before.found[0]
+    assert len(after.found[1].steps) == 1
+
+
+@pytest.mark.parametrize("sent", [None, 3, {"row": "x", "column": 1}, {"row": 99, "column": 0}])
+def test_what_the_browser_sends_of_a_pixel_is_checked(sent: object) -> None:
+    from components.pixels import _read
+
+    assert _read(sent, 28, 28) is None
+
+
+def open_small(page: Page) -> None:
+    """The page with a small sampling, in the browser."""
+    query = "&".join(f"{name}={value}" for name, value in SMALL.items())
+    page.goto(f"{page.url.partition('?')[0].rstrip('/')}/uncertainty?{query}")
+    page.get_by_text("Sampled 1 image").wait_for(timeout=60_000)
+    page.get_by_text("One pixel").wait_for()
+
+
+@pytest.mark.browser
+def test_a_pixel_is_clicked_and_moved_by_the_keys(page: Page) -> None:
+    open_small(page)
+    canvas = page.locator("canvas.pixels")
+    box = canvas.bounding_box()
+    assert box is not None
+    canvas.click(position={"x": box["width"] * 10.5 / 28, "y": box["height"] * 4.5 / 28})
+    page.get_by_text(re.compile("Row 4, column 10, observed as")).wait_for()
+    canvas.press("ArrowRight")
+    page.get_by_text(re.compile("Row 4, column 11, observed as")).wait_for()
+    expect(page.locator(".st-key-sheet-intervals img")).to_have_count(3)
+
+
+@pytest.mark.browser
+def test_stop_ends_a_long_sampling(page: Page, tmp_path: Path) -> None:
+    base = page.url.partition("?")[0].rstrip("/")
+    page.goto(f"{base}/uncertainty?numbers=2&particles=20000&moves=50")
+    for _ in range(6):
+        page.locator(".st-key-run button").click()
+        with contextlib.suppress(TimeoutError):
+            page.get_by_text("gradients").first.wait_for(timeout=8000)
+            break
+    page.locator(".st-key-stop button").click()
+    page.get_by_text(re.compile("was stopped at inverse temperature")).first.wait_for()
+    expect(page.get_by_text("No intervals are shown")).to_be_visible()
