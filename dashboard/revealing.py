@@ -10,6 +10,7 @@ import streamlit as st
 import strips
 from posteriors import Answer, Found, Question, Revealed, Step, compute
 from strips import Picture, data_url
+from uncertain import side_by_side
 
 from inpaint import sheet
 from inpaint.errors import InpaintError
@@ -61,7 +62,7 @@ def draw(answer: Answer, place: int, base: Question) -> None:
         st.info(str(error), icon=":material/info:")
         _draw_steps(one)
         return
-    left, right = st.columns([2, 3], gap="medium")
+    left, right = side_by_side()
     with left:
         strips.draw([_overlay(one, plan)], key="sheet reveal")
     with right:

@@ -12,6 +12,7 @@ import strips
 from components import pixels
 from posteriors import LEVEL, Answer, Found
 from results import GAP, MODE_WIDTH, SCALE, VERDICTS
+from streamlit.delta_generator import DeltaGenerator
 from strips import Picture
 
 from inpaint import sheet
@@ -21,6 +22,10 @@ from inpaint.posterior.views import PixelPosterior
 
 SURE = f"{100 * LEVEL:.0f} %"
 """The intervals' probability in words."""
+
+PICTURE_WIDTH = 364
+WORDS_WIDTH = 440
+"""Of an enlarged picture and of what stands beside it, in pixels of the page."""
 
 MOST_MODES = 8
 """Modes that are shown; of those below a hundredth only the first."""
@@ -214,7 +219,7 @@ def draw_intervals(one: Found) -> None:
         Picture.of_pixels(sheet.strip(image[None], scale=SCALE, gap=GAP), name, title=name)
         for name, image in named.items()
     ]
-    strips.draw(pictures, key="sheet intervals", width=150)
+    strips.draw(pictures, key="sheet intervals", width=130)
     st.caption(
         f"Each pixel lies between its value in the first and in the last picture with "
         f"{SURE} probability. Ink that stays in all three is certain; ink of the first alone "
@@ -225,7 +230,7 @@ def draw_intervals(one: Found) -> None:
 def draw_pixel(one: Found, answer: Answer) -> None:
     """The posterior of a pixel that is chosen on the enlarged mean."""
     st.markdown("**One pixel**")
-    left, right = st.columns([2, 3], gap="medium")
+    left, right = side_by_side()
     with left:
         row, column = pixels.ask(
             sheet.to_pixels(one.summary.mean),
@@ -250,6 +255,12 @@ def draw_pixel(one: Found, answer: Answer) -> None:
             + (f"Orange: the {SURE} interval. " if one.summary.converged else "")
             + ("Green, dashed: the true value." if found.ideal is not None else "")
         )
+
+
+def side_by_side() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Room for an enlarged picture and for words on it; below it in a narrow window."""
+    row = st.container(horizontal=True, gap="medium")
+    return row.container(width=PICTURE_WIDTH), row.container(width=WORDS_WIDTH)
 
 
 def describe_pixel(found: PixelPosterior, *, converged: bool) -> str:

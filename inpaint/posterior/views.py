@@ -130,17 +130,18 @@ def find(
         words += [*against, "The intervals hold for the generator's images only."]
         return Finding("doubtful", " ".join(words), spread, explained)
     images = _describe_modes(summary.modes)
-    flag: Flag = "ambiguous" if images else "good"
+    flag: Flag = "ambiguous" if images or explained < LITTLE else "good"
     if explained < LITTLE:
-        flag = "ambiguous"
         words.append(
             "Little is determined: what was observed removes "
             f"{100 * explained:.0f} % of the variance that the lost pixels have among all images "
             "of the generator."
         )
-    words.append(images or "One image fits.")
+    # Where next to nothing is known, a single mode is the middle of all images, and not one that
+    # fits better than they do.
+    words.append(images or ("One image fits." if flag == "good" else ""))
     words.append(f"The lost pixels are open by {spread:.2g} on average.")
-    return Finding(flag, " ".join(words), spread, explained)
+    return Finding(flag, " ".join(filter(None, words)), spread, explained)
 
 
 def _describe_modes(modes: Sequence[PosteriorMode]) -> str:

@@ -53,7 +53,10 @@ def test_a_link_samples_one_image(uncertain: AppTest) -> None:
 
 
 def test_several_images_wait_for_the_button(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = opened_with(monkeypatch, numbers="1-2", particles="1200")
+    import posteriors
+
+    monkeypatch.setattr(posteriors, "QUICK_PARTICLES", 200)
+    app = opened_with(monkeypatch, numbers="1-2")
     assert "Press Run to sample" in texts(app)
     assert not app.dataframe
     app.button("run").click()
@@ -111,7 +114,6 @@ def test_what_did_not_converge_shows_no_intervals(monkeypatch: pytest.MonkeyPatc
         ({"acceptance": "2"}, "acceptance is 2"),
         ({"noise_level": "-1"}, "noise_level is -1"),
         ({"numbers": "99"}, "images asks for number 99"),
-        ({"device": "abacus"}, "abacus"),
     ],
 )
 def test_bad_settings_are_explained(
@@ -223,3 +225,15 @@ def test_stop_ends_a_long_sampling(page: Page, tmp_path: Path) -> None:
     page.locator(".st-key-stop button").click()
     page.get_by_text(re.compile("was stopped at inverse temperature")).first.wait_for()
     expect(page.get_by_text("No intervals are shown")).to_be_visible()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1280, 800])
+def test_it_fits(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    open_small(page)
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("main => main.scrollWidth - main.clientWidth") <= 0
+    images = page.locator('[class*="st-key-sheet-posterior"] img')
+    rendering = images.evaluate_all("all => all.map(i => getComputedStyle(i).imageRendering)")
+    assert set(rendering) == {"pixelated"}
