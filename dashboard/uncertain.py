@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 
 import altair as alt
@@ -225,6 +226,15 @@ def draw_intervals(one: Found) -> None:
         f"{SURE} probability. Ink that stays in all three is certain; ink of the first alone "
         "is possible, and paper in the last alone too. Neither end is an image by itself."
     )
+    ideal = one.measurement.ideal
+    share = math.nan
+    if ideal is not None:
+        share = views.covered(summary, ideal[0], views.lost_pixels(one.measurement))
+    if not math.isnan(share):  # It is where no pixel is lost, too.
+        st.markdown(
+            f"The true image is known here: {100 * share:.0f} % of its lost pixels lie in their "
+            "intervals. Far fewer than promised mean that the generator cannot draw it exactly."
+        )
 
 
 def draw_pixel(one: Found, answer: Answer) -> None:
