@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,10 +14,15 @@ from inpaint.generator import AnyGenerator
 from inpaint.metrics import Metrics, compare_images
 from inpaint.modes import Mode
 from inpaint.operators import Mask
+from inpaint.posterior.estimates import ESTIMATES
+from inpaint.posterior.types import PosteriorSummary
 from inpaint.types import Measurement, Restoration, Status
 from inpaint.verdict import Check, Flag, Verdict, judge
 
 COLUMNS = ("Ideal", "Corrupted", "Cost J", "Output", "Difference")
+
+POSTERIOR_COLUMNS = ("Mean", "Deviation")
+"""Columns that follow where the posterior was sampled."""
 
 CAPTIONS = {
     "Ideal": "The undamaged image.",
@@ -28,6 +34,11 @@ CAPTIONS = {
         "ideal (with dark ink: ink is missing). Bright: the output is darker than the ideal "
         "(ink was added)."
     ),
+    "Mean": "The posterior mean: all images that fit, by their probability.",
+    "Deviation": (
+        "Posterior standard deviation of each pixel. Black: the pixel is certain. "
+        "White: it is {bound:g} or more."
+    ),
     "Modes": (
         "Distinct images at which the restarts ended, best first: share of the posterior density "
         "(the width of a valley is not counted), cost above the lowest, starts that ended there."
@@ -36,6 +47,9 @@ CAPTIONS = {
 
 MARKS: dict[Flag, str] = {"good": "\u25cf", "ambiguous": "\u25c6", "doubtful": "\u25b2"}
 """A shape for each flag (disc, diamond, triangle), so that none is told by colour alone."""
+
+DEVIATIONS = (0.1, 0.25, 0.5)
+"""Standard deviations that a map may show as white; a pixel between 0 and 1 has .5 at most."""
 
 MOST_MODES = 8
 """Modes of an image that are shown."""
@@ -60,6 +74,8 @@ class Row:
         status: How the best restart ended.
         metrics: How far the output is from the ideal, where that is known.
         verdict: Whether the output may be trusted; None where the operator is no mask.
+        estimate: Which estimate the output is: a key of `ESTIMATES`.
+        posterior: What the posterior says, where it was sampled.
     """
 
     number: int
@@ -74,6 +90,8 @@ class Row:
     status: Status
     metrics: Metrics | None
     verdict: Verdict | None
+    estimate: str = "minimum"
+    posterior: PosteriorSummary | None = None
 
     @property
     def best_curve(self) -> Tensor:
@@ -94,6 +112,8 @@ class Row:
             lines.append(f"PSNR {self.metrics.psnr:.1f} dB")
             if self.metrics.psnr_missing is not None and self.metrics.psnr_observed is not None:
                 lines.append(f"missing {self.metrics.psnr_missing:.1f} dB")
+        if self.posterior is not None:
+            lines.append(f"R-hat {self.posterior.r_hat:.2f}")
         return (*lines, self.status.label)
 
     @property
@@ -140,6 +160,24 @@ class Comparison:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the figure, from left to right."""
+        sampled = any(row.posterior is not None for row in self.rows)
+        return COLUMNS + POSTERIOR_COLUMNS if sampled else COLUMNS
+
+    @property
+    def captions(self) -> dict[str, str]:
+        """What each of `columns` shows."""
+        found = {column: CAPTIONS[column] for column in self.columns}
+        shown = list(dict.fromkeys(row.estimate for row in self.rows))
+        if shown != ["minimum"]:
+            found["Output"] = f"The {' or the '.join(ESTIMATES[name].title for name in shown)}."
+        if "Deviation" in found:
+            summaries = [row.posterior for row in self.rows if row.posterior is not None]
+            found["Deviation"] = found["Deviation"].format(bound=deviation_bound(summaries))
+        return found
+
 
 def compare(
     measurement: Measurement,
@@ -147,6 +185,9 @@ def compare(
     restoration: Restoration,
     *,
     config: RestoreConfig | None = None,
+    summaries: Sequence[PosteriorSummary] | None = None,
+    estimates: Sequence[str] | None = None,
+    outputs: Tensor | None = None,
 ) -> Comparison:
     """Put a restoration beside what it was restored from, and beside the ideal where known.
 
@@ -155,6 +196,9 @@ def compare(
         generator: What restored it.
         restoration: The result for the same B images.
         config: Settings named in the heading, if not those that repeat the restoration.
+        summaries: What the posterior of each image says, where it was sampled.
+        estimates: Which estimate of each image is shown; None for the minimum of J.
+        outputs: Those estimates. [B, C, H, W]
 
     Raises:
         ShapeError: If measurement and restoration are not of equally many images.
@@ -169,11 +213,26 @@ def compare(
         verdicts = judge(measurement, generator, restoration)
     pictures = measurement.operator.picture(measurement.values)
     rows = tuple(
-        _row(measurement, restoration, pictures[index], verdict, index)
+        _row(
+            measurement,
+            restoration,
+            pictures[index],
+            verdict,
+            index,
+            output=restoration.images[index] if outputs is None else outputs[index],
+            estimate="minimum" if estimates is None else estimates[index],
+            posterior=None if summaries is None else summaries[index],
+        )
         for index, verdict in enumerate(verdicts)
     )
     settings = _settings(generator, restoration, config or restoration.config)
     return Comparison(rows, measurement.operator.title, settings)
+
+
+def deviation_bound(summaries: Sequence[PosteriorSummary]) -> float:
+    """The standard deviation that maps of several images show as white, one of `DEVIATIONS`."""
+    most = max((float(summary.std.max()) for summary in summaries), default=0.0)
+    return next((bound for bound in DEVIATIONS if most <= bound), DEVIATIONS[-1])
 
 
 def mode_lines(mode: Mode, starts: int) -> tuple[str, ...]:
@@ -195,10 +254,14 @@ def _row(
     corrupted: Tensor,
     verdict: Verdict | None,
     index: int,
+    *,
+    output: Tensor,
+    estimate: str,
+    posterior: PosteriorSummary | None,
 ) -> Row:
     ideal = None if measurement.ideal is None else _picture(measurement.ideal[index])
     observed = _mask(measurement)[index].cpu()
-    output = _picture(restoration.images[index])
+    output = _picture(output)
     curves = restoration.history[:, index].cpu().float()
     return Row(
         number=measurement.numbers[index],
@@ -213,6 +276,8 @@ def _row(
         status=restoration.best_status()[index],
         metrics=None if ideal is None else compare_images(output, ideal, observed),
         verdict=verdict,
+        estimate=estimate,
+        posterior=posterior,
     )
 
 

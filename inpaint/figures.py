@@ -17,7 +17,16 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from inpaint import sheet
-from inpaint.comparison import CAPTIONS, COLUMNS, Comparison, Row, mode_lines, percent
+from inpaint.comparison import (
+    CAPTIONS,
+    COLUMNS,
+    POSTERIOR_COLUMNS,
+    Comparison,
+    Row,
+    deviation_bound,
+    mode_lines,
+    percent,
+)
 from inpaint.errors import ArgumentError
 
 MAX_ROWS = 12
@@ -48,7 +57,8 @@ FLAGS = {"good": "#00694d", "ambiguous": "#8a5a00", "doubtful": "#b03a00"}
 def draw_comparison(comparison: Comparison) -> Figure:
     """Draw the five columns, a row per image: ideal, corrupted, cost, output, difference.
 
-    The axes come row by row and within a row in the order of `COLUMNS`.
+    Where the posterior was sampled, its mean and its standard deviation follow. The axes come
+    row by row and within a row in the order of `Comparison.columns`.
 
     Args:
         comparison: At least one image; the first `MAX_ROWS` are drawn.
@@ -57,14 +67,19 @@ def draw_comparison(comparison: Comparison) -> Figure:
     height, width = rows[0].output.shape[1:]
     lines = 1 + max(len(row.lines) + len(row.verdict_lines) for row in rows)
     cell = min(max(CELL * height / width, LABEL_LINE * lines), 3.0)
+    columns, captions = comparison.columns, comparison.captions
+    width_all = WIDTH + (len(columns) - len(COLUMNS)) * (CELL + GAP)
     settings = textwrap.wrap(comparison.settings, 150)
-    captions = [f"{column}: {CAPTIONS[column]}" for column in COLUMNS[1:4]]
-    caption = [*textwrap.wrap("  ".join(captions), 190), CAPTIONS["Difference"]]
+    named = [f"{column}: {captions[column]}" for column in (*COLUMNS[1:4], *columns[5:])]
+    letters = int(190 * width_all / WIDTH)
+    caption = [*textwrap.wrap("  ".join(named), letters), captions["Difference"]]
+    sampled = [row.posterior for row in rows if row.posterior is not None]
+    bound = deviation_bound(sampled)
 
     head = 0.55 + LINE * len(settings) + 0.35
     foot = 0.45 + LINE * len(caption) + 0.1
     total = head + len(rows) * (cell + GAP) - GAP + foot
-    figure = _blank(WIDTH, total)
+    figure = _blank(width_all, total)
     _heading(figure, _title(comparison, len(rows)), settings)
     _paragraph(figure, caption, top=(foot - 0.45) / total, size=9)
 
@@ -72,17 +87,17 @@ def draw_comparison(comparison: Comparison) -> Figure:
     for index, row in enumerate(rows):
         bottom = (foot + (len(rows) - 1 - index) * (cell + GAP)) / total
         left = LABELS
-        for column in COLUMNS:
+        for column in columns:
             left += COST_GAP - GAP if column == "Cost J" else 0
-            axes = figure.add_axes((left / WIDTH, bottom, CELL / WIDTH, cell / total))
+            axes = figure.add_axes((left / width_all, bottom, CELL / width_all, cell / total))
             left += CELL + GAP
             if index == 0:
                 axes.set_title(column, size=12, color=INK, pad=7)
             if column == "Cost J":
                 _draw_curves(axes, row, steps=steps, last=index == len(rows) - 1)
             else:
-                _draw_picture(axes, row, column)
-        _label(figure, row, row.lines, x=(LABELS - 0.12) / WIDTH, y=bottom + cell / total)
+                _draw_picture(axes, row, column, bound=bound)
+        _label(figure, row, row.lines, x=(LABELS - 0.12) / width_all, y=bottom + cell / total)
     return figure
 
 
@@ -160,16 +175,16 @@ def _title(comparison: Comparison, shown: int) -> str:
 
 
 def _heading(figure: Figure, title: str, settings: list[str]) -> None:
-    total = figure.get_size_inches()[1]
-    figure.text(0.15 / WIDTH, 1 - 0.2 / total, title, va="top", size=15, weight="bold", color=INK)
+    width, total = figure.get_size_inches()
+    figure.text(0.15 / width, 1 - 0.2 / total, title, va="top", size=15, weight="bold", color=INK)
     _paragraph(figure, settings, top=1 - 0.55 / total, size=10)
 
 
 def _paragraph(figure: Figure, lines: list[str], *, top: float, size: int) -> None:
-    total = figure.get_size_inches()[1]
+    width, total = figure.get_size_inches()
     for index, line in enumerate(lines):
         y = top - index * LINE / total
-        figure.text(0.15 / WIDTH, y, line, va="top", size=size, color=QUIET)
+        figure.text(0.15 / width, y, line, va="top", size=size, color=QUIET)
 
 
 def _label(figure: Figure, row: Row, lines: Sequence[str], *, x: float, y: float) -> None:
@@ -214,20 +229,23 @@ def _draw_strip(figure: Figure, row: Row, *, top: float, cell: float) -> None:
         figure.text(x, y, text, va="center", size=9, color=QUIET, linespacing=1.4)
 
 
-def _draw_picture(axes: Axes, row: Row, column: str) -> None:
+def _draw_picture(axes: Axes, row: Row, column: str, *, bound: float) -> None:
     """One picture; grey runs from 0 to 1, or from -1 to 1 for the difference, in every row."""
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_anchor("N")
     axes.spines[:].set_color("#cccccc")
     images = {"Ideal": row.ideal, "Corrupted": row.corrupted, "Output": row.output}
-    image = row.difference if column == "Difference" else images[column]
+    if row.posterior is not None and row.posterior.converged:
+        images |= {"Mean": row.posterior.mean, "Deviation": row.posterior.std / bound}
+    image = row.difference if column == "Difference" else images.get(column)
     if image is None:
+        unsure = column in POSTERIOR_COLUMNS
         axes.spines[:].set_visible(False)
         axes.text(
             0.5,
             0.5,
-            "the ideal image\nis not known",
+            "the sampling did\nnot converge" if unsure else "the ideal image\nis not known",
             ha="center",
             va="center",
             size=10,

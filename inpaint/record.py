@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from inpaint.comparison import Comparison, Row, compare
 from inpaint.config import RestoreConfig
@@ -132,12 +133,17 @@ def _describe_verdict(verdict: Verdict | None) -> dict[str, Any]:
     }
 
 
-def pack_arrays(measurement: Measurement, restoration: Restoration) -> bytes:
-    """What `restoration.npz` holds: the arrays of the two, by their names."""
+def pack_arrays(
+    measurement: Measurement,
+    restoration: Restoration,
+    more: Mapping[str, NDArray[Any]] | None = None,
+) -> bytes:
+    """What `restoration.npz` holds: the arrays of the two, by their names, and `more`."""
     names = (
         "images", "latents", "costs", "history", "status", "best", "noise_level", "evaluations",
     )  # fmt: skip
     arrays = {name: getattr(restoration, name).numpy() for name in names}
+    arrays |= more or {}
     arrays["measurement"] = measurement.values.cpu().numpy()
     arrays["numbers"] = np.array(measurement.numbers)
     if measurement.operator.observed is not None:
@@ -156,6 +162,9 @@ def write_run(
     problem: Problem,
     restoration: Restoration,
     comparison: Comparison,
+    *,
+    more: Mapping[str, Any] | None = None,
+    arrays: Mapping[str, NDArray[Any]] | None = None,
 ) -> Path:
     """Write figure.png, restoration.npz, run.json and, of masked images, modes.png: all or none.
 
@@ -164,6 +173,8 @@ def write_run(
         problem: What was restored.
         restoration: The result.
         comparison: The result as figures.
+        more: What else run.json shall hold, such as of the posterior.
+        arrays: What else restoration.npz shall hold.
 
     Returns:
         The path of run.json.
@@ -171,10 +182,10 @@ def write_run(
     Raises:
         FileError: If the directory cannot be written; what was in it stays as it was.
     """
-    record = describe_run(problem, restoration, comparison)
+    record = describe_run(problem, restoration, comparison) | dict(more or {})
     content = {
         "figure.png": to_png(draw_comparison(comparison)),
-        "restoration.npz": pack_arrays(problem.measurement, restoration),
+        "restoration.npz": pack_arrays(problem.measurement, restoration, arrays),
         "run.json": json.dumps(record, indent=2, allow_nan=False).encode() + b"\n",
     }
     if any(row.verdict is not None for row in comparison.rows):

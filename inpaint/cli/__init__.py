@@ -1,4 +1,4 @@
-"""The command line: `inpaint restore | sample | sweep | evaluate | train | bench | doctor`.
+"""The command line: `inpaint COMMAND`, a module for each command.
 
 Only this package prints. An error is one sentence on standard error and exit status 2; a run
 ended by Ctrl-C has exit status 130.
@@ -13,7 +13,17 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from inpaint.cli import bench, calibrate, doctor, evaluate, restore, sample, sweep, train
+from inpaint.cli import (
+    bench,
+    calibrate,
+    doctor,
+    evaluate,
+    posterior,
+    restore,
+    sample,
+    sweep,
+    train,
+)
 from inpaint.errors import InpaintError
 
 USAGE_ERROR = 2
@@ -63,6 +73,7 @@ app = typer.Typer(
 )
 for _command in (
     restore.restore,
+    posterior.posterior,
     sample.sample,
     sweep.sweep,
     evaluate.evaluate,

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inpaint.cli import options, screen
+from inpaint.cli.posterior import Estimate, print_posterior, warn_of
+from inpaint.cli.posterior import report as report_sampling
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, FileError
 from inpaint.run import Run
+from inpaint.uncertainty.sampled import Wish
 
 if TYPE_CHECKING:
     from inpaint.comparison import Comparison
     from inpaint.problem import Problem
     from inpaint.types import Progress, Restoration
+    from inpaint.uncertainty.sampled import Sampled
 
 FILES = "figure.png, modes.png, restoration.npz and run.json"
 
@@ -36,6 +40,15 @@ def restore(
     noise: options.Noise = None,
     images: options.Images = None,
     preset: options.Preset = None,
+    posterior: Annotated[
+        bool,
+        typer.Option(
+            "--posterior",
+            help="Sample the posterior too: its mean and deviation in the figure, its arrays and "
+            "diagnostics in the files.",
+        ),
+    ] = False,
+    estimate: Estimate = None,
     output: options.Output = options.OUTPUT,
     from_run: Annotated[
         Path | None,
@@ -61,8 +74,10 @@ def restore(
         **settings,
     }
     if from_run is None:
-        _perform(make_run(source, generator, {"mask": mask, "operator": operator, **given}), output)
+        run = make_run(source, generator, {"mask": mask, "operator": operator, **given})
+        _perform(run, Wish.of(posterior, estimate, run.config), output)
         return
+    given |= {"posterior": posterior or None, "estimate": estimate}
     changed = [name for name, value in given.items() if value is not None]
     if changed:
         raise ArgumentError(
@@ -108,13 +123,13 @@ def make_run(source: str | None, generator: str | None, given: dict[str, Any]) -
     return Run(config=config, **changes)
 
 
-def _perform(run: Run, output: Path) -> None:
+def _perform(run: Run, wish: Wish | None, output: Path) -> None:
     from inpaint.problem import load
     from inpaint.record import check_writable
 
     problem = load(run)
     check_writable(output)
-    _finish(_restore(problem), output)
+    _finish(_restore(problem, wish), output)
 
 
 @dataclass(frozen=True)
@@ -156,8 +171,9 @@ def _repeat(path: Path, moved: _Moved, output: Path) -> None:
             "--generator, --mask or --operator."
         ) from error
     check_inputs(problem, record)
+    wish = Wish.recorded(record, path)
     check_writable(output)
-    found = _restore(problem)
+    found = _restore(problem, wish)
     restoration, comparison = found.restoration, found.comparison
     if restoration.backend != record.get("backend"):
         screen.warn(
@@ -181,11 +197,19 @@ class _Found:
     restoration: Restoration
     comparison: Comparison
     stopped: bool
+    wish: Wish | None = None
+    sampled: Sampled | None = None
 
 
-def _restore(problem: Problem) -> _Found:
+def _restore(problem: Problem, wish: Wish | None) -> _Found:
     from inpaint.comparison import compare
+    from inpaint.posterior.checks import check_fit
     from inpaint.restore import restore as search
+    from inpaint.uncertainty.sampled import sample
+
+    if wish is not None:
+        check_fit(problem.measurement, problem.generator, wish.config)
+    sampled: Sampled | None = None
 
     with screen.Watch("preparing") as watch:
         restoration = search(
@@ -194,8 +218,24 @@ def _restore(problem: Problem) -> _Found:
             problem.run.config,
             on_progress=report(watch),
         )
-    comparison = compare(problem.measurement, problem.generator, restoration)
-    return _Found(problem, restoration, comparison, watch.stopped)
+        if wish is not None and not watch.stopped:
+            sampled = sample(
+                problem.measurement,
+                problem.generator,
+                wish.config,
+                restoration=restoration,
+                estimate=wish.estimate,
+                on_progress=report_sampling(watch),
+            )
+    comparison = compare(
+        problem.measurement,
+        problem.generator,
+        restoration,
+        summaries=None if sampled is None else sampled.summaries,
+        estimates=None if sampled is None else sampled.estimates,
+        outputs=None if sampled is None else sampled.images,
+    )
+    return _Found(problem, restoration, comparison, watch.stopped, wish, sampled)
 
 
 def report(watch: screen.Watch, prefix: str = "") -> Callable[[Progress], bool]:
@@ -217,10 +257,14 @@ def report(watch: screen.Watch, prefix: str = "") -> Callable[[Progress], bool]:
 def _finish(found: _Found, output: Path) -> None:
     from inpaint.record import write_run
 
-    restoration = found.restoration
-    write_run(output, found.problem, restoration, found.comparison)
+    restoration, sampled = found.restoration, found.sampled
+    more, arrays = _beside(found)
+    write_run(output, found.problem, restoration, found.comparison, more=more, arrays=arrays)
     _print_search(found.comparison)
     _print_metrics(found.comparison)
+    if sampled is not None:
+        print_posterior(found.problem, sampled)
+        warn_of(found.problem, sampled)
     for row in found.comparison.rows:
         if row.verdict is not None and row.verdict.flag != "good":
             screen.say(f"Image {row.number}. {row.verdict.sentence}")
@@ -235,6 +279,20 @@ def _finish(found: _Found, output: Path) -> None:
     if found.stopped:
         screen.warn("Stopped by Ctrl-C; what was reached so far was written.")
         raise typer.Exit(130)
+
+
+def _beside(found: _Found) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What run.json and restoration.npz hold of the posterior; nothing if there is none."""
+    from inpaint.record import describe_row
+    from inpaint.uncertainty.record import beside, posterior_arrays
+
+    if found.sampled is None or found.wish is None:
+        return {}, {}
+    rows = [describe_row(row) for row in found.comparison.rows]
+    run = replace(found.problem.run, config=found.restoration.config)
+    more = beside(found.sampled, rows, found.wish.estimate)
+    more |= {"command": run.command + found.wish.words}
+    return more, posterior_arrays(found.sampled, prefix="posterior_")
 
 
 def _within_budget(found: _Found) -> str:

@@ -104,6 +104,8 @@ def estimate_images(
     posterior: Posterior,
     summaries: Sequence[PosteriorSummary],
     restoration: Restoration | None = None,
+    *,
+    image: int = 0,
 ) -> Tensor:
     """The image that an estimate gives, for each image of a posterior.
 
@@ -111,9 +113,10 @@ def estimate_images(
         names: The estimate, or one for each image.
         generator: What the posterior was sampled with.
         posterior: The particles.
-        summaries: What `summarise` said of them. B records
-        restoration: What a search found for the same images. Without it the minimum is the
+        summaries: What `summarise` said of B images.
+        restoration: What a search found for the posterior's images. Without it the minimum is the
             lowest mode that particles descended to.
+        image: Place in the posterior of the first of them.
 
     Returns:
         [B, C, H, W]
@@ -126,7 +129,7 @@ def estimate_images(
     for name in chosen:
         check_choice("estimate", name, tuple(ESTIMATES))
     images = []
-    for index, (name, summary) in enumerate(zip(chosen, summaries, strict=True)):
+    for index, (name, summary) in enumerate(zip(chosen, summaries, strict=True), start=image):
         sampled = Sampled(
             summary=summary,
             pixels=pooled_pixels(generator, posterior, index)

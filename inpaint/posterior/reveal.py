@@ -85,7 +85,7 @@ def reveal_next(
     """
     _, height, width = generator.image_shape
     check_integer("image", image, 0, len(posterior.latents) - 1)
-    check_integer("count", count, 1, height * width)
+    check_integer("count", count, 1, 2**31)
     check_integer("tile", tile, 1, max(height, width))
     if not bool(posterior.finished[image]):
         raise ArgumentError(

@@ -1,0 +1,81 @@
+"""What is gained by measuring the planned pixels next, rather than random or the next ones.
+
+python benchmarks/reveal.py data21.mat --keep 300 --truths 16
+
+Truths are drawn from the generator; after each reveal the posterior is sampled anew. Printed are
+the roots of the mean total variance and of the mean squared L2 error of the posterior mean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+import torch
+
+from inpaint import Mask, Measurement, read_generator
+from inpaint.explore import simulate
+from inpaint.operators import measure
+from inpaint.posterior import PosteriorConfig, sample_posterior
+from inpaint.posterior.estimates import pooled_pixels
+from inpaint.posterior.reveal import reveal_next
+
+COUNTS = (1, 4, 16, 64)
+
+
+def main() -> None:
+    """Print a line for each plan and number of pixels."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("generator")
+    parser.add_argument("--keep", type=int, default=300)
+    parser.add_argument("--truths", type=int, default=16)
+    parser.add_argument("--noise", type=float, default=0.1)
+    parser.add_argument("--particles", type=int, default=PosteriorConfig.particles)
+    options = parser.parse_args()
+    generator = read_generator(options.generator)
+    shape, count = generator.image_shape, options.truths
+    config = PosteriorConfig(threads=1, particles=options.particles)
+    truths = simulate(generator, count, seed=11)
+    mask = Mask.leading(options.keep, shape)
+    everything = Mask.leading(shape[1] * shape[2], shape)
+    # The noise of a pixel is the same whenever it is measured.
+    whole = measure(truths, everything, noise=options.noise, seed=3)
+    ideal = truths.images.flatten(1)
+
+    def sampled(masks: list[torch.Tensor]) -> tuple[Measurement, list[torch.Tensor]]:
+        seen = Mask(torch.stack(masks))
+        measurement = Measurement(seen.apply(whole.values), seen, numbers=whole.numbers)
+        posterior = sample_posterior(measurement, generator, config)
+        posteriors.append(posterior)
+        return measurement, [pooled_pixels(generator, posterior, b) for b in range(count)]
+
+    def told(draws: list[torch.Tensor]) -> str:
+        variance = sum(float(part.var(0).sum()) for part in draws) / count
+        misses = [part.double().mean(0) - ideal[b] for b, part in enumerate(draws)]
+        error = sum(float(miss.square().sum()) for miss in misses) / count
+        return f"{math.sqrt(variance):.2f} {math.sqrt(error):.2f}"
+
+    posteriors: list = []
+    measurement, draws = sampled([mask.observed] * count)
+    print(f"N = {options.keep}: {told(draws)}", flush=True)
+    lost = (~mask.observed.flatten()).nonzero()[:, 0]
+    by_column = torch.arange(mask.observed.numel()).reshape(shape[1:]).T.flatten().tolist()
+    raster = [pixel for pixel in by_column if not mask.observed.flatten()[pixel]]
+    plans = {"planned": [], "random": [], "raster": [raster] * count}
+    for b in range(count):
+        reveal = reveal_next(measurement, generator, posteriors[0], image=b, count=max(COUNTS))
+        plans["planned"].append((reveal.corners[:, 0] * shape[2] + reveal.corners[:, 1]).tolist())
+        order = torch.randperm(len(lost), generator=torch.Generator().manual_seed(b))
+        plans["random"].append(lost[order].tolist())
+    for name, orders in plans.items():
+        for pixels in COUNTS:
+            masks = []
+            for order in orders:
+                observed = mask.observed.flatten().clone()
+                observed[order[:pixels]] = True
+                masks.append(observed.reshape(shape))
+            print(f"{name} {pixels}: {told(sampled(masks)[1])}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

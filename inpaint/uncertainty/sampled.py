@@ -1,0 +1,145 @@
+"""A restoration with its posterior: sampled, summed up, and one estimate of it chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from inpaint.checks import check_choice
+from inpaint.config import RestoreConfig
+from inpaint.errors import ArgumentError, FileError
+from inpaint.generator import AnyGenerator
+from inpaint.posterior import (
+    Posterior,
+    PosteriorConfig,
+    PosteriorSummary,
+    sample_posterior,
+    summarise,
+)
+from inpaint.posterior.estimates import ESTIMATES, estimate_images, recommend
+from inpaint.posterior.sampler import OnProgress
+from inpaint.types import Measurement, Restoration
+
+LEVEL = 0.9
+"""Probability of the intervals where none is asked for."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """The posterior of B images, and what is shown of it.
+
+    Attributes:
+        posterior: The particles.
+        summaries: What they say of each image.
+        estimates: Which estimate of each image is shown.
+        images: Those estimates. [B, C, H, W]
+    """
+
+    posterior: Posterior
+    summaries: tuple[PosteriorSummary, ...]
+    estimates: tuple[str, ...]
+    images: Tensor
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted besides the search: None where it is the search alone.
+
+    Attributes:
+        config: How to sample the posterior.
+        estimate: Which estimate to show, if one was asked for.
+    """
+
+    config: PosteriorConfig
+    estimate: str | None
+
+    @classmethod
+    def of(cls, posterior: bool, estimate: str | None, config: RestoreConfig) -> Wish | None:
+        """From the options; an estimate other than the minimum needs the posterior."""
+        check_choices(LEVEL, estimate)
+        if not posterior and estimate in (None, "minimum"):
+            return None
+        return cls(config_beside(config), estimate)
+
+    @classmethod
+    def recorded(cls, record: dict[str, Any], path: Path) -> Wish | None:
+        """From run.json; records without a posterior have none."""
+        if "posterior" not in record:
+            return None
+        try:
+            return cls(PosteriorConfig(**record["posterior"]["config"]), record["estimate"])
+        except (TypeError, KeyError, ValueError) as error:
+            raise FileError(
+                f"{path} cannot be repeated: its posterior is none ({error})."
+            ) from error
+
+    @property
+    def words(self) -> str:
+        """The options that ask for it."""
+        return " --posterior" + (f" --estimate {self.estimate}" if self.estimate else "")
+
+
+def sample(
+    measurement: Measurement,
+    generator: AnyGenerator,
+    config: PosteriorConfig,
+    *,
+    restoration: Restoration | None = None,
+    estimate: str | None = None,
+    level: float = LEVEL,
+    on_progress: OnProgress | None = None,
+) -> Sampled:
+    """Sample the posterior and choose what to show.
+
+    Args:
+        measurement: What is known of B images.
+        generator: Where to look for them.
+        config: How to sample.
+        restoration: What a search found for the same images; needed to start from its modes.
+        estimate: Which estimate to show; None takes the recommended one of each image.
+        level: Probability that the intervals shall hold.
+        on_progress: See `sample_posterior`.
+
+    Raises:
+        ArgumentError: If there is no such estimate, or see `sample_posterior`.
+    """
+    check_choices(level, estimate)
+    posterior = sample_posterior(
+        measurement, generator, config, restoration=restoration, on_progress=on_progress
+    )
+    summaries = summarise(measurement, generator, posterior, level=level)
+    names = _names(summaries, estimate)
+    images = estimate_images(names, generator, posterior, summaries, restoration)
+    return Sampled(posterior, summaries, names, images)
+
+
+def check_choices(level: float, estimate: str | None) -> None:
+    """Refuse before the long work what would be refused after it.
+
+    Raises:
+        ArgumentError: If `level` is no probability or there is no such estimate.
+    """
+    if not 0 < level < 1:
+        raise ArgumentError(f"level is {level!r}; it is a probability. Choose .5 to .99.")
+    if estimate is not None:
+        check_choice("estimate", estimate, tuple(ESTIMATES))
+
+
+def config_beside(config: RestoreConfig) -> PosteriorConfig:
+    """How to sample beside a search: with the same seed, backend and knowledge of the noise."""
+    return PosteriorConfig(
+        noise_level=config.noise_level,
+        seed=config.seed,
+        backend=config.backend,
+        dtype=config.dtype,
+        device=config.device,
+        threads=config.threads,
+    )
+
+
+def _names(summaries: Sequence[PosteriorSummary], estimate: str | None) -> tuple[str, ...]:
+    return tuple(recommend(summary) if estimate is None else estimate for summary in summaries)
