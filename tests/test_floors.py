@@ -13,7 +13,7 @@ FLOORS = [
     ("backends",),
     ("restore",),
     ("readers", "examples", "pretrained", "training", "explore", "baselines"),
-    ("modes", "verdict", "replay", "trials"),
+    ("modes", "verdict", "replay", "trials", "misfit"),
     ("posterior",),
     ("comparison", "figures", "sheet", "animation"),
     ("run",),

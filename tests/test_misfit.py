@@ -1,0 +1,74 @@
+"""Noise is told from misfit, and weights follow."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from inpaint import BlockAverage, Generator, Mask, Measurement, RestoreConfig, measure, restore
+from inpaint.errors import ShapeError
+from inpaint.generator import Dense
+from inpaint.misfit import FACTOR, fit_misfit, weigh
+from inpaint.types import ImageSet
+
+NOISE = 0.05
+SHAPE = (1, 30, 40)
+CONFIG = RestoreConfig(screen=50, restarts=4, steps=60, threads=1)
+
+
+@pytest.fixture
+def generator() -> Generator:
+    """A line through image space: the right half of the pixels varies, the left half does not."""
+    varies = (torch.arange(1200) % 40 >= 20).float()
+    stream = torch.Generator().manual_seed(3)
+    weight = 0.15 * varies[:, None] * torch.randn(1200, 2, generator=stream).sign()
+    return Generator((Dense(weight, torch.full((1200,), 0.5), "none"),), SHAPE, name="line")
+
+
+def damaged(generator: Generator, misfit: float) -> Measurement:
+    """Images of the generator with noise, and a misfit where it varies."""
+    stream = torch.Generator().manual_seed(4)
+    images = generator(torch.randn(3, 2, generator=stream))
+    where = (torch.arange(1200) % 40 >= 20).float().view(SHAPE)
+    images = images + misfit * where * torch.randn(3, *SHAPE, generator=stream)
+    images = images + NOISE * torch.randn(3, *SHAPE, generator=stream)
+    return measure(ImageSet(images), Mask.leading(900, SHAPE))
+
+
+def test_noise_and_misfit_are_told_apart(generator: Generator) -> None:
+    measurement = damaged(generator, misfit=0.1)
+    found = restore(measurement, generator, CONFIG)
+    plain = fit_misfit(measurement, generator, found)
+    torch.testing.assert_close(plain.noise_level, torch.full((3,), NOISE), rtol=0.1, atol=0)
+    assert (found.noise_level > 1.2 * NOISE).all()
+    mean = (plain.scale * plain.prior_variance[..., 20:].mean()).sqrt()
+    torch.testing.assert_close(mean, torch.full((3,), 0.1), rtol=0.25, atol=0)
+
+
+def test_an_image_in_the_range_keeps_the_plain_objective(generator: Generator) -> None:
+    measurement = damaged(generator, misfit=0.0)
+    misfit = fit_misfit(measurement, generator, restore(measurement, generator, CONFIG))
+    share = FACTOR * misfit.scale * misfit.prior_variance.mean() / misfit.noise_level.square()
+    assert (share < 0.2).all()
+
+
+def test_weights_are_inverse_variances_of_mean_one(generator: Generator) -> None:
+    measurement = damaged(generator, misfit=0.1)
+    misfit = fit_misfit(measurement, generator, restore(measurement, generator, CONFIG))
+    weights = weigh(measurement, misfit).weights
+    assert weights is not None
+    observed = measurement.operator.observed
+    assert observed is not None
+    assert (weights[:, ~observed] == 0).all()
+    means = weights[:, observed].mean(1)
+    torch.testing.assert_close(means, torch.ones(3), rtol=1e-5, atol=0)
+    product = (weights * misfit.variance)[:, observed]
+    torch.testing.assert_close(product, product[:, :1].expand_as(product), rtol=1e-4, atol=0)
+
+
+def test_an_operator_that_is_no_mask_is_refused(generator: Generator) -> None:
+    operator = BlockAverage(10, SHAPE)
+    measurement = measure(ImageSet(generator(torch.zeros(1, 2))), operator, noise=0.01)
+    found = restore(measurement, generator, CONFIG)
+    with pytest.raises(ShapeError, match="pixel by pixel"):
+        fit_misfit(measurement, generator, found)
