@@ -16,7 +16,7 @@ import torch
 from inpaint import Mask, Measurement, read_generator
 from inpaint.explore import simulate
 from inpaint.operators import measure
-from inpaint.posterior import PosteriorConfig, sample_posterior
+from inpaint.posterior import Posterior, PosteriorConfig, sample_posterior
 from inpaint.posterior.estimates import pooled_pixels
 from inpaint.posterior.reveal import reveal_next
 
@@ -55,13 +55,13 @@ def main() -> None:
         error = sum(float(miss.square().sum()) for miss in misses) / count
         return f"{math.sqrt(variance):.2f} {math.sqrt(error):.2f}"
 
-    posteriors: list = []
+    posteriors: list[Posterior] = []
     measurement, draws = sampled([mask.observed] * count)
     print(f"N = {options.keep}: {told(draws)}", flush=True)
     lost = (~mask.observed.flatten()).nonzero()[:, 0]
     by_column = torch.arange(mask.observed.numel()).reshape(shape[1:]).T.flatten().tolist()
     raster = [pixel for pixel in by_column if not mask.observed.flatten()[pixel]]
-    plans = {"planned": [], "random": [], "raster": [raster] * count}
+    plans: dict[str, list[list[int]]] = {"planned": [], "random": [], "raster": [raster] * count}
     for b in range(count):
         reveal = reveal_next(measurement, generator, posteriors[0], image=b, count=max(COUNTS))
         plans["planned"].append((reveal.corners[:, 0] * shape[2] + reveal.corners[:, 1]).tolist())

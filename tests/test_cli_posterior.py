@@ -1,0 +1,126 @@
+"""`inpaint posterior`, and the posterior beside a restoration: files, repeatability, bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from inpaint import write_generator
+from tests.conftest import random_generator
+from tests.test_cli import QUICK, inpaint, refused
+
+FEW = ("--particles", "32", "--runs", "2", "--threads", "1")
+
+
+@pytest.fixture
+def generator(tmp_path: Path) -> Path:
+    file = tmp_path / "generator.safetensors"
+    return write_generator(random_generator((4, 8, 784), image_shape=(1, 28, 28)), file)
+
+
+def read(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of a file, which is closed again."""
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+def test_posterior_writes_arrays_record_and_figure_that_repeat(
+    generator: Path, tmp_path: Path
+) -> None:
+    arrays, records = [], []
+    for place in (tmp_path / "one", tmp_path / "two"):
+        words = ("posterior", "--generator", generator, "--images", "0,2", *FEW)
+        result = inpaint(*words, "--output", place)
+        # Some of these few particles agree by chance, and some do not.
+        assert result.exit_code in (0, 3), result.output
+        assert sorted(path.name for path in place.iterdir()) == [
+            "figure.png", "posterior.npz", "run.json",
+        ]  # fmt: skip
+        arrays.append(read(place / "posterior.npz"))
+        records.append(json.loads((place / "run.json").read_text()))
+        with Image.open(place / "figure.png") as figure:
+            assert figure.width > 600
+    one, two = arrays
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name])
+    assert one["latents"].shape[:2] == (2, 2)
+    assert one["latents"].shape[3] == 4
+    assert one["costs"].shape == one["latents"].shape[:3]
+    assert one["mean"].shape == one["std"].shape == one["lower"].shape == (2, 1, 28, 28)
+    assert one["modes"].shape[:2] == one["mode_weights"].shape
+    np.testing.assert_array_equal(np.isnan(one["lower"]).all((1, 2, 3)), ~one["converged"])
+    record = records[0]
+    assert records[1]["images"] == record["images"]
+    assert record["posterior"]["config"]["particles"] == 32
+    assert "--particles 32" in record["command"]
+    assert set(record["sha256"]) == {"images", "generator"}
+    for image in record["images"]:
+        assert set(image["errors"]) == {"minimum", "mean", "median"}
+        assert (image["noise_interval"] is not None) == image["converged"]
+
+
+def test_a_posterior_that_did_not_converge_is_told_so(generator: Path, tmp_path: Path) -> None:
+    words = ("posterior", "--generator", generator, "--images", "0", *FEW, "--keep", "700")
+    result = inpaint(
+        *words, "--noise-level", "0.001", "--budget", "4000", "--output", tmp_path / "a"
+    )
+    assert result.exit_code == 3
+    assert "ran out of its budget" in result.stderr
+    image = json.loads((tmp_path / "a" / "run.json").read_text())["images"][0]
+    assert not image["converged"]
+    assert image["noise_interval"] is None
+    assert image["estimate"] == "minimum"
+
+
+def test_particles_may_start_from_the_modes(generator: Path, tmp_path: Path) -> None:
+    words = ("posterior", "--generator", generator, "--images", "0", *FEW, "--start", "modes")
+    result = inpaint(*words, "--output", tmp_path / "a")
+    assert result.exit_code in (0, 3), result.output
+
+
+def test_restore_with_a_posterior_adds_to_its_files_and_repeats(
+    generator: Path, tmp_path: Path
+) -> None:
+    out, again = tmp_path / "out", tmp_path / "again"
+    words = ("restore", "--generator", generator, "--images", "0", *QUICK, "--estimate", "mean")
+    result = inpaint(*words, "--threads", "1", "--output", out)
+    assert result.exit_code == 0, result.output
+    record = json.loads((out / "run.json").read_text())
+    assert record["command"].endswith("--posterior --estimate mean")
+    assert record["images"][0]["estimate"] == "mean"
+    assert "r_hat" in record["images"][0]["posterior"]
+    arrays = read(out / "restoration.npz")
+    assert arrays["posterior_mean"].shape == arrays["images"].shape
+    np.testing.assert_array_equal(arrays["posterior_estimate"], arrays["posterior_mean"])
+    with Image.open(out / "figure.png") as figure:
+        assert figure.width > 1600
+    result = inpaint("restore", "--from-run", out / "run.json", "--output", again)
+    assert result.exit_code == 0, result.output
+    repeated = read(again / "restoration.npz")
+    np.testing.assert_array_equal(arrays["posterior_latents"], repeated["posterior_latents"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--particles", "4"), ("particles is 4",)),
+        (("--particles", "12"), ("particles is 12", "at least 16")),
+        (("--budget", "0"), ("budget is 0",)),
+        (("--budget", "100"), ("budget is 100", "first stage")),
+        (("--level", "1.5"), ("level is 1.5",)),
+        (("--estimate", "best"), ("estimate is 'best'", "minimum, mean, median")),
+        (("--keep", "3"), ("3 observed values", "noise_level")),
+        (("--start", "there"), ("start is 'there'",)),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    generator: Path, tmp_path: Path, words: tuple[str, ...], told: tuple[str, ...]
+) -> None:
+    result = inpaint("posterior", "--generator", generator, *words, "--output", tmp_path / "out")
+    refused(result, *told)
