@@ -12,9 +12,11 @@ from torch import Tensor
 from inpaint.backends import cpp
 from inpaint.backends import torch as reference
 from inpaint.backends.hamiltonian import Moved, Moves
-from inpaint.objective import Objective
+from inpaint.objective import Objective, make_objective
 from tests.conftest import random_generator
 from tests.test_cpp import capability, make_problem
+from tests.test_objective import some_values
+from tests.test_operators import IMAGE, OPERATORS
 from tests.tolerances import MANY_STEPS, SINGLE
 
 __all__ = ["capability"]
@@ -62,6 +64,20 @@ def test_moves_are_those_of_torch(shared: bool, known: float | None) -> None:
     for name in ("latents", "costs", "gradients"):
         torch.testing.assert_close(
             getattr(one, name), getattr(two, name), rtol=MANY_STEPS, atol=MANY_STEPS, msg=name
+        )
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_moves_through_weights_and_operators_are_those_of_torch(name: str) -> None:
+    generator = random_generator((3, 16, 24), image_shape=IMAGE)
+    measurement = some_values(OPERATORS[name], weighted=True)
+    objective = make_objective(measurement, generator, dtype=torch.float64)
+    latents, moves = draw_moves(objective, length=0.05)
+    one, two = cpp.move(objective, latents, moves), reference.move(objective, latents, moves)
+    assert torch.equal(one.accepted, two.accepted)
+    for field in ("latents", "costs", "gradients"):
+        torch.testing.assert_close(
+            getattr(one, field), getattr(two, field), rtol=MANY_STEPS, atol=MANY_STEPS, msg=field
         )
 
 

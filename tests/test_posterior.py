@@ -112,9 +112,9 @@ def test_more_runs_contain_the_fewer() -> None:
 
 def test_a_budget_that_ends_early_says_so() -> None:
     measurement, generator = linear_problem()
-    config = replace(SMALL, budget=4 * 256 * 33, noise_level=0.01)
+    config = replace(SMALL, budget=4 * 256 * 37, noise_level=0.01)
     posterior = sample_posterior(measurement, generator, config)
-    assert int(posterior.gradients) <= 4 * 256 * 33
+    assert int(posterior.gradients) <= 4 * 256 * 37
     assert not posterior.finished.any()
     assert (posterior.inverse_temperature < 1).all()
     (summary,) = summarise(measurement, generator, posterior)

@@ -32,7 +32,8 @@ def check_fit(measurement: Measurement, generator: AnyGenerator, config: Posteri
             f"needs at least {needed}."
         )
     # The forward evaluations of the start, and one stage of every run.
-    least = config.runs * config.particles * (2 + config.moves * config.leapfrog)
+    stage = 1 + config.moves * (1 + config.leapfrog)
+    least = config.runs * config.particles * stage
     if config.budget is not None and config.budget < least:
         raise ArgumentError(
             f"budget is {config.budget} gradients per image; {config.runs} runs of "

@@ -16,6 +16,9 @@ STARTS: tuple[str, ...] = get_args(StartName)
 PARTICLES_PER_LATENT = 4
 """Particles per latent number that a run needs at least, for their covariance to be one."""
 
+DRAWS_PER_PARTICLE = 2
+"""States of a particle that are kept as draws; more of them say the same again."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PosteriorConfig:
@@ -26,9 +29,10 @@ class PosteriorConfig:
         runs: Independent runs per image (K); their agreement is the test of convergence.
         start: "prior" draws the particles from it; "modes" from a mixture around the minima that
             a restoration found, and a share of the prior.
-        ess_target: Share of the particles that shall stay effective from one temperature to the
+        ess_target: Share of the states that shall stay effective from one temperature to the
             next; a higher one takes more stages.
-        moves: HMC moves of each particle in a stage; each new temperature begins one.
+        moves: HMC moves of each particle in a stage (M); each new temperature begins one. All
+            states on the way take part in what follows.
         final_stages: Stages that follow at the last temperature.
         leapfrog: Leapfrog steps of a move, each of one gradient.
         acceptance: Share of the moves that the step length is adapted to.
@@ -62,6 +66,11 @@ class PosteriorConfig:
     dtype: DtypeName = "float32"
     device: str = "cpu"
     threads: int = 0
+
+    @property
+    def draws(self) -> int:
+        """Draws that a run gives: up to two states of each particle."""
+        return self.particles * min(DRAWS_PER_PARTICLE, self.moves)
 
     def __post_init__(self) -> None:
         for name, low, high in (

@@ -1,10 +1,10 @@
 """One run of tempered sequential Monte Carlo: everything but the moves themselves.
 
 Particles drawn at inverse temperature 0 are brought to the last one, `misfit_weight`, in stages
-(Del Moral, Doucet and Jasra 2006). A stage weighs them for the next temperature, chosen so that
-a given share of them stays effective; draws as many of them anew by their weights; and moves each
-by a few HMC moves, whose factor and step length it adapts to the particles (Buchholz, Chopin and
-Jacob 2021).
+(Del Moral, Doucet and Jasra 2006). A stage weighs all states of the one before for the next
+temperature, chosen so that a given share of them stays effective; draws P particles from them by
+their weights; and makes M HMC moves with each, whose factor and step length it adapts (Buchholz,
+Chopin and Jacob 2021).
 
 A run computes in float64 and in numpy alone, so that it repeats itself to the bit whatever other
 runs and images go on beside it.
@@ -37,13 +37,17 @@ def random_stream(seed: int, number: int, run: int) -> np.random.Generator:
 
 
 class Run:
-    """The particles of one run, and how far they have come.
+    """The states of one run, and how far they have come.
+
+    The S states are those that P particles passed in their M moves, all of which are
+    draws at the stage's temperature: none is wasted (Dau and Chopin 2022). States of one particle
+    stand next to each other.
 
     Args:
-        latents: Where the particles begin. [P, D]
-        costs: J there. [P]
+        latents: Where the run begins. [S, D]
+        costs: J there. [S]
         log_ratio: Logarithm of the prior's density over that of what they were drawn from;
-            None where that is the prior. [P]
+            None where that is the prior. [S]
         stream: Random numbers.
         config: Settings.
     """
@@ -64,6 +68,7 @@ class Run:
         self.gradients = len(latents)
         self.temperatures: list[float] = []
         self.lengths: list[float] = []
+        self._draws: list[tuple[Array, Array]] = []
         self._log_ratio = log_ratio
         self._length = FIRST_LENGTH
         self._final_stages = config.final_stages
@@ -73,7 +78,7 @@ class Run:
     @property
     def stage_gradients(self) -> int:
         """Gradients that a stage takes."""
-        return len(self.latents) * (1 + self._config.moves * self._config.leapfrog)
+        return self._config.particles * (1 + self._config.moves * self._config.leapfrog)
 
     @property
     def wants_stage(self) -> bool:
@@ -83,12 +88,18 @@ class Run:
             return False
         return self.inverse_temperature < self._config.misfit_weight or self._final_stages > 0
 
-    def begin_stage(self) -> None:
-        """Go to the next temperature; at the last one, stay there for one more stage."""
-        last = self._config.misfit_weight
+    def begin_stage(self) -> tuple[Array, Array]:
+        """Go to the next temperature; at the last one, stay there for one more stage.
+
+        Returns:
+            Where the particles are moved from [P, D], and a factor of the states' covariance
+            at that temperature [D, D].
+        """
+        last, particles = self._config.misfit_weight, self._config.particles
         if self.inverse_temperature == last:
             self._final_stages -= 1
-            return
+            ends = self.latents.reshape(particles, -1, self.latents.shape[1])[:, -1]
+            return ends, factor_of(self.latents, np.ones(len(self.latents)))
         likelihood = -(self.costs - np.square(self.latents).sum(1)) / 2
         likelihood = np.where(np.isfinite(likelihood), likelihood, -np.inf)
         left = last - self.inverse_temperature
@@ -101,24 +112,46 @@ class Run:
             self._log_ratio = None
         self.log_evidence += log_mean(log_weights)
         self.inverse_temperature = last if rise == left else self.inverse_temperature + rise
-        chosen = systematic(log_weights, float(self._stream.random()), len(self.latents))
-        self.latents, self.costs = self.latents[chosen], self.costs[chosen]
+        weights = np.exp(log_weights - log_weights.max())
+        chosen = systematic(weights, float(self._stream.random()), particles)
+        return self.latents[chosen], factor_of(self.latents, weights)
 
-    def draw(self) -> tuple[Array, Array, Array, Array]:
-        """Momenta [P, M, D], thresholds [P, M], lengths [P] and the factor [D, D] of a stage."""
-        particles, size = self.latents.shape
+    def draw(self) -> tuple[Array, Array, Array]:
+        """Momenta [P, M, D], thresholds [P, M] and lengths [P] of a stage."""
+        particles, size = self._config.particles, self.latents.shape[1]
         momenta = self._stream.standard_normal((particles, self._config.moves, size))
         thresholds = -self._stream.standard_exponential((particles, self._config.moves))
         spread = np.exp(LENGTH_SPREAD * self._stream.standard_normal(particles))
-        return momenta, thresholds, self._length * spread, factor_of(self.latents)
+        return momenta, thresholds, self._length * spread
 
     def take(self, latents: Array, costs: Array, acceptance: float) -> None:
-        """Take the moved particles, and adapt the step length to the share accepted."""
-        self.latents, self.costs, self.acceptance = latents, costs, acceptance
+        """Take all states of the moves, and adapt the step length to the share accepted.
+
+        Args:
+            latents: [P, M, D]
+            costs: [P, M]
+            acceptance: Share of the moves that were accepted.
+        """
+        self.latents, self.costs = latents.reshape(-1, latents.shape[2]), costs.reshape(-1)
+        self.acceptance = acceptance
+        if self.inverse_temperature == self._config.misfit_weight:
+            self._draws.append((latents, costs))
         self.gradients += self.stage_gradients
         self.temperatures.append(self.inverse_temperature)
         self.lengths.append(self._length)
         self._length *= math.exp(GAIN * (acceptance - self._config.acceptance))
+
+    def finish(self) -> None:
+        """Keep a few states of each particle: those at the last temperature, if it got there."""
+        size = self.latents.shape[1]
+        shape = self._config.particles, -1
+        parts = self._draws or [(self.latents.reshape(*shape, size), self.costs.reshape(shape))]
+        latents = np.concatenate([states for states, _ in parts], axis=1)
+        costs = np.concatenate([levels for _, levels in parts], axis=1)
+        kept = self._config.draws // self._config.particles
+        places = (np.arange(1, kept + 1) * costs.shape[1]) // kept - 1
+        self.latents = latents[:, places].reshape(-1, size)
+        self.costs = costs[:, places].flatten()
 
     def draw_noise(self, count: float, known: float | None) -> Array:
         """A noise standard deviation for each particle. [P]
@@ -168,18 +201,18 @@ def effective(log_weights: Array) -> float:
     return float(weights.sum() ** 2 / np.square(weights).sum())
 
 
-def systematic(log_weights: Array, uniform: float, count: int) -> NDArray[np.int64]:
+def systematic(weights: Array, uniform: float, count: int) -> NDArray[np.int64]:
     """Draw by weight with one uniform number; relatives stay next to each other. [count]"""
-    weights = np.exp(log_weights - log_weights.max())
     ends = np.cumsum(weights)
     places = (uniform + np.arange(count)) / count * ends[-1]
     return np.searchsorted(ends, places, side="right").clip(max=len(weights) - 1)
 
 
-def factor_of(latents: Array) -> Array:
-    """F with F F' the covariance of particles, which is held away from singular. [D, D]"""
-    centred = latents - latents.mean(0)
-    covariance = np.einsum("pi,pj->ij", centred, centred) / (len(latents) - 1)
+def factor_of(latents: Array, weights: Array) -> Array:
+    """F with F F' the covariance of weighted states, which is held away from singular. [D, D]"""
+    shares = weights / weights.sum()
+    centred = latents - np.einsum("p,pi->i", shares, latents)
+    covariance = np.einsum("pi,pj->ij", shares[:, None] * centred, centred)
     scale = np.trace(covariance) / len(covariance)
     return np.linalg.cholesky(covariance + (1e-6 * scale + 1e-12) * np.eye(len(covariance)))
 

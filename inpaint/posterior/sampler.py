@@ -96,18 +96,18 @@ class _Sampling:
     def begin(
         self, numbers: tuple[int, ...], latent_size: int, proposals: list[Proposal] | None
     ) -> None:
-        """Draw the particles of every run, from the prior or from the image's proposal."""
+        """Draw the first states of every run, from the prior or from the image's proposal."""
         config = self.config
         streams = [
             [random_stream(config.seed, number, k) for k in range(config.runs)]
             for number in numbers
         ]
-        shape = (config.particles, latent_size)
+        states = config.particles * config.moves
 
         def draw(image: int, stream: np.random.Generator) -> Array:
             if proposals is None:
-                return stream.standard_normal(shape)
-            return proposals[image].draw(config.particles, stream)
+                return stream.standard_normal((states, latent_size))
+            return proposals[image].draw(states, stream)
 
         drawn = np.array([[draw(b, stream) for stream in row] for b, row in enumerate(streams)])
         latents = torch.from_numpy(drawn).to(self.objective.target)
@@ -141,20 +141,20 @@ class _Sampling:
         if not active:
             return False
         config, images = self.config, len(self.runs)
-        particles, size = self.runs[0][0].latents.shape
-        many, moves = (images, config.runs, particles), config.moves
+        size = self.runs[0][0].latents.shape[1]
+        many, moves = (images, config.runs, config.particles), config.moves
         latents, momenta = np.zeros((*many, size)), np.zeros((*many, moves, size))
         thresholds, lengths = np.zeros((*many, moves)), np.zeros(many)
         factors, betas = np.zeros((images, config.runs, size, size)), np.zeros(many[:2])
         for b, k, run in active:
-            run.begin_stage()
-            momenta[b, k], thresholds[b, k], lengths[b, k], factors[b, k] = run.draw()
-            latents[b, k], betas[b, k] = run.latents, run.inverse_temperature
+            latents[b, k], factors[b, k] = run.begin_stage()
+            momenta[b, k], thresholds[b, k], lengths[b, k] = run.draw()
+            betas[b, k] = run.inverse_temperature
         moved = self.move(latents, momenta, thresholds, betas, lengths, factors)
-        ends, costs = _numbers(moved.latents[..., -1, :]), _numbers(moved.costs[..., -1])
+        states, costs = _numbers(moved.latents), _numbers(moved.costs)
         accepted = moved.accepted.cpu().numpy()
         for b, k, run in active:
-            run.take(ends[b, k], costs[b, k], float(accepted[b, k].mean()))
+            run.take(states[b, k], costs[b, k], float(accepted[b, k].mean()))
         return True
 
     def move(self, latents: Array, *numbers: Array) -> Moved:
@@ -193,6 +193,9 @@ class _Sampling:
             return numbers + [math.nan] * (stages - len(numbers))
 
         dtype = self.objective.target.dtype
+        for row in self.runs:
+            for run in row:
+                run.finish()
         counts = self.objective.count.cpu().double().numpy()
         noise = [
             [run.draw_noise(float(count), self.config.noise_level) for run in row]

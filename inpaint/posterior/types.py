@@ -30,9 +30,10 @@ class PosteriorProgress:
 
 @dataclass(frozen=True)
 class Posterior:
-    """Particles of B images from K independent runs of P particles each, with latent size D.
+    """Draws for B images from K independent runs of P draws each, with latent size D.
 
-    Within a run all particles weigh the same. A run that its budget or a cancellation ended
+    P is the settings' `draws`; what follows calls a draw a particle, too. Within a run all weigh
+    the same. A run that its budget or a cancellation ended
     before the last inverse temperature holds draws of a wider distribution than the posterior.
 
     Attributes:
