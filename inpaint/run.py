@@ -12,6 +12,9 @@ from inpaint.errors import FileError
 KEEPS = (500, 400, 350, 300)
 """Numbers of observed pixels of the published figures: what a sweep visits."""
 
+PREFERRED = "eights-10"
+"""The shipped generator that is used where none is named: by far the fastest to search."""
+
 
 def default_generator() -> str:
     """The name of the generator that is used where none is named.
@@ -27,7 +30,7 @@ def default_generator() -> str:
         raise FileError(
             "This installation has no generator of its own; name a file with --generator."
         )
-    return names[0]
+    return PREFERRED if PREFERRED in names else names[0]
 
 
 @dataclass(frozen=True, kw_only=True)
