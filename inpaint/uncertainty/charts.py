@@ -70,7 +70,8 @@ def draw_study(findings: Findings) -> Figure:
 
 def _title(findings: Findings) -> str:
     study = findings.study
-    count = findings.entries[0].calibration.count
+    counts = sorted({entry.calibration.count for entry in findings.entries})
+    count = " to ".join(str(number) for number in (counts[0], counts[-1])[: len(counts)])
     kind = "real images" if findings.images is not None else "simulated truths"
     return f"{findings.generator.name}: {count} {kind}, noise {study.noise:g}"
 
