@@ -157,7 +157,9 @@ def test_unfair_or_unfit_inputs_are_refused(
 ) -> None:
     with pytest.raises(ArgumentError, match="2 of the 6 images are training images"):
         evaluate(damaged, generator, training=drawings[4:], config=CONFIG)
-    with pytest.raises(ArgumentError, match="choose one of minimum, blended, accurate, sharp, mean"):
+    with pytest.raises(
+        ArgumentError, match="choose one of minimum, blended, accurate, sharp, mean"
+    ):
         evaluate(damaged, generator, methods=("best",))
     with pytest.raises(ArgumentError, match="each of them once"):
         evaluate(damaged, generator, methods=("pca", "pca"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inpaint.cli import options, screen
-from inpaint.config import RestoreConfig
+from inpaint.config import PRESETS, RestoreConfig
 from inpaint.errors import ArgumentError
 from inpaint.evaluate.trial import Trial
 
@@ -72,7 +72,14 @@ def evaluate(
         str | None,
         typer.Option(metavar="NAMES", help="Methods, such as minimum,pca.", show_default="all"),
     ] = None,
-    preset: options.Preset = None,
+    preset: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(PRESETS),
+            help="Settings of the search to begin with; for many images and a large generator "
+            "the options' own defaults, best, take long.",
+        ),
+    ] = "fast",
     output: options.Output = options.OUTPUT / "evaluation",
     *,
     settings: dict[str, Any],
@@ -90,8 +97,7 @@ def evaluate(
         changes["generator"] = generator
     if methods is not None:
         changes["methods"] = tuple(methods.split(","))
-    start = RestoreConfig() if preset is None else RestoreConfig.preset(preset)
-    changes["config"] = replace(start, **settings)
+    changes["config"] = replace(RestoreConfig.preset(preset), **settings)
     keeps = options.whole_numbers("keep", keep)
     if len(set(keeps)) < len(keeps):
         raise ArgumentError(f"keep is {keep}; give different numbers of pixels.")
