@@ -25,7 +25,7 @@ from inpaint.cli import app
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.evaluate import evaluation as evaluations
 from inpaint.evaluate.blending import blend_observed
-from inpaint.evaluate.estimates import ESTIMATES, Estimate, active_share
+from inpaint.evaluate.estimates import ESTIMATES, PARTNER_SHARE, Estimate, active_share
 from inpaint.evaluate.evaluation import METHODS, evaluate
 from inpaint.evaluate.report import draw_evaluation, summarize
 from inpaint.examples import PenStroke, draw
@@ -128,7 +128,7 @@ def test_what_cannot_run_says_why(
     assert reasons.pop("minimum") == "No."
     for name in ("telea", "navier-stokes"):
         assert "need OpenCV" in reasons.pop(name)
-    assert set(reasons) == {"mean", "nearest", "pca", "ridge"}
+    assert set(reasons) == {"mean", "nearest", "pca", "ridge", "combined"}
     for result in found.results:
         assert (result.seconds is None) == (result.not_run is not None)
         assert (summarize(result)["psnr"] is None) == (result.not_run is not None)
@@ -157,9 +157,7 @@ def test_unfair_or_unfit_inputs_are_refused(
 ) -> None:
     with pytest.raises(ArgumentError, match="2 of the 6 images are training images"):
         evaluate(damaged, generator, training=drawings[4:], config=CONFIG)
-    with pytest.raises(
-        ArgumentError, match="choose one of minimum, blended, accurate, sharp, mean"
-    ):
+    with pytest.raises(ArgumentError, match="choose one of minimum, blended, accurate"):
         evaluate(damaged, generator, methods=("best",))
     with pytest.raises(ArgumentError, match="each of them once"):
         evaluate(damaged, generator, methods=("pca", "pca"))
@@ -357,3 +355,19 @@ def test_ctrl_c_ends_it_with_status_130(files: Path, tmp_path: Path) -> None:
 
 def test_names_are_those_of_estimates_and_baselines() -> None:
     assert tuple(METHODS) == (*ESTIMATES, *BASELINES)
+
+
+def test_a_combined_estimate_needs_training_images_and_is_what_it_says(
+    damaged: Measurement, generator: Generator, drawings: Tensor
+) -> None:
+    methods = ("accurate", "combined", "pca")
+    found = evaluate(damaged, generator, config=CONFIG, methods=methods, training=drawings[6:])
+    accurate, combined, linear = (result.images for result in found.results)
+    assert accurate is not None
+    assert combined is not None
+    assert linear is not None
+    expected = (1 - PARTNER_SHARE) * accurate + PARTNER_SHARE * linear
+    torch.testing.assert_close(combined, expected.to(combined), rtol=0, atol=1e-5)
+    alone = evaluate(damaged, generator, config=CONFIG, methods=("combined",))
+    assert alone.results[0].images is None
+    assert "learns from images" in (alone.results[0].not_run or "")

@@ -15,7 +15,7 @@ from inpaint.baselines import BASELINES, UNTRAINED, Training, fit_baseline
 from inpaint.checks import check_choice
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, BackendError, ShapeError
-from inpaint.evaluate.estimates import ESTIMATES, Search, active_share
+from inpaint.evaluate.estimates import ESTIMATES, PARTNER_SHARE, Search, active_share
 from inpaint.generator import AnyGenerator
 from inpaint.metrics import Metrics, compare_images
 from inpaint.operators import Mask
@@ -209,12 +209,14 @@ def _prepare(
 ) -> _Method:
     """A method made ready, or why it cannot be."""
     result = Result(name=name, title=(ESTIMATES | BASELINES)[name].title)
-    if name in ESTIMATES:
-        estimate = ESTIMATES[name]
+    estimate = ESTIMATES.get(name)
+    if estimate is not None:
         reason = estimate.unavailable(generator)
         if reason is not None:
             return _Method(replace(result, not_run=reason))
-        return _Method(result, estimate.images)
+        if estimate.partner is None:
+            return _Method(result, estimate.images)
+        name = estimate.partner
     if name not in UNTRAINED and training is None:
         return _Method(replace(result, not_run="It learns from images, and none were given."))
     if not watch.report(0, f"fitting: {result.title}"):
@@ -226,7 +228,14 @@ def _prepare(
         return _Method(replace(result, not_run=str(error)))
     seconds = time.perf_counter() - start
     result = replace(result, fit_seconds=seconds, settings=baseline.settings)
-    return _Method(result, lambda search: baseline.restore(search.measurement.values, search.mask))
+
+    def images(search: Search) -> Tensor:
+        linear = baseline.restore(search.measurement.values, search.mask)
+        if estimate is None:
+            return linear
+        return linear.to(torch.float32).lerp(estimate.images(search), 1 - PARTNER_SHARE)
+
+    return _Method(result, images)
 
 
 def _restore(methods: Sequence[_Method], search: Search, report: Callable[[str], bool]) -> _Batch:
