@@ -227,7 +227,6 @@ def _sentence(
         )
     runs = posterior.latents.shape[1]
     count = sum(mode.weight >= 0.05 for mode in modes)
-    shape = (
-        "One image fits." if count <= 1 else f"{count} different images fit, of 5 % or more each."
-    )
+    shapes = {0: "Many images fit, none of 5 % or more.", 1: "One image fits."}
+    shape = shapes.get(count, f"{count} different images fit, of 5 % or more each.")
     return f"Converged: {runs} independent runs agree (R-hat {worst:.2f}). {shape}"
