@@ -107,7 +107,7 @@ def test_it_fits_and_asks_nobody_else(
     page = context.new_page()
     hosts: set[str | None] = set()
     page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
-    for title in ("Restore", "Sweep", "Watch", "Compare", "Generator", "Speed"):
+    for title in ("Restore", "Sweep", "Uncertainty", "Watch", "Compare", "Generator", "Speed"):
         page.goto(f"{server}/{'' if title == 'Restore' else title.lower()}")
         page.get_by_role("heading", name=title).wait_for()
         if title == "Restore":
