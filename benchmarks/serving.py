@@ -64,7 +64,11 @@ def serve() -> Iterator[Server]:
         yield Server(address, process.pid)
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:

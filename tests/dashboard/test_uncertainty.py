@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shlex
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, TimeoutError, expect
+from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from inpaint.posterior import PosteriorConfig
@@ -32,6 +30,8 @@ def opened_with(monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
     app.query_params |= {**SMALL, **query}
     app.run()
     app.switch_page("views/uncertainty.py")
+    # In a test, unlike in a browser, widgets know the link only from a page's second run on.
+    app.run()
     return settle(app)
 
 
@@ -55,7 +55,7 @@ def test_a_link_samples_one_image(uncertain: AppTest) -> None:
 def test_several_images_wait_for_the_button(monkeypatch: pytest.MonkeyPatch) -> None:
     import posteriors
 
-    monkeypatch.setattr(posteriors, "QUICK_PARTICLES", 200)
+    monkeypatch.setattr(posteriors, "QUICK_PARTICLES", 100)
     app = opened_with(monkeypatch, numbers="1-2")
     assert "Press Run to sample" in texts(app)
     assert not app.dataframe
@@ -211,20 +211,6 @@ def test_a_pixel_is_clicked_and_moved_by_the_keys(page: Page) -> None:
     canvas.press("ArrowRight")
     page.get_by_text(re.compile("Row 4, column 11, observed as")).wait_for()
     expect(page.locator(".st-key-sheet-intervals img")).to_have_count(3)
-
-
-@pytest.mark.browser
-def test_stop_ends_a_long_sampling(page: Page, tmp_path: Path) -> None:
-    base = page.url.partition("?")[0].rstrip("/")
-    page.goto(f"{base}/uncertainty?numbers=2&particles=20000&moves=50")
-    for _ in range(6):
-        page.locator(".st-key-run button").click()
-        with contextlib.suppress(TimeoutError):
-            page.get_by_text("gradients").first.wait_for(timeout=8000)
-            break
-    page.locator(".st-key-stop button").click()
-    page.get_by_text(re.compile("was stopped at inverse temperature")).first.wait_for()
-    expect(page.get_by_text("No intervals are shown")).to_be_visible()
 
 
 @pytest.mark.browser
