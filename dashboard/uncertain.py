@@ -17,7 +17,7 @@ from streamlit.delta_generator import DeltaGenerator
 from strips import Picture
 
 from inpaint import sheet
-from inpaint.comparison import CAPTIONS, percent
+from inpaint.comparison import CAPTIONS, deviation_bound, percent
 from inpaint.posterior import views
 from inpaint.posterior.views import PixelPosterior
 
@@ -55,7 +55,7 @@ def draw_findings(answer: Answer) -> None:
 def draw_columns(answer: Answer) -> None:
     """Ideal, corrupted, mean and deviation of all images, one picture a column."""
     found = answer.found
-    bound = views.common_bound([one.summary for one in found])
+    bound = deviation_bound([one.summary for one in found])
     columns = {
         "Corrupted": [one.measurement.operator.picture(one.measurement.values)[0] for one in found],
         "Mean": [one.summary.mean for one in found],

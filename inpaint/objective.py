@@ -134,6 +134,27 @@ class Objective:
         return torch.where(misfit > self.floor[:, None], 2 * self.count[:, None] / misfit, 0)
 
 
+def check_measurement(measurement: Measurement, generator: AnyGenerator) -> None:
+    """Refuse a measurement and a generator that do not fit together.
+
+    Raises:
+        ShapeError: If there is no image, or the generator makes images of another shape.
+        ArgumentError: If a value is not finite.
+    """
+    values, shape = measurement.values, measurement.operator.image_shape
+    if len(values) == 0:
+        raise ShapeError("The measurement holds no image; give at least one.")
+    if tuple(generator.image_shape) != tuple(shape):
+        raise ShapeError(
+            f"The generator {generator.name!r} makes images of shape {generator.image_shape}, the "
+            f"measurement is of images of shape {shape}; choose a generator of that shape."
+        )
+    if not torch.isfinite(values).all():
+        raise ArgumentError(
+            "The measurement holds NaN or infinity; every value must be finite. Mask such pixels."
+        )
+
+
 def make_objective(
     measurement: Measurement,
     generator: AnyGenerator,

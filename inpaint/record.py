@@ -74,11 +74,7 @@ def describe_run(
         "seconds": restoration.seconds,
         "evaluations": int(restoration.evaluations.sum()),
         "versions": versions(),
-        "machine": {
-            "system": platform.platform(),
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-        },
+        "machine": machine(),
         "images": [describe_row(row) for row in comparison.rows],
     }
 
@@ -87,12 +83,12 @@ def describe_row(row: Row) -> dict[str, Any]:
     """One image's figures; those against the ideal only where it is known, None if not finite."""
     figures: dict[str, Any] = {
         "number": row.number,
-        "cost": _finite(row.cost),
-        "noise_level": _finite(row.noise_level),
+        "cost": finite(row.cost),
+        "noise_level": finite(row.noise_level),
         "status": row.status.label,
     }
     if row.metrics is not None:
-        figures |= {name: _finite(value) for name, value in asdict(row.metrics).items()}
+        figures |= {name: finite(value) for name, value in asdict(row.metrics).items()}
     return figures | _describe_verdict(row.verdict)
 
 
@@ -108,22 +104,22 @@ def _describe_verdict(verdict: Verdict | None) -> dict[str, Any]:
             "checks": {
                 check.name: {
                     "fired": check.fired,
-                    "value": _finite(check.value),
-                    "limit": _finite(check.limit),
+                    "value": finite(check.value),
+                    "limit": finite(check.limit),
                     "sentence": check.sentence,
                 }
                 for check in verdict.checks
             },
         },
-        "noise_interval": [_finite(level) for level in verdict.noise_interval],
-        "expected_error": _finite(verdict.expected_error),
+        "noise_interval": [finite(level) for level in verdict.noise_interval],
+        "expected_error": finite(verdict.expected_error),
         "success_rate": search.rate,
         "success_interval": list(search.interval),
         "restarts_for_99": search.restarts_for_99,
         "modes": [
             {
-                "cost": _finite(mode.cost),
-                "gap": _finite(mode.gap),
+                "cost": finite(mode.cost),
+                "gap": finite(mode.gap),
                 "starts": mode.starts,
                 "weight": mode.weight,
                 "restart": mode.restart,
@@ -298,6 +294,15 @@ def check_inputs(problem: Problem, record: Mapping[str, Any]) -> None:
             )
 
 
+def machine() -> dict[str, str | int | None]:
+    """What computed, without anything that names it."""
+    return {
+        "system": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+    }
+
+
 def versions() -> dict[str, str]:
     """Versions of everything that a result can depend on."""
     found = {"python": platform.python_version(), "torch": torch.__version__}
@@ -333,7 +338,7 @@ def _reading(record: Any) -> dict[str, Any]:
     return found
 
 
-def _finite(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
     """JSON has no infinity."""
     return None if value is None or not math.isfinite(value) else value
 

@@ -17,7 +17,7 @@ from inpaint.checks import check_device
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.generator import AnyGenerator
-from inpaint.objective import Objective, make_objective
+from inpaint.objective import Objective, check_measurement, make_objective
 from inpaint.restarts import LatentStream, screen, select_best
 from inpaint.solvers import Solver, SolveState, make_solver, start
 from inpaint.types import Measurement, Progress, Restoration, Status
@@ -234,23 +234,12 @@ def _polish(search: _Search, state: SolveState, history: Tensor) -> tuple[SolveS
 
 
 def _validate(measurement: Measurement, generator: AnyGenerator, latents: Tensor | None) -> None:
-    values, shape = measurement.values, measurement.operator.image_shape
-    if len(values) == 0:
-        raise ShapeError("The measurement holds no image; give at least one.")
-    if tuple(generator.image_shape) != tuple(shape):
-        raise ShapeError(
-            f"The generator {generator.name!r} makes images of shape {generator.image_shape}, the "
-            f"measurement is of images of shape {shape}; choose a generator of that shape."
-        )
-    if not torch.isfinite(values).all():
-        raise ArgumentError(
-            "The measurement holds NaN or infinity; every value must be finite. Mask such pixels."
-        )
+    check_measurement(measurement, generator)
     if latents is None:
         return
-    if latents.ndim != 3 or len(latents) != len(values) or latents.shape[1] < 1:
+    if latents.ndim != 3 or len(latents) != len(measurement) or latents.shape[1] < 1:
         raise ShapeError(
-            f"latents has shape {list(latents.shape)}; it must be [{len(values)}, R, "
+            f"latents has shape {list(latents.shape)}; it must be [{len(measurement)}, R, "
             f"{generator.latent_size}]."
         )
     if latents.shape[2] != generator.latent_size:

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, TypeVar
 
-from scipy import stats
-
 from inpaint.checks import check_integer
 from inpaint.comparison import Comparison, Row, compare
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError
+from inpaint.modes import share_interval
 from inpaint.problem import Problem, pose
 from inpaint.restore import restore
 from inpaint.run import KEEPS
@@ -156,8 +155,9 @@ class Sweep:
         found = []
         for (number, place), trials in sorted(groups.items()):
             if figure == "success":
-                share = _share(sum(trial.found for trial in trials), len(trials))
-                found.append(TrendPoint(number, place, *share))
+                successes, count = sum(trial.found for trial in trials), len(trials)
+                interval = share_interval(successes, count)
+                found.append(TrendPoint(number, place, successes / count, *interval))
                 continue
             values = [trial.cost if figure == "cost" else trial.error for trial in trials]
             known = [value for value in values if value is not None]
@@ -264,13 +264,6 @@ def sweep(
         if cancelled:
             break
     return Sweep(tuple(points), tuple(trials), cancelled=cancelled)
-
-
-def _share(successes: int, count: int) -> tuple[float, float, float]:
-    """A share with its 95 % interval (Clopper and Pearson 1934)."""
-    low = stats.beta.ppf(0.025, successes, count - successes + 1) if successes else 0.0
-    high = stats.beta.ppf(0.975, successes + 1, count - successes) if successes < count else 1.0
-    return successes / count, float(low), float(high)
 
 
 def _long_row(keep: int, row: Row) -> list[object]:

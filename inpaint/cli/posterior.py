@@ -11,7 +11,7 @@ import typer
 
 from inpaint.cli import options, screen
 from inpaint.config import RestoreConfig
-from inpaint.posterior.config import PosteriorConfig
+from inpaint.posterior.config import SHARED, PosteriorConfig
 from inpaint.posterior.estimates import ESTIMATES
 from inpaint.run import Run
 from inpaint.uncertainty.sampled import LEVEL
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 FILES = "figure.png, posterior.npz and run.json"
 NOT_CONVERGED = 3
 """Exit status where a posterior was written that is not to be believed."""
-SHARED = ("noise_level", "seed", "backend", "dtype", "device", "threads")
-"""Settings that the search and the sampler have in common."""
 
 Estimate = Annotated[
     str | None,
@@ -189,8 +187,8 @@ def print_posterior(problem: Problem, sampled: Sampled) -> None:
             names[index],
             number(summary.noise_level, 4),
             f"{low:.4f} to {high:.4f}" if summary.converged else "-",
-            str(sum(mode.weight >= 0.05 for mode in summary.modes)),
-            number(float(summary.std.double().square().sum().sqrt()), 2),
+            str(len(summary.heavy_modes)),
+            number(summary.expected_error, 2),
             ESTIMATES[sampled.estimates[index]].title,
         ]
         if measurement.ideal is not None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
 import statistics
 import textwrap
 from dataclasses import asdict
@@ -22,7 +20,7 @@ from inpaint.baselines.training import FINEST
 from inpaint.evaluate.evaluation import Evaluation, Result
 from inpaint.evaluate.inputs import Inputs
 from inpaint.evaluate.trial import Trial
-from inpaint.record import versions
+from inpaint.record import machine, versions
 from inpaint.training.data import digest_images
 
 FORMAT = 1
@@ -94,7 +92,7 @@ def describe_evaluation(trial: Trial, inputs: Inputs, evaluation: Evaluation) ->
             "generator": inputs.generator.digest(),
         },
         "versions": versions() | _opencv_version(),
-        "machine": {"system": platform.platform(), "cores": os.cpu_count()},
+        "machine": machine(),
         "search": {
             "backend": evaluation.backend,
             "noise_level": evaluation.noise_level,

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import torch
-
-from inpaint.errors import ArgumentError, ShapeError
+from inpaint.errors import ArgumentError
 from inpaint.generator import AnyGenerator
-from inpaint.objective import Objective
+from inpaint.objective import Objective, check_measurement
 from inpaint.posterior.config import PARTICLES_PER_LATENT, PosteriorConfig
 from inpaint.types import Measurement
 
 
+def check_level(level: float) -> None:
+    """Refuse a probability of intervals that is none."""
+    if not 0 < level < 1:
+        raise ArgumentError(f"level is {level!r}; it is a probability. Choose .5 to .99.")
+
+
 def check_fit(measurement: Measurement, generator: AnyGenerator, config: PosteriorConfig) -> None:
     """Refuse a measurement, a generator and settings that do not fit together."""
-    values, shape = measurement.values, measurement.operator.image_shape
-    if len(values) == 0:
-        raise ShapeError("The measurement holds no image; give at least one.")
-    if tuple(generator.image_shape) != tuple(shape):
-        raise ShapeError(
-            f"The generator {generator.name!r} makes images of shape {generator.image_shape}, the "
-            f"measurement is of images of shape {shape}; choose a generator of that shape."
-        )
-    if not torch.isfinite(values).all():
-        raise ArgumentError(
-            "The measurement holds NaN or infinity; every value must be finite. Mask such pixels."
-        )
+    check_measurement(measurement, generator)
     needed = PARTICLES_PER_LATENT * generator.latent_size
     if config.particles < needed:
         raise ArgumentError(

@@ -13,6 +13,9 @@ StartName = Literal["prior", "modes"]
 
 STARTS: tuple[str, ...] = get_args(StartName)
 
+SHARED = ("noise_level", "seed", "backend", "dtype", "device", "threads")
+"""Settings that a sampling and a search (`RestoreConfig`) have in common."""
+
 PARTICLES_PER_LATENT = 4
 """Particles per latent number that a run needs at least, for their covariance to be one."""
 

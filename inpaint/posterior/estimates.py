@@ -10,7 +10,7 @@ from torch import Tensor
 
 from inpaint.checks import check_choice
 from inpaint.generator import AnyGenerator
-from inpaint.posterior.summary import pool
+from inpaint.posterior.summary import evenly, pool
 from inpaint.posterior.types import Posterior, PosteriorSummary
 from inpaint.types import Restoration
 
@@ -174,9 +174,7 @@ def pooled_latents(posterior: Posterior, image: int, *, count: int | None = None
 def pooled_places(posterior: Posterior, image: int, *, count: int | None = None) -> Tensor:
     """Which of an image's K P particles stand for its posterior, evenly chosen. [count]"""
     places = pool(posterior.run_weights[image], posterior.latents.shape[2])
-    if count is None or count >= len(places):
-        return places
-    return places[((torch.arange(count) + 0.5) * len(places) / count).long()]
+    return places if count is None else evenly(places, count)
 
 
 def _lowest(summary: PosteriorSummary, minimum: Tensor | None) -> Tensor:

@@ -11,12 +11,13 @@ from inpaint.backends import choose
 from inpaint.backends.torch import limited_threads
 from inpaint.checks import check_device
 from inpaint.config import RestoreConfig
-from inpaint.errors import ArgumentError
 from inpaint.generator import AnyGenerator
 from inpaint.modes import find_modes
 from inpaint.objective import make_objective
+from inpaint.posterior.checks import check_level
+from inpaint.posterior.config import SHARED
 from inpaint.posterior.diagnostics import effective_size, r_hat
-from inpaint.posterior.types import Posterior, PosteriorMode, PosteriorSummary
+from inpaint.posterior.types import Posterior, PosteriorMode, PosteriorSummary, heavy
 from inpaint.solvers import make_solver, start
 from inpaint.types import Measurement, Status
 
@@ -57,8 +58,7 @@ def summarise(
     Raises:
         ArgumentError: If `level` is no probability.
     """
-    if not 0 < level < 1:
-        raise ArgumentError(f"level is {level!r}; it is a probability. Choose .5 to .99.")
+    check_level(level)
     pooled = [pool(weights, posterior.latents.shape[2]) for weights in posterior.run_weights]
     modes = _find_modes(measurement, generator, posterior, pooled)
     return tuple(
@@ -94,7 +94,7 @@ def _summarise_image(
     tail = (1 - level) / 2
     std = pixels.std(0)
     noise = posterior.noise_levels[image].flatten()[pooled].sort().values[:, None]
-    shown = _evenly(pooled, SAMPLES)
+    shown = evenly(pooled, SAMPLES)
     varying = runs[..., std > VARIES]
     worst, high, ess = _agreement(varying)
     evidence = posterior.log_evidence[image]
@@ -124,7 +124,7 @@ def _summarise_image(
     )
 
 
-def _evenly(places: Tensor, count: int) -> Tensor:
+def evenly(places: Tensor, count: int) -> Tensor:
     """At most `count` of them, at equal distances."""
     count = min(count, len(places))
     return places[((torch.arange(count) + 0.5) * len(places) / count).long()]
@@ -153,14 +153,8 @@ def _find_modes(
     measurement: Measurement, generator: AnyGenerator, posterior: Posterior, pooled: list[Tensor]
 ) -> list[tuple[PosteriorMode, ...]]:
     """Follow evenly chosen particles down to their minima, and group those by their images."""
-    settings = posterior.config
-    search = RestoreConfig(
-        backend=settings.backend,
-        dtype=settings.dtype,
-        device=settings.device,
-        threads=settings.threads,
-        noise_level=settings.noise_level,
-    ).resolved()
+    shared = {name: getattr(posterior.config, name) for name in SHARED}
+    search = RestoreConfig(**shared).resolved()
     objective = make_objective(
         measurement,
         generator,
@@ -170,7 +164,7 @@ def _find_modes(
     )
     followed = torch.stack(
         [
-            latents.flatten(0, 1)[_evenly(places, FOLLOWED)]
+            latents.flatten(0, 1)[evenly(places, FOLLOWED)]
             for latents, places in zip(posterior.latents, pooled, strict=True)
         ]
     )
@@ -226,7 +220,7 @@ def _sentence(
             f"{ess:.0f}); sample with more particles. Its intervals may be wrong."
         )
     runs = posterior.latents.shape[1]
-    count = sum(mode.weight >= 0.05 for mode in modes)
+    count = len(heavy(modes))
     shapes = {0: "Many images fit, none of 5 % or more.", 1: "One image fits."}
     shape = shapes.get(count, f"{count} different images fit, of 5 % or more each.")
     return f"Converged: {runs} independent runs agree (R-hat {worst:.2f}). {shape}"

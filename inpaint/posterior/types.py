@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from inpaint.posterior.config import PosteriorConfig
+
+HEAVY = 0.05
+"""A mode of at least this weight is one of the images that fit."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,11 @@ class PosteriorMode:
     particles: int
 
 
+def heavy(modes: Sequence[PosteriorMode]) -> tuple[PosteriorMode, ...]:
+    """Those of at least the weight `HEAVY`."""
+    return tuple(mode for mode in modes if mode.weight >= HEAVY)
+
+
 @dataclass(frozen=True)
 class PosteriorSummary:
     """What the particles say of one image, and whether they may be believed.
@@ -157,6 +166,16 @@ class PosteriorSummary:
     gradients: int
     converged: bool
     sentence: str
+
+    @property
+    def heavy_modes(self) -> tuple[PosteriorMode, ...]:
+        """The modes that count as images that fit: those of at least the weight `HEAVY`."""
+        return heavy(self.modes)
+
+    @property
+    def expected_error(self) -> float:
+        """L2 error to be expected of the mean: the root of the total variance."""
+        return float(self.std.double().square().sum().sqrt())
 
     @property
     def intervals(self) -> tuple[Tensor, Tensor] | None:

@@ -12,14 +12,11 @@ from torch import Tensor
 from inpaint.explore import sample_images
 from inpaint.generator import AnyGenerator
 from inpaint.operators import Mask
+from inpaint.posterior.estimates import pooled_latents
 from inpaint.posterior.reveal import Reveal
-from inpaint.posterior.summary import pool
-from inpaint.posterior.types import Posterior, PosteriorMode, PosteriorSummary
+from inpaint.posterior.types import Posterior, PosteriorSummary
 from inpaint.types import Measurement
 from inpaint.verdict import Check, Flag
-
-HEAVY = 0.05
-"""A mode of at least this weight is one of the images that fit."""
 
 LITTLE = 0.5
 """Where the observed pixels remove less than this share of the lost ones' variance, the generator
@@ -27,9 +24,6 @@ decides more than the measurement does."""
 
 PRIOR_DRAWS = 512
 """Draws that tell how much a generator's images vary."""
-
-BOUNDS = (0.1, 0.25, 0.5)
-"""Standard deviations that a map may show as white; a pixel between 0 and 1 has .5 at most."""
 
 BINS = 50
 """Of a pixel's histogram, between ink and paper."""
@@ -129,7 +123,7 @@ def find(
     if against:
         words += [*against, "The intervals hold for the generator's images only."]
         return Finding("doubtful", " ".join(words), spread, explained)
-    images = _describe_modes(summary.modes)
+    images = _describe_modes(summary)
     flag: Flag = "ambiguous" if images or explained < LITTLE else "good"
     if explained < LITTLE:
         words.append(
@@ -144,9 +138,9 @@ def find(
     return Finding(flag, " ".join(filter(None, words)), spread, explained)
 
 
-def _describe_modes(modes: Sequence[PosteriorMode]) -> str:
+def _describe_modes(summary: PosteriorSummary) -> str:
     """How many images fit, in words; nothing where it is one."""
-    heavy = [mode for mode in modes if mode.weight >= HEAVY]
+    modes, heavy = summary.modes, summary.heavy_modes
     first = modes[0].weight if modes else 1.0
     if first >= 0.5 and len(heavy) <= 1:
         return ""
@@ -182,8 +176,7 @@ def pixel_posterior(
         image: Its place in the measurement.
         level: Probability that the interval shall hold.
     """
-    latents = posterior.latents[image].flatten(0, 1)
-    latents = latents[pool(posterior.run_weights[image], posterior.latents.shape[2])]
+    latents = pooled_latents(posterior, image)
     drawn = generator.to(dtype=latents.dtype)(latents)[:, :, row, column].mean(1).double()
     tail = (1 - level) / 2
     ends = torch.tensor([tail, 0.5, 1 - tail], dtype=torch.float64)
@@ -202,12 +195,6 @@ def pixel_posterior(
         ideal=None if ideal is None else float(ideal[image, :, row, column].mean()),
         measured=None if lost else float(values[:, row, column].mean()),
     )
-
-
-def common_bound(summaries: Sequence[PosteriorSummary]) -> float:
-    """The standard deviation that maps of several images show as white."""
-    most = max(float(summary.std.max()) for summary in summaries)
-    return next((bound for bound in BOUNDS if most <= bound), BOUNDS[-1])
 
 
 def in_batch(images: Sequence[Tensor]) -> Tensor:

@@ -112,13 +112,13 @@ def _pictures(
 
 def _label(figure: Figure, summary: PosteriorSummary, number: int, top: int) -> None:
     flag: Flag = "good" if summary.converged else "doubtful"
-    several = sum(mode.weight >= 0.05 for mode in summary.modes)
+    several = len(summary.heavy_modes)
     lines = [f"R-hat {summary.r_hat:.2f}", f"effective {summary.ess:.0f}"]
     if summary.converged:
         low, high = summary.noise_interval
         lines.append(f"noise {low:.3f} to {high:.3f}")
         lines.append("1 image fits" if several == 1 else f"{several} images of 5 %")
-        lines.append(f"error {summary.std.double().square().sum().sqrt():.2f} expected")
+        lines.append(f"error {summary.expected_error:.2f} expected")
     right = LABELS - 12
     _text(figure, right, top, f"image {number}", align="right", weight="bold", size=10)
     word = "converged" if summary.converged else "not converged"

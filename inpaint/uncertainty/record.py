@@ -6,7 +6,6 @@ import io
 import json
 import math
 import os
-import platform
 import shlex
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ from inpaint.figures import to_png
 from inpaint.posterior import Posterior, PosteriorMode, PosteriorSummary
 from inpaint.posterior.estimates import ESTIMATES, estimate_images
 from inpaint.problem import Problem
-from inpaint.record import versions, write_files
+from inpaint.record import finite, machine, versions, write_files
 from inpaint.uncertainty.figure import draw_posterior
 from inpaint.uncertainty.sampled import Sampled
 
@@ -100,11 +99,7 @@ def describe(
         "level": level,
         "sha256": problem.digests(),
         "versions": versions(),
-        "machine": {
-            "system": platform.platform(),
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-        },
+        "machine": machine(),
         "posterior": describe_posterior(sampled.posterior),
         "images": rows,
     }
@@ -127,23 +122,23 @@ def describe_summary(summary: PosteriorSummary) -> dict[str, Any]:
     return {
         "converged": summary.converged,
         "sentence": summary.sentence,
-        "r_hat": _finite(summary.r_hat),
-        "r_hat_high": _finite(summary.r_hat_high),
-        "ess": _finite(summary.ess),
-        "acceptance": _finite(summary.acceptance),
+        "r_hat": finite(summary.r_hat),
+        "r_hat_high": finite(summary.r_hat_high),
+        "ess": finite(summary.ess),
+        "acceptance": finite(summary.acceptance),
         "gradients": summary.gradients,
-        "log_evidence": _finite(summary.log_evidence),
-        "log_evidence_spread": _finite(summary.log_evidence_spread),
-        "noise_level": _finite(summary.noise_level),
+        "log_evidence": finite(summary.log_evidence),
+        "log_evidence_spread": finite(summary.log_evidence_spread),
+        "noise_level": finite(summary.noise_level),
         # An interval that may be wrong is not written down as one.
         "noise_interval": list(summary.noise_interval) if summary.converged else None,
-        "expected_error": _finite(float(summary.std.double().square().sum().sqrt())),
+        "expected_error": finite(summary.expected_error),
         "modes": [_describe_mode(mode) for mode in summary.modes],
     }
 
 
 def _describe_mode(mode: PosteriorMode) -> dict[str, Any]:
-    return {"cost": _finite(mode.cost), "weight": mode.weight, "particles": mode.particles}
+    return {"cost": finite(mode.cost), "weight": mode.weight, "particles": mode.particles}
 
 
 def _errors(problem: Problem, sampled: Sampled, index: int) -> dict[str, float]:
@@ -241,8 +236,3 @@ def beside(sampled: Sampled, images: list[dict[str, Any]], asked: str | None) ->
 def _array(tensor: Tensor) -> NDArray[Any]:
     found: NDArray[Any] = tensor.detach().cpu().numpy()
     return found
-
-
-def _finite(value: float) -> float | None:
-    """JSON has neither infinity nor NaN."""
-    return value if math.isfinite(value) else None

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from inpaint.checks import check_choice
 from inpaint.config import RestoreConfig
-from inpaint.errors import ArgumentError, FileError
+from inpaint.errors import FileError
 from inpaint.generator import AnyGenerator
 from inpaint.posterior import (
     Posterior,
@@ -20,6 +20,8 @@ from inpaint.posterior import (
     sample_posterior,
     summarise,
 )
+from inpaint.posterior.checks import check_level
+from inpaint.posterior.config import SHARED
 from inpaint.posterior.estimates import ESTIMATES, estimate_images, recommend
 from inpaint.posterior.sampler import OnProgress
 from inpaint.types import Measurement, Restoration
@@ -123,22 +125,14 @@ def check_choices(level: float, estimate: str | None) -> None:
     Raises:
         ArgumentError: If `level` is no probability or there is no such estimate.
     """
-    if not 0 < level < 1:
-        raise ArgumentError(f"level is {level!r}; it is a probability. Choose .5 to .99.")
+    check_level(level)
     if estimate is not None:
         check_choice("estimate", estimate, tuple(ESTIMATES))
 
 
 def config_beside(config: RestoreConfig) -> PosteriorConfig:
     """How to sample beside a search: with the same seed, backend and knowledge of the noise."""
-    return PosteriorConfig(
-        noise_level=config.noise_level,
-        seed=config.seed,
-        backend=config.backend,
-        dtype=config.dtype,
-        device=config.device,
-        threads=config.threads,
-    )
+    return PosteriorConfig(**{name: getattr(config, name) for name in SHARED})
 
 
 def _names(summaries: Sequence[PosteriorSummary], estimate: str | None) -> tuple[str, ...]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
-import platform
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -30,7 +27,7 @@ from inpaint.posterior.calibration import (
 from inpaint.posterior.estimates import ESTIMATES
 from inpaint.posterior.ranking import Ranks
 from inpaint.readers import read_generator
-from inpaint.record import versions
+from inpaint.record import finite, machine, versions
 from inpaint.run import default_generator
 from inpaint.training.data import digest_images, read_digits
 
@@ -196,7 +193,7 @@ def describe_study(findings: Findings) -> dict[str, Any]:
             "images": None if images is None else digest_images(images),
         },
         "versions": versions(),
-        "machine": {"system": platform.platform(), "cores": os.cpu_count()},
+        "machine": machine(),
         "rows": [describe_entry(entry) for entry in findings.entries],
     }
 
@@ -209,17 +206,17 @@ def describe_entry(entry: Entry) -> dict[str, Any]:
         "noise_level": entry.told,
         "count": found.count,
         "converged": sum(found.converged) / found.count,
-        "r_hat_median": _finite(statistics.median(found.r_hats)),
-        "r_hat_largest": _finite(max(found.r_hats)),
+        "r_hat_median": finite(statistics.median(found.r_hats)),
+        "r_hat_largest": finite(max(found.r_hats)),
         "coverage": [
-            {"level": part.level, "share": _finite(part.share), "error": _finite(part.error)}
+            {"level": part.level, "share": finite(part.share), "error": finite(part.error)}
             for part in found.coverage
         ],
         "ranks": {ranks.name: _describe_ranks(ranks) for ranks in found.ranks},
         "rms_error": {name: found.rms_error(name) for name in ESTIMATES},
         "expected_error": rms(found.spreads),
         "noise_level_mean": statistics.fmean(found.noise_levels),
-        "noise_covered": _finite(found.noise_covered),
+        "noise_covered": finite(found.noise_covered),
         "noise_covered_level": found.noise_level_stated,
         "gradients": statistics.fmean(found.gradients),
         "seconds": found.seconds,
@@ -230,7 +227,7 @@ def describe_entry(entry: Entry) -> dict[str, Any]:
             "expected_error": list(found.spreads),
             "modes": list(found.modes),
             "converged": list(found.converged),
-            "r_hat": [_finite(value) for value in found.r_hats],
+            "r_hat": [finite(value) for value in found.r_hats],
         },
     }
 
@@ -260,8 +257,3 @@ def _truths(study: Study, generator: AnyGenerator, images: Tensor | None, keep: 
     if images is not None:
         return truths_of(images, mask, noise=study.noise, seed=seed)
     return simulate_truths(generator, mask, study.truths, noise=study.noise, seed=seed)
-
-
-def _finite(value: float) -> float | None:
-    """JSON has neither infinity nor NaN."""
-    return value if math.isfinite(value) else None
