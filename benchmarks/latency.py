@@ -8,17 +8,16 @@ on the PATH or named by the variable CHROMIUM.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from benchmarks.serving import CHROMIUM_FLAGS, find_chromium, serve
+from benchmarks.serving import CHROMIUM_FLAGS, find_chromium, report, serve
 
 PICTURES = ".st-key-sheet img"
 
@@ -152,12 +151,7 @@ def main() -> None:
             measure_stop(browser, server.address, 3),
         ]
         browser.close()
-    print(f"{os.cpu_count()} cores, load {load:.1f} before; browser and server share them.")
-    for figures in found:
-        print(figures)
-    if options.output is not None:
-        content = {"cores": os.cpu_count(), "load": load, "figures": [asdict(f) for f in found]}
-        options.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    report(found, load, options.output)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -10,9 +11,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM_FLAGS = [
@@ -69,6 +71,22 @@ def serve() -> Iterator[Server]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def report(found: Sequence[Any], load: float, output: Path | None) -> None:
+    """Print what was measured, and write it to a JSON file if one is named.
+
+    Args:
+        found: Records of figures.
+        load: Mean load of the machine before.
+        output: The file.
+    """
+    print(f"{os.cpu_count()} cores, load {load:.1f} before; server and clients share them.")
+    for figures in found:
+        print(figures)
+    if output is not None:
+        content = {"cores": os.cpu_count(), "load": load, "figures": [asdict(f) for f in found]}
+        output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import statistics
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import websockets
@@ -25,7 +24,14 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 
 from benchmarks import latency
-from benchmarks.serving import CHROMIUM_FLAGS, Server, cpu_seconds, find_chromium, serve
+from benchmarks.serving import (
+    CHROMIUM_FLAGS,
+    Server,
+    cpu_seconds,
+    find_chromium,
+    report,
+    serve,
+)
 
 SLIDER = "Pixels kept (N)"
 PATIENCE_SECONDS = 60
@@ -210,12 +216,7 @@ def main() -> None:
         ]
         if options.browsers:
             found.append(measure_browsers(server, options.sessions, options.moves))
-    print(f"{os.cpu_count()} cores, load {load:.1f} before.")
-    for figures in found:
-        print(figures)
-    if options.output is not None:
-        content = {"cores": os.cpu_count(), "load": load, "figures": [asdict(f) for f in found]}
-        options.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    report(found, load, options.output)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@ import io
 import math
 import shlex
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from repeat import inputs, keywords
 from runner import WORKER_THREADS, Report
 from sources import Source
 from widgets import Request
@@ -25,13 +25,12 @@ from inpaint.posterior import (
     summarise,
     views,
 )
+from inpaint.posterior.config import SHARED
 from inpaint.posterior.views import Finding
 from inpaint.restore import restore
 from inpaint.types import Measurement, Restoration
+from inpaint.uncertainty.sampled import LEVEL, command_of
 from inpaint.verdict import Check, judge
-
-LEVEL = 0.9
-"""Probability that the intervals shall hold."""
 
 QUICK_PARTICLES = 2048
 """Particles of all runs of all images up to which a result follows the sliders."""
@@ -86,20 +85,12 @@ class Question:
     @property
     def command(self) -> str:
         """The same as a command for a shell."""
-        plain = replace(self.request.run, config=RestoreConfig())
-        words = ["inpaint", "posterior", *plain.arguments()]
-        for name, value in self.changed.items():
-            words += [f"--{name.replace('_', '-')}", str(value)]
-        return shlex.join(words)
+        return shlex.join(command_of(self.request.run, self.sampling))
 
     @property
     def changed(self) -> dict[str, object]:
         """The settings that are not the usual ones."""
-        return {
-            setting.name: getattr(self.sampling, setting.name)
-            for setting in fields(PosteriorConfig)
-            if getattr(self.sampling, setting.name) != setting.default
-        }
+        return self.sampling.changed
 
 
 @dataclass(frozen=True)
@@ -242,10 +233,7 @@ def compute(
 
 def _search(question: Question, measurement: Measurement, config: PosteriorConfig) -> Restoration:
     """The best image that a quick search finds: to start from, and to be doubted."""
-    shared = {
-        name: getattr(config, name)
-        for name in ("seed", "noise_level", "backend", "dtype", "threads", "device")
-    }
+    shared = {name: getattr(config, name) for name in SHARED}
     search = RestoreConfig.preset("fast", **shared)
     return restore(measurement, question.base.generator.content, search)
 
@@ -327,30 +315,17 @@ def _mask_file(mask: Mask) -> bytes:
 
 def as_python(question: Question) -> str:
     """A program that samples the same and prints what was found."""
-    run = question.request.run
-    arguments: dict[str, object] = {"source": run.source, "generator": run.generator}
-    if run.mask is None and run.operator is None:
-        arguments["keep"] = run.keep
-    arguments |= {
-        field.name: getattr(run, field.name)
-        for field in fields(run)
-        if field.name not in ("source", "generator", "keep", "config")
-        and getattr(run, field.name) != field.default
-    }
+    arguments = keywords(inputs(question.request.run))
     return f"""\
 from inpaint.config import RestoreConfig
 from inpaint.posterior import PosteriorConfig, sample_posterior, summarise
 from inpaint.problem import load
 from inpaint.run import Run
 
-run = Run({_keywords(arguments)}, config=RestoreConfig(seed={question.sampling.seed}))
+run = Run({arguments}, config=RestoreConfig(seed={question.sampling.seed}))
 problem = load(run)
-config = PosteriorConfig({_keywords(question.changed)})
+config = PosteriorConfig({keywords(question.changed)})
 posterior = sample_posterior(problem.measurement, problem.generator, config)
 for summary in summarise(problem.measurement, problem.generator, posterior, level={LEVEL}):
     print(summary.sentence)
 """
-
-
-def _keywords(values: Mapping[str, object]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in values.items())

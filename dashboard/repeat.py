@@ -62,15 +62,6 @@ def as_python(run: Run) -> str:
     }
     if config.solver != RestoreConfig().solver:
         changed = {"solver": config.solver, **changed}
-    arguments: dict[str, object] = {"source": run.source, "generator": run.generator}
-    if run.mask is None and run.operator is None:
-        arguments["keep"] = run.keep
-    arguments |= {
-        field.name: getattr(run, field.name)
-        for field in fields(run)
-        if field.name not in ("source", "generator", "keep", "config")
-        and getattr(run, field.name) != field.default
-    }
     return f"""\
 from inpaint.comparison import compare
 from inpaint.config import RestoreConfig
@@ -79,13 +70,27 @@ from inpaint.problem import load
 from inpaint.restore import restore
 from inpaint.run import Run
 
-config = RestoreConfig({_keywords(changed)})
-problem = load(Run({_keywords(arguments)}, config=config))
+config = RestoreConfig({keywords(changed)})
+problem = load(Run({keywords(inputs(run))}, config=config))
 restoration = restore(problem.measurement, problem.generator, config)
 comparison = compare(problem.measurement, problem.generator, restoration)
 draw_comparison(comparison).savefig("figure.png")
 """
 
 
-def _keywords(values: Mapping[str, object]) -> str:
+def inputs(run: Run) -> dict[str, object]:
+    """The arguments of `Run` besides the settings of the search, defaults left out."""
+    arguments: dict[str, object] = {"source": run.source, "generator": run.generator}
+    if run.mask is None and run.operator is None:
+        arguments["keep"] = run.keep
+    return arguments | {
+        field.name: getattr(run, field.name)
+        for field in fields(run)
+        if field.name not in ("source", "generator", "keep", "config")
+        and getattr(run, field.name) != field.default
+    }
+
+
+def keywords(values: Mapping[str, object]) -> str:
+    """Values as the keyword arguments of a call."""
     return ", ".join(f"{name}={value!r}" for name, value in values.items())

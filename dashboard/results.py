@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -279,22 +280,31 @@ def draw_modes(row: Row, starts: int) -> None:
 def draw_repeat(result: Result) -> None:
     """The same run outside the dashboard."""
     run = repeat.settled(result.problem.run, result.restoration)
-    made = _made(result)
+    draw_recipe(list(_made(result).values()), run.command, repeat.as_python(run))
+
+
+def draw_recipe(sources: Sequence[Source[Any]], command: str, program: str) -> None:
+    """How to do the same outside the dashboard.
+
+    Args:
+        sources: What the command reads; those that were made here are offered as files.
+        command: For a terminal.
+        program: In Python.
+    """
+    made = [(source.name, source.made) for source in sources if source.made is not None]
     if made:
         st.markdown("What was made here is read from these files:")
     with st.container(horizontal=True):
-        for source in made.values():
-            if source.made is None:
-                continue
+        for name, write in made:
             st.download_button(
-                source.name,
-                source.made,
-                source.name,
+                name,
+                write,
+                name,
                 icon=":material/download:",
                 on_click="ignore",
-                key=f"made {source.name}",
+                key=f"made {name}",
             )
     st.markdown("In a terminal:")
-    st.code(run.command, language="bash", wrap_lines=True)
+    st.code(command, language="bash", wrap_lines=True)
     st.markdown("In Python:")
-    st.code(repeat.as_python(run), language="python")
+    st.code(program, language="python")

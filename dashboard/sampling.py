@@ -6,9 +6,11 @@ a search has too keep its names in the URL.
 
 from __future__ import annotations
 
-from dataclasses import fields
+import dataclasses
+from functools import partial
 from typing import Any
 
+import fields
 import streamlit as st
 
 from inpaint.config import BACKENDS, DTYPES
@@ -28,31 +30,35 @@ NOTES = {
     "thorough": "Many particles, for several images that fit equally well.",
 }
 
+real = partial(fields.real, step=0.01)
+
 KEYS = {"budget": "gradients"}
 """Keys of widgets that are not named as their field: a search's budget is a time."""
 
 
 def ask_preset() -> str:
     """The name of the preset."""
-    preset = st.segmented_control(
-        "Sampling",
-        list(PRESETS),
-        default="usual",
-        required=True,
-        key="sampling",
-        on_change=_adopt_preset,
-        bind="query-params",
-        width="stretch",
-    )
+    preset = fields.preset("Sampling", list(PRESETS), "usual", key="sampling", adopt=_adopt_preset)
     st.caption(NOTES.get(preset, ""))
-    return str(preset)
+    return preset
 
 
 def _adopt_preset() -> None:
     """Set every widget to the new preset's value."""
     config = PosteriorConfig(**PRESETS.get(st.session_state["sampling"], {}))
-    for field in fields(config):
+    for field in dataclasses.fields(config):
         st.session_state[KEYS.get(field.name, field.name)] = getattr(config, field.name)
+
+
+def ask() -> PosteriorConfig:
+    """The preset, and behind a fold all settings.
+
+    Raises:
+        InpaintError: If one of them breaks its rule.
+    """
+    preset = ask_preset()
+    with st.expander("Sampling settings"):
+        return ask_config(preset)
 
 
 def ask_config(preset: str) -> PosteriorConfig:
@@ -63,98 +69,57 @@ def ask_config(preset: str) -> PosteriorConfig:
     """
     base = PosteriorConfig(**PRESETS.get(preset, {}))
     return PosteriorConfig(
-        particles=_whole("Particles", "particles", base, "Points that each run moves."),
-        runs=_whole("Runs", "runs", base, "Independent runs; where they agree, it converged."),
-        start=_choice(
+        particles=fields.whole("Particles", "particles", base, "Points that each run moves."),
+        runs=fields.whole(
+            "Runs", "runs", base, "Independent runs; where they agree, it converged."
+        ),
+        start=fields.choice(
             "Start",
             "start",
             STARTS,
             base,
             "From random draws, or from the images that a quick search finds.",
         ),
-        moves=_whole("Moves", "moves", base, "Moves of each particle at each temperature."),
-        leapfrog=_whole("Steps of a move", "leapfrog", base, "Each is one gradient."),
-        final_stages=_whole(
-            "Last rounds", "final_stages", base, "Rounds of moves after the posterior is reached."
+        moves=fields.whole("Moves", "moves", base, "Moves of each particle at each temperature."),
+        leapfrog=fields.whole("Steps of a move", "leapfrog", base, "Each is one gradient."),
+        final_stages=fields.whole(
+            "Last rounds",
+            "final_stages",
+            base,
+            "Rounds of moves after the posterior is reached.",
+            lowest=0,
         ),
-        ess_target=_real(
+        ess_target=real(
             "Share that stays effective",
             "ess_target",
             base,
             "Of the particles, from one temperature to the next; a higher one takes smaller steps.",
         ),
-        acceptance=_real(
+        acceptance=real(
             "Accepted moves", "acceptance", base, "Share that the length of the moves aims at."
         ),
-        seed=_whole("Seed", "seed", base, "All randomness follows from it."),
-        noise_level=_real(
+        seed=fields.whole("Seed", "seed", base, "All randomness follows from it.", lowest=0),
+        noise_level=real(
             "Noise level, if known",
             "noise_level",
             base,
             "Standard deviation of the noise in the images; left empty, it is inferred as well.",
             empty="unknown",
         ),
-        misfit_weight=_real(
+        misfit_weight=real(
             "Weight of the misfit",
             "misfit_weight",
             base,
             "1 is the posterior. Less suits images that the generator cannot draw exactly: what is "
             "left over then says less than as much noise, and the intervals become wider.",
         ),
-        budget=_whole(
+        budget=fields.whole(
             "Gradients at most",
             "budget",
             base,
             "For each image; where they do not suffice, no intervals are shown.",
+            key=KEYS["budget"],
             empty="as many as it takes",
         ),
-        backend=_choice("Backend", "backend", BACKENDS, base),
-        dtype=_choice("Precision", "dtype", DTYPES, base),
-        threads=_whole("Threads", "threads", base, "0 lets the server decide."),
-        device=st.selectbox(
-            "Device",
-            [base.device, "cuda"],
-            key="device",
-            bind="query-params",
-            accept_new_options=True,
-            help="Where torch computes.",
-        ),
-    )
-
-
-def _whole(
-    label: str, name: str, base: PosteriorConfig, text: str, *, empty: str | None = None
-) -> Any:
-    return st.number_input(
-        label,
-        0 if name in ("final_stages", "seed", "threads") else 1,
-        value=getattr(base, name),
-        step=1,
-        key=KEYS.get(name, name),
-        bind="query-params",
-        help=text,
-        placeholder=empty,
-    )
-
-
-def _real(
-    label: str, name: str, base: PosteriorConfig, text: str, *, empty: str | None = None
-) -> Any:
-    return st.number_input(
-        label,
-        value=getattr(base, name),
-        step=0.01,
-        format="%g",
-        key=KEYS.get(name, name),
-        bind="query-params",
-        help=text,
-        placeholder=empty,
-    )
-
-
-def _choice(
-    label: str, name: str, options: tuple[str, ...], base: PosteriorConfig, text: str | None = None
-) -> Any:
-    return st.selectbox(
-        label, options, options.index(getattr(base, name)), key=name, bind="query-params", help=text
+        **fields.machine(BACKENDS, DTYPES, base),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import settings
 import sources
@@ -16,6 +17,7 @@ from observed import ask_operator
 from sources import Source
 
 from inpaint.cli.options import whole_numbers
+from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, InpaintError
 from inpaint.generator import Generator
 from inpaint.operators import Composition, Mask, measure
@@ -36,6 +38,7 @@ USUAL_IMAGES = 4
 """Images taken at first of a set that is larger than that."""
 
 AskDamage = Callable[[ImageSet | None, Source[Operator] | None], Damage | None]
+Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,24 @@ class Request:
 
 
 def ask_request(ask_damage: AskDamage, *, operators: bool = True) -> Request | None:
-    """Ask for everything; None while an upload is awaited.
+    """Ask for everything that a search takes; see `ask_form`."""
+    asked = ask_form(ask_damage, settings.ask, lambda config: config, operators=operators)
+    return None if asked is None else asked[0]
+
+
+def ask_form(
+    ask_damage: AskDamage,
+    ask_settings: Callable[[], Settings],
+    search: Callable[[Settings], RestoreConfig],
+    *,
+    operators: bool = True,
+) -> tuple[Request, Settings] | None:
+    """Ask for inputs, damage and settings; None while an upload is awaited.
 
     Args:
         ask_damage: Asks for the damage, given the images and the operator if there are any.
+        ask_settings: Asks for the settings of what is to be done.
+        search: The settings of a search that go with those.
         operators: Whether something else than pixels may be observed.
 
     Raises:
@@ -112,12 +129,10 @@ def ask_request(ask_damage: AskDamage, *, operators: bool = True) -> Request | N
                 operator, awaited = ask_operator(None if generator is None else generator.content)
             except InpaintError as error:
                 problems.append(error)
-        preset = settings.ask_preset()
-        with st.expander("Solver settings"):
-            try:
-                config = settings.ask_config(preset)
-            except InpaintError as error:
-                problems.append(error)
+        try:
+            config = ask_settings()
+        except InpaintError as error:
+            problems.append(error)
     try:
         damage = ask_damage(None if images is None else select(images.content, numbers), operator)
     except InpaintError as error:
@@ -134,10 +149,10 @@ def ask_request(ask_damage: AskDamage, *, operators: bool = True) -> Request | N
         operator=None if operator is None else operator.name,
         noise=damage.noise,
         numbers=numbers,
-        config=config,
+        config=search(config),
         **images.reading,
     )
-    return Request(run, images, generator, damage.mask, operator)
+    return Request(run, images, generator, damage.mask, operator), config
 
 
 def _ask_numbers(images: ImageSet | None) -> tuple[int, ...] | None:

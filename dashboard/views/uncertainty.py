@@ -4,21 +4,18 @@ from dataclasses import replace
 
 import live
 import posteriors
+import results
 import revealing
 import sampling
-import sources
 import streamlit as st
 import uncertain
 import widgets
 from damage import ask_damage
-from observed import ask_operator
 from posteriors import Answer, Question
 from revealing import PAGE
 
 from inpaint.config import RestoreConfig
 from inpaint.errors import InpaintError
-from inpaint.problem import select
-from inpaint.run import Run
 
 
 def main() -> None:
@@ -52,54 +49,11 @@ def ask_question() -> Question | None:
     Raises:
         InpaintError: If an upload cannot be read, or a setting breaks its rule.
     """
-    images, generator, config, numbers, damage = None, None, None, None, None
-    operator, awaited = None, False
-    problems: list[InpaintError] = []
-    # All widgets are drawn even if one of them holds something bad, so that nothing jumps.
-    with st.sidebar:
-        first = st.container()
-        try:
-            generator = sources.choose_generator()
-        except InpaintError as error:
-            problems.append(error)
-        try:
-            with first:
-                images = sources.choose_images(None if generator is None else generator.content)
-                numbers = widgets._ask_numbers(None if images is None else images.content)
-        except InpaintError as error:
-            images = None
-            problems.append(error)
-        try:
-            operator, awaited = ask_operator(None if generator is None else generator.content)
-        except InpaintError as error:
-            problems.append(error)
-        preset = sampling.ask_preset()
-        with st.expander("Sampling settings"):
-            try:
-                config = sampling.ask_config(preset)
-            except InpaintError as error:
-                problems.append(error)
-    try:
-        damage = ask_damage(None if images is None else select(images.content, numbers), operator)
-    except InpaintError as error:
-        problems.append(error)
-    if problems:
-        raise problems[0]
-    if images is None or generator is None or config is None or damage is None or awaited:
-        return None
-    run = Run(
-        source=images.name,
-        generator=generator.name,
-        keep=damage.keep,
-        mask=None if damage.mask is None else damage.mask.name,
-        operator=None if operator is None else operator.name,
-        noise=damage.noise,
-        numbers=numbers,
-        # The noise that is added follows from the seed.
-        config=RestoreConfig(seed=config.seed),
-        **images.reading,
+    # The noise that is added follows from the seed.
+    asked = widgets.ask_form(
+        ask_damage, sampling.ask, lambda config: RestoreConfig(seed=config.seed)
     )
-    return Question(widgets.Request(run, images, generator, damage.mask, operator), config)
+    return None if asked is None else Question(*asked)
 
 
 def draw(answer: Answer, base: Question | None) -> None:
@@ -136,28 +90,12 @@ def draw(answer: Answer, base: Question | None) -> None:
 def draw_repeat(answer: Answer) -> None:
     """The same run outside the dashboard."""
     question = answer.request
-    request = question.request
-    made = [
-        (source.name, source.made)
-        for source in (request.images, request.mask)
-        if source is not None and source.made is not None
-    ]
-    if made:
-        st.markdown("What was made here is read from these files:")
-    with st.container(horizontal=True):
-        for name, write in made:
-            st.download_button(
-                name,
-                write,
-                name,
-                icon=":material/download:",
-                on_click="ignore",
-                key=f"made {name}",
-            )
-    st.markdown("In a terminal:")
-    st.code(question.command, language="bash", wrap_lines=True)
-    st.markdown("In Python:")
-    st.code(posteriors.as_python(question), language="python")
+    sources = [question.request.images, question.request.mask]
+    results.draw_recipe(
+        [source for source in sources if source is not None],
+        question.command,
+        posteriors.as_python(question),
+    )
 
 
 main()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from inpaint.cli import options, screen
-from inpaint.config import RestoreConfig
 from inpaint.posterior.config import SHARED, PosteriorConfig
 from inpaint.posterior.estimates import ESTIMATES
 from inpaint.run import Run
@@ -76,21 +74,6 @@ def posterior(
     _perform(run, config, options.real_number("level", level), estimate, output)
 
 
-def command_of(run: Run, config: PosteriorConfig, level: float, estimate: str | None) -> list[str]:
-    """Words of a command that does the same, defaults left out."""
-    # The search's own words name what both share once too often.
-    words = replace(run, config=RestoreConfig()).arguments()
-    for setting in fields(config):
-        value = getattr(config, setting.name)
-        if value != getattr(PosteriorConfig(), setting.name):
-            words += [f"--{setting.name.replace('_', '-')}", str(value)]
-    if level != LEVEL:
-        words += ["--level", repr(level)]
-    if estimate is not None:
-        words += ["--estimate", estimate]
-    return ["inpaint", "posterior", *words]
-
-
 def _perform(
     run: Run, config: PosteriorConfig, level: float, estimate: str | None, output: Path
 ) -> None:
@@ -98,7 +81,7 @@ def _perform(
     from inpaint.problem import load
     from inpaint.record import check_writable
     from inpaint.uncertainty.record import write_posterior
-    from inpaint.uncertainty.sampled import check_choices, sample
+    from inpaint.uncertainty.sampled import check_choices, command_of, sample
 
     check_choices(level, estimate)
     problem = load(run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 from inpaint.checks import check_choice, check_integer, check_number
@@ -69,6 +69,12 @@ class PosteriorConfig:
     dtype: DtypeName = "float32"
     device: str = "cpu"
     threads: int = 0
+
+    @property
+    def changed(self) -> dict[str, object]:
+        """The settings that are not the usual ones, by name."""
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        return {name: value for name, (value, usual) in values.items() if value != usual}
 
     @property
     def draws(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from inpaint.posterior.checks import check_level
 from inpaint.posterior.config import SHARED
 from inpaint.posterior.estimates import ESTIMATES, estimate_images, recommend
 from inpaint.posterior.sampler import OnProgress
+from inpaint.run import Run
 from inpaint.types import Measurement, Restoration
 
 LEVEL = 0.9
@@ -128,6 +129,21 @@ def check_choices(level: float, estimate: str | None) -> None:
     check_level(level)
     if estimate is not None:
         check_choice("estimate", estimate, tuple(ESTIMATES))
+
+
+def command_of(
+    run: Run, config: PosteriorConfig, level: float = LEVEL, estimate: str | None = None
+) -> list[str]:
+    """Words of a command that samples the same, defaults left out."""
+    # The search's own words name what both share once too often.
+    words = replace(run, config=RestoreConfig()).arguments()
+    for name, value in config.changed.items():
+        words += [f"--{name.replace('_', '-')}", str(value)]
+    if level != LEVEL:
+        words += ["--level", repr(level)]
+    if estimate is not None:
+        words += ["--estimate", estimate]
+    return ["inpaint", "posterior", *words]
 
 
 def config_beside(config: RestoreConfig) -> PosteriorConfig:
