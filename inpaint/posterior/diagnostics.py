@@ -23,8 +23,7 @@ def r_hat(draws: Tensor) -> Tensor:
         1 where all halves of all runs agree; NaN where a quantity does not vary. [Q]
     """
     halves = _split(draws.double())
-    folded = (halves - halves.flatten(0, 1).quantile(0.5, dim=0)).abs()
-    return torch.maximum(_plain_r_hat(_normal_scores(halves)), _plain_r_hat(_normal_scores(folded)))
+    return _rank_r_hat(halves, _normal_scores(halves))
 
 
 def effective_size(draws: Tensor) -> Tensor:
@@ -36,7 +35,22 @@ def effective_size(draws: Tensor) -> Tensor:
     Returns:
         [Q]; NaN where a quantity does not vary.
     """
-    scores = _normal_scores(_split(draws.double()))
+    return _bulk_size(_normal_scores(_split(draws.double())))
+
+
+def agreement(draws: Tensor) -> tuple[Tensor, Tensor]:
+    """`r_hat` and `effective_size`, both from the same ranks. [K, P, Q] -> [Q], [Q]"""
+    halves = _split(draws.double())
+    scores = _normal_scores(halves)
+    return _rank_r_hat(halves, scores), _bulk_size(scores)
+
+
+def _rank_r_hat(halves: Tensor, scores: Tensor) -> Tensor:
+    folded = (halves - halves.flatten(0, 1).quantile(0.5, dim=0)).abs()
+    return torch.maximum(_plain_r_hat(scores), _plain_r_hat(_normal_scores(folded)))
+
+
+def _bulk_size(scores: Tensor) -> Tensor:
     runs, count, _ = scores.shape
     correlation = _correlation(scores)  # [T, Q]
     # Geyer (1992): sums of neighbouring pairs are positive and fall; noise begins where

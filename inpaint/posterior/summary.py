@@ -16,7 +16,7 @@ from inpaint.modes import find_modes
 from inpaint.objective import make_objective
 from inpaint.posterior.checks import check_level
 from inpaint.posterior.config import SHARED
-from inpaint.posterior.diagnostics import effective_size, r_hat
+from inpaint.posterior.diagnostics import agreement, effective_size
 from inpaint.posterior.types import Posterior, PosteriorMode, PosteriorSummary, heavy
 from inpaint.solvers import make_solver, start
 from inpaint.types import Measurement, Status
@@ -142,11 +142,10 @@ def _agreement(varying: Tensor) -> tuple[float, float, float]:
     """Largest R-hat, its 95 % quantile, and smallest ESS over pixels. [K, P, Q]"""
     if varying.shape[2] == 0:
         return 1.0, 1.0, float(varying.shape[0] * varying.shape[1])
-    ess = float(effective_size(varying).min())
     if len(varying) == 1:
-        return math.nan, math.nan, ess
-    ratios = r_hat(varying)
-    return float(ratios.max()), float(ratios.quantile(0.95)), ess
+        return math.nan, math.nan, float(effective_size(varying).min())
+    ratios, sizes = agreement(varying)
+    return float(ratios.max()), float(ratios.quantile(0.95)), float(sizes.min())
 
 
 def _find_modes(

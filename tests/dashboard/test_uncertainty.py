@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 from dataclasses import fields
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 from streamlit.testing.v1 import AppTest
 
 from inpaint.posterior import PosteriorConfig
@@ -211,6 +212,20 @@ def test_a_pixel_is_clicked_and_moved_by_the_keys(page: Page) -> None:
     canvas.press("ArrowRight")
     page.get_by_text(re.compile("Row 4, column 11, observed as")).wait_for()
     expect(page.locator(".st-key-sheet-intervals img")).to_have_count(3)
+
+
+@pytest.mark.browser
+def test_stop_ends_a_long_sampling(page: Page) -> None:
+    base = page.url.partition("?")[0].rstrip("/")
+    page.goto(f"{base}/uncertainty?numbers=2&particles=1000&moves=50")
+    for _ in range(6):
+        page.locator(".st-key-run button").click()
+        with contextlib.suppress(TimeoutError):
+            page.get_by_text(re.compile(r"\d gradients")).first.wait_for(timeout=8000)
+            break
+    page.locator(".st-key-stop button").click()
+    page.get_by_text(re.compile("was stopped at inverse temperature")).first.wait_for()
+    expect(page.get_by_text("No intervals are shown")).to_be_visible()
 
 
 @pytest.mark.browser
