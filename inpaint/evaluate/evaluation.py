@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inpaint.baselines import BASELINES, UNTRAINED, Training, fit_baseline
+from inpaint.baselines import BASELINES, UNTRAINED, Baseline, Training, fit_baseline
 from inpaint.checks import check_choice
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, BackendError, ShapeError
@@ -110,7 +110,8 @@ def evaluate(
     data = None
     if training is not None:
         data = Training(images=training, mask=mask, noise=noise, seed=config.seed)
-    made = [_prepare(name, generator, data, watch) for name in methods]
+    fits: dict[str, _Fit] = {}
+    made = [_prepare(name, generator, data, fits, watch) for name in methods]
     # No method sees the ideal images.
     blind = replace(measurement, ideal=None)
     batches: list[_Batch] = []
@@ -156,6 +157,14 @@ class _Batch:
     search: Search
     images: dict[str, Tensor]
     seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A baseline ready for use, and how long that took."""
+
+    baseline: Baseline
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -205,9 +214,13 @@ def _fingerprint(image: Tensor) -> bytes:
 
 
 def _prepare(
-    name: str, generator: AnyGenerator, training: Training | None, watch: _Watch
+    name: str,
+    generator: AnyGenerator,
+    training: Training | None,
+    fits: dict[str, _Fit],
+    watch: _Watch,
 ) -> _Method:
-    """A method made ready, or why it cannot be."""
+    """A method made ready, or why it cannot be; `fits` keeps each baseline for the next one."""
     result = Result(name=name, title=(ESTIMATES | BASELINES)[name].title)
     estimate = ESTIMATES.get(name)
     if estimate is not None:
@@ -221,13 +234,15 @@ def _prepare(
         return _Method(replace(result, not_run="It learns from images, and none were given."))
     if not watch.report(0, f"fitting: {result.title}"):
         return _Method(replace(result, not_run="It was stopped."))
-    start = time.perf_counter()
-    try:
-        baseline = fit_baseline(name, training)
-    except BackendError as error:
-        return _Method(replace(result, not_run=str(error)))
-    seconds = time.perf_counter() - start
-    result = replace(result, fit_seconds=seconds, settings=baseline.settings)
+    if name not in fits:
+        start = time.perf_counter()
+        try:
+            baseline = fit_baseline(name, training)
+        except BackendError as error:
+            return _Method(replace(result, not_run=str(error)))
+        fits[name] = _Fit(baseline, time.perf_counter() - start)
+    baseline = fits[name].baseline
+    result = replace(result, fit_seconds=fits[name].seconds, settings=baseline.settings)
 
     def images(search: Search) -> Tensor:
         linear = baseline.restore(search.measurement.values, search.mask)
