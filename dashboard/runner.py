@@ -270,17 +270,23 @@ def attend(page: str, *, seconds: float = 0.0) -> Job | None:
     job = get_pool().find(key, owner=get_owner(), page=page)
     if job is None or not job.wait(seconds):
         return job
+    _take_over(page, job)
     st.session_state.pop(f"{page} job", None)
+    # Last: Streamlit may end the run of the page here, for one that was asked for meanwhile.
     st.query_params.pop("job", None)
+    return None
+
+
+def _take_over(page: str, job: Job) -> None:
+    """Keep what a job has found, or why it failed."""
     try:
         found = job.result()
     except InpaintError as error:
         st.session_state[f"{page} failure"] = Failure(job.about, str(error))
-        return None
+        return
     st.session_state.pop(f"{page} failure", None)
     if found is not None:
         st.session_state[f"{page} result"] = found
-    return None
 
 
 def get_result(page: str) -> Any:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import runner
@@ -124,6 +125,32 @@ def test_a_job_is_found_by_its_owner_on_its_page_only(pool: Pool) -> None:
     assert pool.find(job.key, owner="bob", page="restore") is None
     assert pool.find(job.key, owner="ann", page="speed") is None
     assert pool.find("", owner="ann", page="restore") is None
+
+
+class Interruption(BaseException):
+    """How Streamlit ends the run of a page for another one."""
+
+
+class Address(dict[str, str]):
+    """A page's URL; to change it may end the run of the page."""
+
+    def pop(self, *names: object) -> str:
+        raise Interruption
+
+
+def test_what_a_job_found_is_kept_even_if_the_page_is_run_again_meanwhile(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit(pool, lambda report: "found")
+    assert job.wait(10)
+    state = {"restore job": job.key}
+    page = SimpleNamespace(session_state=state, query_params=Address())
+    monkeypatch.setattr(runner, "st", page)
+    monkeypatch.setattr(runner, "get_pool", lambda: pool)
+    monkeypatch.setattr(runner, "get_owner", lambda: "ann")
+    with pytest.raises(Interruption):
+        runner.attend("restore")
+    assert state == {"restore result": "found"}
 
 
 def test_finished_jobs_are_forgotten_after_a_while(pool: Pool) -> None:
