@@ -214,7 +214,9 @@ def _stand_back() -> None:
     """Let quick work go first on the cores; threads that this one begins do so too."""
     # On Linux a thread has a niceness of its own, elsewhere only the whole process has one.
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LONG_NICENESS)
+        thread = threading.get_native_id()
+        usual = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, usual + LONG_NICENESS)
 
 
 @st.cache_resource(show_spinner=False)
