@@ -61,7 +61,8 @@ class Answer(Protocol):
 
 
 A = TypeVar("A", bound=Answer)
-Compute = Callable[[Any, Report], A]
+Compute = Callable[[Any, Report], A | None]
+"""Finds an answer; None where it was stopped before there was anything."""
 
 
 def ask_and_restore() -> Result | None:

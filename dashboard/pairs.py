@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from dataclasses import dataclass, replace
 
@@ -11,13 +12,14 @@ import results
 import streamlit as st
 import strips
 from components import wipe
+from learned import Method
 from results import GAP, SCALE, Result
 from runner import Report
 from strips import Picture
 from widgets import Request
 
 from inpaint import sheet
-from inpaint.baselines import BASELINES, fit_baseline
+from inpaint.baselines import UNTRAINED
 from inpaint.comparison import CAPTIONS, Comparison, Row, percent
 from inpaint.errors import ArgumentError
 from inpaint.metrics import compare_images
@@ -33,16 +35,18 @@ class Question:
 
     Attributes:
         left: A search.
-        right: Another search with the same seed, or a baseline by its name.
+        right: Another search with the same seed, or a method without a generator.
     """
 
     left: Request
-    right: Request | str
+    right: Request | Method
 
     @property
     def quick(self) -> bool:
-        """Whether both are; the baselines offered take moments."""
-        return self.left.quick and (isinstance(self.right, str) or self.right.quick)
+        """Whether both are."""
+        right = self.right
+        soon = right.is_quick(self.left) if isinstance(right, Method) else right.quick
+        return self.left.quick and soon
 
 
 @dataclass(frozen=True)
@@ -108,35 +112,42 @@ class Pair:
         return list(zip(self.left.comparison.rows, self.right.comparison.rows, strict=True))
 
 
-def compute(question: Question, report: Report) -> Pair:
-    """Restore in both ways. Runs in a worker."""
+def compute(question: Question, report: Report) -> Pair | None:
+    """Restore in both ways; None if stopped before the right side began. Runs in a worker."""
 
     def part(first: float, side: str) -> Report:
         return lambda share, text: report(first + share / 2, f"{side}. {text}")
 
     left = results.compute(question.left, part(0.0, "Left"))
-    if isinstance(question.right, str):
-        return Pair(question, left, fill(left, question.right))
+    if isinstance(question.right, Method):
+        filled = fill(question.right, left, part(0.5, "Right"))
+        return None if filled is None else Pair(question, left, filled)
     # A stopped search leaves nothing for the other side but its first steps.
     right = results.compute(question.right, part(0.5, "Right"))
     return Pair(question, left, right)
 
 
-def fill(left: Result, name: str) -> Filled:
-    """Let a baseline restore what a search has restored.
+def fill(method: Method, left: Result, report: Report) -> Filled | None:
+    """Restore without a generator what a search has restored; None if stopped before that.
 
     Raises:
-        ArgumentError: If what was observed are not pixels.
+        InpaintError: If what was observed are not pixels, or the training images do not suit.
     """
     measurement = left.problem.measurement
     mask = measurement.operator
     if not isinstance(mask, Mask):
         raise ArgumentError(
-            "The baselines continue a picture, and what is observed here are not its pixels; "
-            "choose pixels, or compare with another search."
+            "A method without a generator continues a picture, and what is observed here are not "
+            "its pixels; choose pixels, or compare with another search."
         )
+    # That of the images themselves is not known; both sides take what the search has found.
+    found = [row.noise_level for row in left.comparison.rows if math.isfinite(row.noise_level)]
+    noise = statistics.fmean(found) if found else left.problem.run.noise
     began = time.perf_counter()
-    images = fit_baseline(name).restore(measurement.values, mask)
+    baseline = method.fit(left.request, mask, noise, report)
+    if baseline is None:
+        return None
+    images = baseline.restore(measurement.values, mask)
     seconds = time.perf_counter() - began
     rows = tuple(
         replace(
@@ -148,8 +159,8 @@ def fill(left: Result, name: str) -> Filled:
         )
         for row, image in zip(left.comparison.rows, images.float(), strict=True)
     )
-    title = BASELINES[name].title
-    return Filled(title, replace(left.comparison, rows=rows, settings=title), seconds)
+    comparison = replace(left.comparison, rows=rows, settings=method.title)
+    return Filled(method.title, comparison, seconds)
 
 
 def draw(pair: Pair) -> None:
@@ -215,7 +226,7 @@ def draw_columns(pair: Pair) -> None:
         for title, side, column in columns
     ]
     strips.draw(pictures, key="sheet pair")
-    st.caption(CAPTIONS["Difference"])
+    st.caption(f"{CAPTIONS['Difference']} Input: {CAPTIONS['Corrupted']}")
 
 
 def draw_table(pair: Pair) -> None:
@@ -245,13 +256,19 @@ def draw_table(pair: Pair) -> None:
     formats = {"cost J": "%.2f", "error": "%.2f", "PSNR missing": "%.1f dB"}
     config = {
         f"{side} {name}": number(format=shape) for side in SIDES for name, shape in formats.items()
-    }
+    } | {"Image": number(pinned=True)}
     st.dataframe(frame, hide_index=True, column_config=config)
-    if isinstance(pair.right, Filled):
+    method = pair.request.right
+    if isinstance(method, Method) and method.name in UNTRAINED:
         st.caption(
-            "A baseline continues the picture from the observed pixels and knows no other one; it "
-            "keeps those pixels with their noise. Baselines that learn from training images are "
-            "compared by the command `inpaint evaluate`."
+            "The right side continues the picture from the observed pixels and knows no other one; "
+            "it keeps those pixels with their noise."
+        )
+    elif isinstance(method, Method):
+        st.caption(
+            "The right side has learned from the training images; settings of its own were chosen "
+            "on some of them, with this damage and the noise that the search found. The command "
+            "`inpaint evaluate` compares all methods on hundreds of images."
         )
     else:
         st.caption(

@@ -350,11 +350,14 @@ def read(name: str, data: bytes, reader: Callable[[Path], T]) -> T:
     """What a reader makes of a file's content, which is on the disk only meanwhile.
 
     Raises:
-        InpaintError: As the reader does.
+        InpaintError: As the reader does; the folder, which means nothing to the user, left out.
     """
     if not data:
         raise FileError(f"{name} is empty; choose the file again.")
     with tempfile.TemporaryDirectory(prefix="inpaint-") as folder:
         path = Path(folder) / Path(name.replace("\\", "/")).name
         path.write_bytes(data)
-        return reader(path)
+        try:
+            return reader(path)
+        except InpaintError as error:
+            raise type(error)(str(error).replace(f"{path.parent}/", "")) from error

@@ -2,16 +2,18 @@
 
 from dataclasses import replace
 
+import learned
 import live
 import pairs
 import streamlit as st
 import widgets
 from damage import ask_damage
+from learned import Method
 from pairs import Question
 from streamlit.delta_generator import DeltaGenerator
 from widgets import Request
 
-from inpaint.baselines import BASELINES, UNTRAINED
+from inpaint.baselines import BASELINES
 from inpaint.config import PRESETS, SOLVERS, RestoreConfig
 from inpaint.errors import InpaintError
 
@@ -19,6 +21,8 @@ PAGE = "compare"
 SEARCH = "search"
 USUAL = "published"
 """The preset of the right side at first."""
+AWAITED = ":material/arrow_upward: Choose the files; the comparison will appear here."
+OFFER = "These settings take a while. Press Run to restore in both ways."
 SHARED = ("seed", "noise_level", "backend", "dtype", "device", "threads")
 """Settings that both sides take from the sidebar."""
 
@@ -30,36 +34,48 @@ def main() -> None:
         "Which does better? Left are the settings of the sidebar; right is another search with "
         "the same seed, or a method without a generator. Images and damage are the same."
     )
-    question, problem = None, None
+    request, right, question = None, None, None
+    problems: list[str] = []
+    # The right side's widgets are drawn even if the left side holds something bad.
     try:
         request = widgets.ask_request(ask_damage)
-        right = ask_right()
-        if request is not None:
-            whole = right if isinstance(right, str) else other(request, right)
+    except InpaintError as error:
+        problems.append(str(error))
+    try:
+        right = ask_right(request)
+        if request is not None and right is not None:
+            whole = right if isinstance(right, Method) else other(request, right)
             question = Question(request, whole)
     except InpaintError as error:
-        problem = str(error)
-    shown = live.follow(PAGE, question, problem, pairs.compute)
+        problems.append(str(error))
+    problem = problems[0] if problems else None
+    shown = live.follow(PAGE, question, problem, pairs.compute, awaited=AWAITED, offer=OFFER)
     if shown is not None:
         pairs.draw(shown)
 
 
-def ask_right() -> RestoreConfig | str:
-    """The settings of the right side's search, or a baseline's name.
+def ask_right(request: Request | None) -> RestoreConfig | Method | None:
+    """The settings of the right side's search, or a method without a generator.
+
+    Args:
+        request: What is to be restored, if that is known already.
+
+    Returns:
+        None while training images are awaited.
 
     Raises:
-        InpaintError: If a setting breaks its rule.
+        InpaintError: If a setting breaks its rule, or an upload cannot be read.
     """
     row = st.container(horizontal=True, gap="small")
     method = row.selectbox(
         "Right side",
-        [SEARCH, *UNTRAINED],
+        [SEARCH, *BASELINES],
         format_func=lambda name: "a search" if name == SEARCH else BASELINES[name].title,
         key="right",
-        width=160,
+        width=190,
         bind="query-params",
     )
-    return ask_other(row) if method == SEARCH else str(method)
+    return ask_other(row) if method == SEARCH else learned.ask(str(method), request)
 
 
 def ask_other(row: DeltaGenerator) -> RestoreConfig:

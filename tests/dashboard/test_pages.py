@@ -395,4 +395,4 @@ def test_a_search_is_held_against_a_baseline(app: AppTest, name: str) -> None:
     assert "Right cost J" not in table
     app.selectbox("observed").set_value("block-average")
     settle(app)
-    assert "The baselines continue a picture" in app.error[0].value
+    assert "A method without a generator continues a picture" in app.error[0].value
