@@ -19,13 +19,12 @@ from widgets import Request
 
 from inpaint import readers
 from inpaint.baselines import BASELINES, UNTRAINED, Baseline, Training, fit_baseline
-from inpaint.baselines.gaussian import Gaussian
 from inpaint.baselines.training import Setting
 from inpaint.operators import Mask
 from inpaint.training.data import read_digits
 from inpaint.types import ImageSet, ImageShape
 
-SLOW = ("pca", "ridge")
+SLOW = ("pca", "ridge", "kernel")
 """Baselines whose fit takes seconds."""
 
 MOST_IMAGES = 10_000
@@ -107,16 +106,16 @@ class _Watched(Training):
     report: Report
 
     def choose(
-        self, settings: Sequence[Setting], make: Callable[[Gaussian, Setting], Baseline]
+        self, settings: Sequence[Setting], make: Callable[[Training, Setting], Baseline]
     ) -> Setting:
         done = 0
 
-        def watched(gaussian: Gaussian, setting: Setting) -> Baseline:
+        def watched(part: Training, setting: Setting) -> Baseline:
             nonlocal done
             if not self.report(done / len(settings), f"Trying setting {done + 1}."):
                 raise _Stopped
             done += 1
-            return make(gaussian, setting)
+            return make(part, setting)
 
         self.report(0.0, f"Learning from {len(self.images):,} images.")
         return super().choose(settings, watched)

@@ -13,6 +13,7 @@ from inpaint import Mask, measure
 from inpaint.baselines import (
     BASELINES,
     UNTRAINED,
+    KernelRidge,
     NearestImage,
     ProbabilisticPCA,
     RidgeRegression,
@@ -126,6 +127,38 @@ def test_pca_and_ridge_reach_the_exact_model(
     assert ProbabilisticPCA.fit(training).settings == {"components": 5}
     # The penalty stands for the noise of the inputs, whatever else it does.
     assert RidgeRegression.fit(training).strength == pytest.approx(NOISE**2, rel=1.5)
+
+
+def test_kernel_regression_solves_what_it_says(training: Training) -> None:
+    few = dataclasses.replace(training, images=training.images[:30])
+    found = KernelRidge.solve(few, 0.5, 0.3)
+    inputs, squares = found.inputs.double(), found.inputs.double().square().sum(1)
+    distances = (squares[:, None] + squares - 2 * inputs @ inputs.T).clamp(min=0)
+    kernel = torch.exp(-distances / (2 * found.distance**2)) + 0.3 * torch.eye(30)
+    targets = few.shuffled.double().flatten(1) - found.mean
+    torch.testing.assert_close(kernel @ found.weights.double(), targets, rtol=0, atol=1e-4)
+    assert found.distance == pytest.approx(0.5 * float(distances.mean().sqrt()), rel=1e-3)
+
+
+def test_kernel_regression_sees_what_no_linear_map_does() -> None:
+    """The lost half is bright where the observed one is bright or dark, not where it is between."""
+    level = torch.rand(600, 1, 1, 1, generator=torch.Generator().manual_seed(0))
+    half = level.expand(600, 1, 8, 3)
+    images = torch.cat([half, (2 * half - 1).abs()], dim=3)
+    mask = Mask.leading(24, (1, 8, 6))
+    learned = Training(images=images[:500], mask=mask, noise=0.01)
+    values = mask.apply(images[500:])
+    curved = KernelRidge.fit(learned).restore(values, mask)
+    straight = RidgeRegression.fit(learned).restore(values, mask)
+    assert rms(curved, images[500:]) < 0.2 * rms(straight, images[500:])
+
+
+def test_kernel_regression_is_of_one_mask(
+    training: Training, damaged: tuple[Tensor, Tensor]
+) -> None:
+    values = damaged[1][:2]
+    with pytest.raises(ShapeError, match="of one mask"):
+        KernelRidge.fit(training).restore(values, Mask.leading(20, SHAPE))
 
 
 @pytest.mark.parametrize("name", BASELINES)

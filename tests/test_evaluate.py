@@ -128,7 +128,7 @@ def test_what_cannot_run_says_why(
     assert reasons.pop("minimum") == "No."
     for name in ("telea", "navier-stokes"):
         assert "need OpenCV" in reasons.pop(name)
-    assert set(reasons) == {"mean", "nearest", "pca", "ridge", "combined"}
+    assert set(reasons) == {"mean", "nearest", "pca", "ridge", "kernel", "combined"}
     for result in found.results:
         assert (result.seconds is None) == (result.not_run is not None)
         assert (summarize(result)["psnr"] is None) == (result.not_run is not None)
@@ -360,13 +360,13 @@ def test_names_are_those_of_estimates_and_baselines() -> None:
 def test_a_combined_estimate_needs_training_images_and_is_what_it_says(
     damaged: Measurement, generator: Generator, drawings: Tensor
 ) -> None:
-    methods = ("accurate", "combined", "pca")
+    methods = ("accurate", "combined", "kernel")
     found = evaluate(damaged, generator, config=CONFIG, methods=methods, training=drawings[6:])
-    accurate, combined, linear = (result.images for result in found.results)
+    accurate, combined, partner = (result.images for result in found.results)
     assert accurate is not None
     assert combined is not None
-    assert linear is not None
-    expected = (1 - PARTNER_SHARE) * accurate + PARTNER_SHARE * linear
+    assert partner is not None
+    expected = (1 - PARTNER_SHARE) * accurate + PARTNER_SHARE * partner
     torch.testing.assert_close(combined, expected.to(combined), rtol=0, atol=1e-5)
     alone = evaluate(damaged, generator, config=CONFIG, methods=("combined",))
     assert alone.results[0].images is None

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from inpaint.baselines.filling import Biharmonic, OpenCVFill
+from inpaint.baselines.kernel import KernelRidge
 from inpaint.baselines.lookup import MeanImage, NearestImage
 from inpaint.baselines.principal import ProbabilisticPCA
 from inpaint.baselines.ridge import RidgeRegression
@@ -22,6 +23,7 @@ __all__ = [
     "UNTRAINED",
     "Baseline",
     "Biharmonic",
+    "KernelRidge",
     "Kind",
     "MeanImage",
     "NearestImage",
@@ -53,6 +55,7 @@ BASELINES: dict[str, Kind] = {
     "nearest": Kind("nearest image", fit=NearestImage.fit),
     "pca": Kind("probabilistic PCA", fit=ProbabilisticPCA.fit),
     "ridge": Kind("ridge regression", fit=RidgeRegression.fit),
+    "kernel": Kind("kernel regression", fit=KernelRidge.fit),
     "biharmonic": Kind("biharmonic", make=Biharmonic),
     "telea": Kind("Telea", make=lambda: OpenCVFill("telea")),
     "navier-stokes": Kind("Navier-Stokes", make=lambda: OpenCVFill("navier-stokes")),

@@ -29,7 +29,7 @@ class ProbabilisticPCA:
         """Components of the training images; their number is chosen on those put aside."""
         most = min(len(training.images) - training.validation_size - 1, training.images[0].numel())
         ranks = sorted({min(rank, max(1, most)) for rank in RANKS})
-        rank = training.choose(ranks, lambda gaussian, rank: cls(gaussian.truncated(rank)))
+        rank = training.choose(ranks, lambda part, rank: cls(part.gaussian.truncated(rank)))
         return cls(training.gaussian.truncated(rank))
 
     @property

@@ -35,7 +35,7 @@ class RidgeRegression:
     @classmethod
     def fit(cls, training: Training) -> RidgeRegression:
         """Least squares on the training images; the strength is chosen on those put aside."""
-        strength = training.choose(STRENGTHS, cls)
+        strength = training.choose(STRENGTHS, lambda part, strength: cls(part.gaussian, strength))
         return cls(training.gaussian, strength)
 
     @property

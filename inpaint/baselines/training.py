@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, TypeVar
 
@@ -27,7 +27,7 @@ FEWEST = 4
 FINEST = 1 / 510
 """Half a grey level of 8 bits: an error below it is none, or empty paper would decide alone."""
 
-Setting = TypeVar("Setting", int, float)
+Setting = TypeVar("Setting")
 
 
 class Baseline(Protocol):
@@ -96,18 +96,18 @@ class Training:
         return Gaussian.fit(self.images)
 
     @cached_property
-    def _order(self) -> Tensor:
-        """The numbers of the images; those put aside come first. [K]"""
+    def shuffled(self) -> Tensor:
+        """The images in an order that the seed decides; those put aside come first. [K, C, H, W]"""
         stream = torch.Generator().manual_seed(self.seed)
-        return torch.randperm(len(self.images), generator=stream)
+        return self.images[torch.randperm(len(self.images), generator=stream)]
 
     @cached_property
-    def _partial_gaussian(self) -> Gaussian:
-        """Mean and covariance of the images that are not put aside."""
-        return Gaussian.fit(self.images[self._order[self.validation_size :]])
+    def _rest(self) -> Training:
+        """The images that are not put aside."""
+        return replace(self, images=self.shuffled[self.validation_size :])
 
     def choose(
-        self, settings: Sequence[Setting], make: Callable[[Gaussian, Setting], Baseline]
+        self, settings: Sequence[Setting], make: Callable[[Training, Setting], Baseline]
     ) -> Setting:
         """The setting that restores the images put aside best.
 
@@ -115,16 +115,16 @@ class Training:
 
         Args:
             settings: What to choose from.
-            make: A baseline from mean and covariance and a setting.
+            make: A baseline from the images that are not put aside and a setting.
         """
-        ideal = self.images[self._order[: self.validation_size]]
+        ideal = self.shuffled[: self.validation_size]
         damaged = measure(ImageSet(ideal), self.mask, noise=self.noise, seed=self.seed)
         lost = ~self.mask.batch(len(ideal)).flatten(1)
         if not lost.any():
             lost = ~lost
 
         def loss(setting: Setting) -> float:
-            images = make(self._partial_gaussian, setting).restore(damaged.values, self.mask)
+            images = make(self._rest, setting).restore(damaged.values, self.mask)
             square = ((images - ideal).square().flatten(1) * lost).sum(1)
             return float((square / lost.sum(1)).clamp(min=FINEST**2).log().mean())
 
