@@ -82,6 +82,14 @@ def ask_config(preset: str) -> PosteriorConfig:
         ),
         moves=fields.whole("Moves", "moves", base, "Moves of each particle at each temperature."),
         leapfrog=fields.whole("Steps of a move", "leapfrog", base, "Each is one gradient."),
+        jumps=fields.whole(
+            "Offered jumps",
+            "jumps",
+            base,
+            "Places offered to each particle in a last round, so that it passes between images "
+            "that fit; 0 offers none.",
+            lowest=0,
+        ),
         final_stages=fields.whole(
             "Last rounds",
             "final_stages",

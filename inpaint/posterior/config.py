@@ -19,7 +19,7 @@ SHARED = ("noise_level", "seed", "backend", "dtype", "device", "threads")
 PARTICLES_PER_LATENT = 4
 """Particles per latent number that a run needs at least, for their covariance to be one."""
 
-DRAWS_PER_PARTICLE = 2
+DRAWS_PER_PARTICLE = 4
 """States of a particle that are kept as draws; more of them say the same again."""
 
 
@@ -38,13 +38,16 @@ class PosteriorConfig:
             states on the way take part in what follows.
         final_stages: Stages that follow at the last temperature.
         leapfrog: Leapfrog steps of a move, each of one gradient.
+        jumps: Proposals for a jump of each particle at the beginning of each stage at the last
+            temperature (J), from a mixture fitted to the run's states, so that particles pass
+            between modes; 0 makes no jumps.
         acceptance: Share of the moves that the step length is adapted to.
         noise_level: Standard deviation of the measurement's noise where it is known, in units
             of the pixels; None leaves it unknown, which J then integrates out.
         misfit_weight: Power w that the likelihood is raised to (0 < w <= 1): N values count as w N
             independent ones, as those of real images do whose misfits are correlated (the
             coarsened posterior of Miller and Dunson 2019). 1 is the posterior itself.
-        budget: Gradients per image at most, for all runs together; None takes what is needed.
+        budget: Evaluations of J per image at most, all runs together; None takes what is needed.
         seed: All randomness follows from it.
         backend: "cpp", "torch", or "auto" for the first of them that can serve.
         dtype: Precision of the moves.
@@ -60,6 +63,7 @@ class PosteriorConfig:
     moves: int = 6
     final_stages: int = 1
     leapfrog: int = 5
+    jumps: int = 16
     acceptance: float = 0.8
     noise_level: float | None = None
     misfit_weight: float = 1.0
@@ -88,6 +92,7 @@ class PosteriorConfig:
             ("moves", 1, 10_000),
             ("final_stages", 0, 1_000_000),
             ("leapfrog", 1, 10_000),
+            ("jumps", 0, 10_000),
             ("seed", 0, 2**63 - 1),
             ("threads", 0, 1024),
         ):

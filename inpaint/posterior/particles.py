@@ -15,11 +15,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inpaint.posterior.config import PosteriorConfig
-
-Array = NDArray[np.float64]
+from inpaint.posterior.jumps import Jumps, jumps_serve
+from inpaint.posterior.resampling import Array, Places, effective, log_mean, systematic
 
 FIRST_LENGTH = 0.5
 """Leapfrog step length of the first stage, for particles of unit covariance."""
@@ -29,6 +28,9 @@ LENGTH_SPREAD = 0.2
 
 GAIN = 2.0
 """How fast the logarithm of the step length follows the acceptance."""
+
+FEWEST_JUMPS = 0.02
+"""A run of which a smaller share jumps gives it up: the mixture does not fit."""
 
 
 def random_stream(seed: int, number: int, run: int) -> np.random.Generator:
@@ -69,6 +71,9 @@ class Run:
         self.temperatures: list[float] = []
         self.lengths: list[float] = []
         self._draws: list[tuple[Array, Array]] = []
+        self._jumps: Jumps | None = None
+        self._jumping = config.jumps > 0 and jumps_serve(len(latents), latents.shape[1])
+        self._bridged: list[float] = []
         self._log_ratio = log_ratio
         self._length = FIRST_LENGTH
         self._final_stages = config.final_stages
@@ -77,8 +82,10 @@ class Run:
 
     @property
     def stage_gradients(self) -> int:
-        """Gradients that a stage takes."""
-        return self._config.particles * (1 + self._config.moves * self._config.leapfrog)
+        """Evaluations of J that a stage takes at most."""
+        config = self._config
+        jumps = config.jumps if self._jumping else 0
+        return config.particles * (1 + config.moves * config.leapfrog + jumps)
 
     @property
     def wants_stage(self) -> bool:
@@ -98,8 +105,9 @@ class Run:
         last, particles = self._config.misfit_weight, self._config.particles
         if self.inverse_temperature == last:
             self._final_stages -= 1
-            ends = self.latents.reshape(particles, -1, self.latents.shape[1])[:, -1]
-            return ends, factor_of(self.latents, np.ones(len(self.latents)))
+            moves = self._config.moves
+            ends = np.arange(1, particles + 1) * moves - 1
+            return self._start(ends, np.ones(len(self.latents)))
         likelihood = -(self.costs - np.square(self.latents).sum(1)) / 2
         likelihood = np.where(np.isfinite(likelihood), likelihood, -np.inf)
         left = last - self.inverse_temperature
@@ -114,7 +122,47 @@ class Run:
         self.inverse_temperature = last if rise == left else self.inverse_temperature + rise
         weights = np.exp(log_weights - log_weights.max())
         chosen = systematic(weights, float(self._stream.random()), particles)
+        return self._start(chosen, weights)
+
+    def _start(self, chosen: Places, weights: Array) -> tuple[Array, Array]:
+        """Let the stage begin at some of the states, and propose jumps from there."""
+        self._chosen, self._jumps = chosen, None
+        if self._jumping and self.inverse_temperature == self._config.misfit_weight:
+            self._jumps = Jumps(self.latents, weights, chosen, self._config.jumps, self._stream)
         return self.latents[chosen], factor_of(self.latents, weights)
+
+    @property
+    def proposals(self) -> Array | None:
+        """Where the particles may jump to before they move, if they do. [P, J, D]"""
+        return None if self._jumps is None else self._jumps.proposals
+
+    def jump(self, proposed: Array, costs: Array) -> Array:
+        """Let the particles jump.
+
+        Args:
+            proposed: The proposals, as they were evaluated. [P, J, D]
+            costs: J there. [P, J]
+
+        Returns:
+            Where the particles are now. [P, D]
+        """
+        assert self._jumps is not None
+        self.gradients += costs.size
+        latents, held = self.latents[self._chosen], self.costs[self._chosen]
+        places, jumped = self._jumps.choose(proposed, costs, latents, held, self._energy)
+        self._jumping = float(jumped.mean()) >= FEWEST_JUMPS
+        # The states are draws at the last temperature if the stage before was there already.
+        if self._jumping and self._draws:
+            found = self._jumps.log_evidence(self.latents, self.costs, self._energy)
+            self._bridged.append(found)
+            self.log_evidence = log_mean(np.array(self._bridged))
+        return places
+
+    def _energy(self, latents: Array, costs: Array) -> Array:
+        """-log of the prior's density times the likelihood to the inverse temperature. [n]"""
+        square = np.square(latents).sum(1)
+        constant = latents.shape[1] / 2 * math.log(2 * math.pi)
+        return (self.inverse_temperature * (costs - square) + square) / 2 + constant
 
     def draw(self) -> tuple[Array, Array, Array]:
         """Momenta [P, M, D], thresholds [P, M] and lengths [P] of a stage."""
@@ -136,7 +184,8 @@ class Run:
         self.acceptance = acceptance
         if self.inverse_temperature == self._config.misfit_weight:
             self._draws.append((latents, costs))
-        self.gradients += self.stage_gradients
+        config = self._config
+        self.gradients += config.particles * (1 + config.moves * config.leapfrog)
         self.temperatures.append(self.inverse_temperature)
         self.lengths.append(self._length)
         self._length *= math.exp(GAIN * (acceptance - self._config.acceptance))
@@ -195,19 +244,6 @@ def first_rise(likelihood: Array, log_ratio: Array, left: float, share: float) -
     return float(rises[enough[0] if enough else int(np.argmax(sizes))])
 
 
-def effective(log_weights: Array) -> float:
-    """Effective sample size of weights given by their logarithms."""
-    weights = np.exp(log_weights - log_weights.max())
-    return float(weights.sum() ** 2 / np.square(weights).sum())
-
-
-def systematic(weights: Array, uniform: float, count: int) -> NDArray[np.int64]:
-    """Draw by weight with one uniform number; relatives stay next to each other. [count]"""
-    ends = np.cumsum(weights)
-    places = (uniform + np.arange(count)) / count * ends[-1]
-    return np.searchsorted(ends, places, side="right").clip(max=len(weights) - 1)
-
-
 def factor_of(latents: Array, weights: Array) -> Array:
     """F with F F' the covariance of weighted states, which is held away from singular. [D, D]"""
     shares = weights / weights.sum()
@@ -215,9 +251,3 @@ def factor_of(latents: Array, weights: Array) -> Array:
     covariance = np.einsum("pi,pj->ij", shares[:, None] * centred, centred)
     scale = np.trace(covariance) / len(covariance)
     return np.linalg.cholesky(covariance + (1e-6 * scale + 1e-12) * np.eye(len(covariance)))
-
-
-def log_mean(logs: Array) -> float:
-    """Logarithm of the mean of numbers given by their logarithms."""
-    top = float(logs.max())
-    return top + math.log(float(np.exp(logs - top).mean()))

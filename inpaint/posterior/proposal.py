@@ -24,14 +24,12 @@ from inpaint.errors import ArgumentError, ShapeError
 from inpaint.generator import AnyGenerator
 from inpaint.modes import find_modes
 from inpaint.objective import Objective
-from inpaint.posterior.particles import Array
+from inpaint.posterior.mixture import Mixture
+from inpaint.posterior.resampling import Array
 from inpaint.types import Restoration
 
 PRIOR_SHARE = 0.2
 """a: the share of particles from the prior, which may find what the search missed."""
-
-FREEDOM = 5.0
-"""Degrees of freedom of the t distributions: tails wider than those of any mode."""
 
 MOST_MODES = 64
 """Minima that the mixture takes, lowest first; what lies above hardly weighs."""
@@ -48,39 +46,24 @@ class Proposal:
     """The mixture q of one image.
 
     Attributes:
-        weights: w. [M]
-        centres: z_m. [M, D]
-        factors: L with L L' = C_m. [M, D, D]
+        mixture: The t distributions around the minima.
     """
 
-    weights: Array
-    centres: Array
-    factors: Array
+    mixture: Mixture
 
     def draw(self, count: int, stream: np.random.Generator) -> Array:
         """Independent draws from q. [count, D]"""
-        size = self.centres.shape[1]
-        normal = stream.standard_normal((count, size))
-        shrink = np.sqrt(stream.chisquare(FREEDOM, count) / FREEDOM)
-        ends = np.cumsum(self.weights)
-        mode = np.searchsorted(ends, stream.random(count) * ends[-1]).clip(max=len(ends) - 1)
-        around = np.einsum("pij,pj->pi", self.factors[mode], normal / shrink[:, None])
         from_prior = stream.random(count) < PRIOR_SHARE
-        return np.where(from_prior[:, None], normal, self.centres[mode] + around)
+        normal = stream.standard_normal((count, self.mixture.centres.shape[1]))
+        return np.where(from_prior[:, None], normal, self.mixture.draw(count, stream))
 
     def log_ratio(self, latents: Array) -> Array:
         """Logarithm of prior density over q. [P, D] -> [P]"""
         size = latents.shape[1]
         prior = -np.square(latents).sum(1) / 2 - size / 2 * math.log(2 * math.pi)
-        scale = math.lgamma((FREEDOM + size) / 2) - math.lgamma(FREEDOM / 2)
-        scale -= size / 2 * math.log(FREEDOM * math.pi)
-        logs = [math.log(PRIOR_SHARE) + prior]
-        for weight, centre, factor in zip(self.weights, self.centres, self.factors, strict=True):
-            square = np.square((latents - centre) @ np.linalg.inv(factor).T).sum(1)
-            density = scale - np.log(factor.diagonal()).sum()
-            tail = -(FREEDOM + size) / 2 * np.log1p(square / FREEDOM)
-            logs.append(math.log((1 - PRIOR_SHARE) * weight) + density + tail)
-        return prior - np.logaddexp.reduce(logs, axis=0)
+        around = math.log(1 - PRIOR_SHARE) + self.mixture.log_density(latents)
+        found: Array = prior - np.logaddexp(math.log(PRIOR_SHARE) + prior, around)
+        return found
 
 
 def make_proposals(
@@ -144,7 +127,9 @@ def _make(
     energy = weight * (costs[:count] - prior) + prior
     mass = torch.softmax(-energy / 2 - values.log().sum(1) / 2, dim=0)
     return Proposal(
-        ((1 - EVEN_SHARE) * mass + EVEN_SHARE / count).numpy(),
-        latents[:count].double().cpu().numpy(),
-        torch.linalg.cholesky(covariance).numpy(),
+        Mixture(
+            ((1 - EVEN_SHARE) * mass + EVEN_SHARE / count).numpy(),
+            latents[:count].double().cpu().numpy(),
+            torch.linalg.cholesky(covariance).numpy(),
+        )
     )

@@ -20,8 +20,9 @@ from inpaint.generator import AnyGenerator
 from inpaint.objective import Objective, make_objective
 from inpaint.posterior.checks import check_fit, check_proper
 from inpaint.posterior.config import PosteriorConfig
-from inpaint.posterior.particles import Array, Run, random_stream
+from inpaint.posterior.particles import Run, random_stream
 from inpaint.posterior.proposal import Proposal, make_proposals
+from inpaint.posterior.resampling import Array
 from inpaint.posterior.types import Posterior, PosteriorProgress
 from inpaint.types import Measurement, Restoration
 
@@ -148,6 +149,8 @@ class _Sampling:
         factors, betas = np.zeros((images, config.runs, size, size)), np.zeros(many[:2])
         for b, k, run in active:
             latents[b, k], factors[b, k] = run.begin_stage()
+        self.jump([entry for entry in active if entry[2].proposals is not None], latents)
+        for b, k, run in active:
             momenta[b, k], thresholds[b, k], lengths[b, k] = run.draw()
             betas[b, k] = run.inverse_temperature
         moved = self.move(latents, momenta, thresholds, betas, lengths, factors)
@@ -156,6 +159,19 @@ class _Sampling:
         for b, k, run in active:
             run.take(states[b, k], costs[b, k], float(accepted[b, k].mean()))
         return True
+
+    def jump(self, jumping: list[tuple[int, int, Run]], latents: Array) -> None:
+        """Let the particles of some runs jump; changes their latents. [B, K, P, D]"""
+        if not jumping:
+            return
+        proposals = np.zeros((*latents.shape[:3], self.config.jumps, latents.shape[3]))
+        for b, k, run in jumping:
+            proposals[b, k] = run.proposals
+        drawn = torch.from_numpy(proposals).to(self.objective.target)
+        costs = self.backend.cost(self.objective, drawn.flatten(1, 3))
+        places, levels = _numbers(drawn), _numbers(costs.unflatten(1, drawn.shape[1:4]))
+        for b, k, run in jumping:
+            latents[b, k] = run.jump(places[b, k], levels[b, k])
 
     def move(self, latents: Array, *numbers: Array) -> Moved:
         """Let the backend move the particles."""

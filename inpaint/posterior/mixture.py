@@ -1,0 +1,143 @@
+"""Mixtures of t distributions: fitted to states, drawn from, evaluated.
+
+Their tails are wider than those of what they are fitted to, so that ratios of densities stay
+moderate. All products of matrices are cut into parts so small that BLAS takes one thread for
+each: more would cost more than they bring, and might sum in another order.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from inpaint.posterior.resampling import Array
+
+FREEDOM = 8.0
+"""Degrees of freedom of the t distributions."""
+
+ROUNDS = 4
+"""Rounds of expectation and maximisation."""
+
+SMALL = 250_000
+"""Multiplications of a product that BLAS gives to one thread."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """sum_m w_m t(z; z_m, C_m).
+
+    Attributes:
+        weights: w, of sum 1. [M]
+        centres: z_m. [M, D]
+        factors: L, lower triangular, with L L' = C_m. [M, D, D]
+    """
+
+    weights: Array
+    centres: Array
+    factors: Array
+
+    def draw(self, count: int, stream: np.random.Generator) -> Array:
+        """Independent draws. [count, D]"""
+        size = self.centres.shape[1]
+        normal = stream.standard_normal((count, size))
+        shrink = np.sqrt(stream.chisquare(FREEDOM, count) / FREEDOM)
+        ends = np.cumsum(self.weights)
+        mode = np.searchsorted(ends, stream.random(count) * ends[-1]).clip(max=len(ends) - 1)
+        drawn = normal / shrink[:, None]
+        for m, factor in enumerate(self.factors):
+            drawn[mode == m] = self.centres[m] + product(drawn[mode == m], factor.T)
+        return drawn
+
+    def log_density(self, latents: Array) -> Array:
+        """Logarithm of the density. [n, D] -> [n]"""
+        size = self.centres.shape[1]
+        scale = math.lgamma((FREEDOM + size) / 2) - math.lgamma(FREEDOM / 2)
+        scale -= size / 2 * math.log(FREEDOM * math.pi)
+        logs = np.log1p(self._squares(monomials(latents)) / FREEDOM)
+        logs *= -(FREEDOM + size) / 2
+        logs += (scale + self._log_heights)[:, None]
+        top = logs.max(0)
+        found: Array = top + np.log(np.exp(logs - top).sum(0))
+        return found
+
+    def shares(self, powers: Array) -> Array:
+        """Share of each component in states, were all normal; from `monomials`. [M, n]"""
+        logs = self._log_heights[:, None] - self._squares(powers) / 2
+        shares = np.exp(logs - logs.max(0))
+        shares /= shares.sum(0)
+        return shares
+
+    @property
+    def _log_heights(self) -> Array:
+        """Logarithm of w_m / sqrt |C_m|. [M]"""
+        heights: Array = np.log(self.weights) - np.log(np.diagonal(self.factors, 0, 1, 2)).sum(1)
+        return heights
+
+    def _squares(self, powers: Array) -> Array:
+        """(z - z_m)' C_m^-1 (z - z_m), as a polynomial of second degree in z. [M, n]"""
+        inverse = np.linalg.inv(self.factors)
+        precision = np.einsum("mki,mkj->mij", inverse, inverse)
+        slope = np.einsum("mij,mj->mi", precision, self.centres)
+        constant = np.einsum("mi,mi->m", slope, self.centres)
+        rows, columns = np.triu_indices(self.centres.shape[1])
+        twice = np.where(rows == columns, 1.0, 2.0)
+        terms = [constant[:, None], -2 * slope, twice * precision[:, rows, columns]]
+        return np.maximum(product(np.concatenate(terms, axis=1), powers), 0)
+
+
+def fit_mixture(latents: Array, components: int, stream: np.random.Generator) -> Mixture:
+    """Fit a mixture to states of equal weight, by expectation and maximisation.
+
+    Every covariance is drawn to the mean of all, as if D more states had that one, which keeps it
+    away from singular.
+
+    Args:
+        latents: [n, D]
+        components: M; they begin at states drawn at random.
+        stream: Random numbers.
+    """
+    count, size = latents.shape
+    powers = monomials(latents)
+    centred = latents - latents.mean(0)
+    spread = product(centred.T, centred) / count + 1e-12 * np.eye(size)
+    chosen = latents[stream.choice(count, components, replace=False)]
+    factor = np.linalg.cholesky(spread)
+    # Narrow at first, so that each state belongs to the centre that is nearest.
+    even = np.full(components, 1 / components)
+    mixture = Mixture(even, chosen, np.repeat(0.1 * factor[None], components, axis=0))
+    rows, columns = np.triu_indices(size)
+    for _ in range(ROUNDS):
+        shares = mixture.shares(powers)
+        moments = product(shares, powers.T) / count
+        weights = moments[:, 0] + 1e-9
+        centres = moments[:, 1 : size + 1] / weights[:, None]
+        second = np.empty((components, size, size))
+        second[:, rows, columns] = second[:, columns, rows] = moments[:, size + 1 :]
+        second -= weights[:, None, None] * centres[:, :, None] * centres[:, None]
+        held = size / count
+        pooled = second.sum(0) + 1e-6 * spread
+        covariances = (second + held * pooled) / (weights + held)[:, None, None]
+        mixture = Mixture(weights / weights.sum(), centres, np.linalg.cholesky(covariances))
+    return mixture
+
+
+def monomials(latents: Array) -> Array:
+    """1, z_i, and z_i z_j for i <= j. [n, D] -> [1 + D + D (D + 1) / 2, n]"""
+    z = np.ascontiguousarray(latents.T)
+    squares = [z[i:] * z[i] for i in range(len(z))]
+    return np.concatenate([np.ones((1, len(latents))), z, *squares])
+
+
+def product(left: Array, right: Array) -> Array:
+    """The matrix product, in parts that BLAS gives to one thread. [m, k], [k, n] -> [m, n]"""
+    inner, width = right.shape
+    found = np.empty((len(left), width))
+    tall = max(1, min(len(left), SMALL // (8 * inner)))
+    wide = max(1, SMALL // (inner * tall))
+    for row in range(0, len(left), tall):
+        for column in range(0, width, wide):
+            part = left[row : row + tall] @ right[:, column : column + wide]
+            found[row : row + tall, column : column + wide] = part
+    return found
