@@ -9,14 +9,22 @@ differ from one another, beside strokes, and none on empty paper. So its varianc
 and s and a are estimated from the residuals of a first search, by maximum likelihood. Weights
 1 / (s + 3 a V_p) then make the misfit of J that of a Gaussian with these variances, its scale
 still unknown. An image in the generator's range gives a = 0 and the plain J back.
-docs/evaluation.md tells what it gains.
+
+Neighbours err together, so the misfit goes on a little way into the lost part, and in the observed
+part it is told from the noise by being smooth: `continue_misfit` adds what is to be expected of it.
+docs/evaluation.md tells what both gain.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor
 
 from inpaint.errors import ShapeError
@@ -33,6 +41,12 @@ ROUNDS = 200
 FACTOR = 3.0
 """How much larger the misfit is than what a search leaves over: the search has fitted some of it,
 and neighbours err together, so that each counts for less."""
+
+LENGTH = 1.0
+"""Length over which neighbours err together, in pixels."""
+
+PRECISION = 1e-6
+"""Relative residual at which the linear system of the misfits counts as solved."""
 
 SMALLEST = 1e-9
 """Variance below which only rounding is left, in units of the pixels squared."""
@@ -54,10 +68,13 @@ class Misfit:
 
     @property
     def variance(self) -> Tensor:
-        """Variance of what each pixel's residual holds, FACTOR applied. [B, C, H, W]"""
-        each = (slice(None), None, None, None)
-        misfit = FACTOR * self.scale[each] * self.prior_variance
-        return self.noise_level[each].square() + misfit
+        """Variance of what each pixel's residual holds. [B, C, H, W]"""
+        return self.noise_level[:, None, None, None].square() + self.own_variance
+
+    @property
+    def own_variance(self) -> Tensor:
+        """Variance of the misfit alone, FACTOR applied. [B, C, H, W]"""
+        return FACTOR * self.scale[:, None, None, None] * self.prior_variance
 
 
 def fit_misfit(
@@ -76,13 +93,8 @@ def fit_misfit(
     Source: the updates are those of Zhou, Hu, Zhou and Lange 2019, "MM algorithms for variance
     components models", for diagonal components.
     """
-    if not isinstance(measurement.operator, Mask):
-        raise ShapeError(
-            f"The operator is a {type(measurement.operator).__name__}; a misfit is estimated "
-            "pixel by pixel. Give a mask."
-        )
     values = measurement.values.cpu().double()
-    observed = measurement.operator.batch(len(measurement)).cpu().to(values).flatten(1)
+    observed = _observed(measurement).cpu().to(values).flatten(1)
     squares = (values - restoration.images.cpu().double()).flatten(1).square() * observed
     rng = torch.Generator().manual_seed(0)
     latents = torch.randn(SAMPLES, generator.latent_size, generator=rng)
@@ -104,8 +116,66 @@ def weigh(measurement: Measurement, misfit: Misfit) -> Measurement:
 
     The weights of an image have the mean 1, so that its estimated noise level keeps its meaning.
     """
-    assert isinstance(measurement.operator, Mask)
-    observed = measurement.operator.batch(len(measurement)).to(measurement.values)
+    observed = _observed(measurement).to(measurement.values)
     weights = observed / misfit.variance.to(measurement.values)
     mean = weights.sum((1, 2, 3), keepdim=True) / observed.sum((1, 2, 3), keepdim=True)
     return replace(measurement, weights=weights / mean)
+
+
+def continue_misfit(measurement: Measurement, images: Tensor, misfit: Misfit) -> Tensor:
+    """Add the misfit that is to be expected, of lost pixels and of observed ones.
+
+    The misfit is a Gaussian field: m_p and m_q have the covariance
+    d_p d_q exp(-|p - q|^2 / (2 l^2)), with d^2 its variance and l = LENGTH. With K the covariances
+    and o the observed pixels, what is to be expected of it is K_ao (K_oo + s I)^-1 (y - G)_o.
+
+    Args:
+        measurement: What was observed, by a mask. B images
+        images: What a generator draws for them. [B, C, H, W]
+        misfit: Their noise and misfit.
+
+    Returns:
+        Values in 0 to 1. [B, C, H, W]
+
+    Raises:
+        ShapeError: If the operator is no mask.
+
+    Source: Rasmussen and Williams 2006, "Gaussian Processes for Machine Learning", equation 2.23.
+    """
+    observed = _numbers(_observed(measurement))
+    deviation = _numbers(misfit.own_variance.sqrt())
+    noise = _numbers(misfit.noise_level.square()[:, None, None, None]).clip(min=SMALLEST)
+    shape = observed.shape
+
+    def covary(field: NDArray[np.float64]) -> NDArray[np.float64]:
+        """K times a field of the images' shape; no matrix is formed."""
+        sigma = (0, 0, LENGTH, LENGTH)
+        blurred = gaussian_filter(deviation * field, sigma, mode="constant")
+        return deviation * blurred * (2 * math.pi * LENGTH**2)
+
+    def apply(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        field = vector.reshape(shape)
+        # Divided by the noise, so that images of different noise are solved alike.
+        return (field + observed * covary(observed * field) / noise).ravel()
+
+    residual = observed * (_numbers(measurement.values) - _numbers(images)) / noise
+    size = residual.size
+    system = LinearOperator((size, size), matvec=apply, dtype=np.float64)
+    solved, _ = cg(system, residual.ravel(), rtol=PRECISION)
+    field = covary(observed * solved.reshape(shape))
+    return (images + torch.from_numpy(field).to(images)).clamp(0, 1)
+
+
+def _observed(measurement: Measurement) -> Tensor:
+    """Which pixels of each image were observed. [B, C, H, W]"""
+    if not isinstance(measurement.operator, Mask):
+        raise ShapeError(
+            f"The operator is a {type(measurement.operator).__name__}; a misfit is estimated "
+            "pixel by pixel. Give a mask."
+        )
+    return measurement.operator.batch(len(measurement))
+
+
+def _numbers(tensor: Tensor) -> NDArray[np.float64]:
+    numbers: NDArray[np.float64] = tensor.detach().cpu().double().numpy()
+    return numbers
