@@ -1,0 +1,78 @@
+"""How large an error any estimator must make: the Bayes risk of restoring simulated truths.
+
+    python -m benchmarks.risk data21.mat --keep 500,400,350,300,250 --truths 500
+
+Truths are drawn from the generator's prior. The posterior mean has the smallest squared error that
+any estimator reaches on average; that is what the posteriors expect, their mean total variance.
+Printed are roots of both with standard errors bootstrapped over truths, and how often a set
+of 24 truths, drawn from these, has an RMS error at or below the targets of .78, 2.3 and 4.1 at
+N = 400, 300 and 250. One run for each truth is enough for that.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inpaint import Mask, read_generator
+from inpaint.posterior import PosteriorConfig, sample_posterior
+from inpaint.posterior.calibration import simulate_truths
+from inpaint.posterior.estimates import pooled_pixels
+
+TARGETS = {400: 0.78, 300: 2.3, 250: 4.1}
+SET = 24
+SETS = 20_000
+BATCH = 20
+CONFIG = PosteriorConfig(runs=1, threads=1, seed=20)
+
+
+def main() -> None:
+    """Print a line for each N."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("generator")
+    parser.add_argument("--keep", default="500,400,350,300,250")
+    parser.add_argument("--truths", type=int, default=500)
+    parser.add_argument("--noise", type=float, default=0.1)
+    options = parser.parse_args()
+    print("N    RMS error      expected       ratio          target  sets of 24 at or below it")
+    for keep in map(int, options.keep.split(",")):
+        errors, variances = measure_risk(options.generator, keep, options.truths, options.noise)
+        random = np.random.default_rng(0)
+        again = random.integers(len(errors), size=(2000, len(errors)))
+        roots = np.sqrt(errors[again].mean(1)), np.sqrt(variances[again].mean(1))
+        cells = [
+            (np.sqrt(errors.mean()), roots[0].std()),
+            (np.sqrt(variances.mean()), roots[1].std()),
+            (np.sqrt(errors.mean() / variances.mean()), (roots[0] / roots[1]).std()),
+        ]
+        words = "  ".join(f"{value:.3f} ± {error:.3f}" for value, error in cells)
+        if keep in TARGETS:
+            sets = errors[random.integers(len(errors), size=(SETS, SET))].mean(1)
+            words += f"  {TARGETS[keep]:6}  {(sets <= TARGETS[keep] ** 2).mean():.1%}"
+        print(f"{keep}  {words}", flush=True)
+
+
+def measure_risk(
+    name: str, keep: int, count: int, noise: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Squared L2 error of the posterior mean, and total variance, of each truth. [count] each"""
+    generator = read_generator(name)
+    mask = Mask.leading(keep, generator.image_shape)
+    truths = simulate_truths(generator, mask, count, noise=noise, seed=CONFIG.seed).measurement
+    errors, variances = [], []
+    for first in range(0, count, BATCH):
+        part = truths[first : first + BATCH]
+        posterior = sample_posterior(part, generator, CONFIG)
+        assert part.ideal is not None
+        for b, ideal in enumerate(part.ideal):
+            drawn = pooled_pixels(generator, posterior, b, dtype=torch.float64)
+            errors.append(float((drawn.mean(0) - ideal.flatten()).square().sum()))
+            variances.append(float(drawn.var(0).sum()))
+    return np.array(errors), np.array(variances)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""How far two seeds' posterior means lie apart, and what a sampling costs.
+
+    python -m benchmarks.seeds --keep 300 --seeds 6
+    python -m benchmarks.seeds --keep 300 --seeds 6 --particles 512 --jumps 48
+
+Reads data21.mat and data22.mat from INPAINT_DATA_DIR. Each image is sampled alone, in one thread;
+seconds are of the processor, set OMP_NUM_THREADS=1 so that they are of one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import torch
+
+from inpaint import Mask, measure, read_generator, read_images
+from inpaint.posterior import PosteriorConfig, sample_posterior, summarise
+from inpaint.posterior.estimates import pooled_pixels
+
+
+def main() -> None:
+    """Print a line for each image."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--keep", type=int, default=300)
+    parser.add_argument("--seeds", type=int, default=6)
+    for name in ("particles", "moves", "jumps", "final_stages", "leapfrog"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(PosteriorConfig, name))
+    options = vars(parser.parse_args())
+    keep, seeds = options.pop("keep"), options.pop("seeds")
+    folder = Path(os.environ["INPAINT_DATA_DIR"])
+    generator = read_generator(folder / "data21.mat")
+    images = read_images(folder / "data22.mat")
+    whole = measure(images, Mask.leading(keep, generator.image_shape))
+    print(f"N = {keep}, {seeds} seeds, {options}")
+    print(
+        "image  RMS difference  evaluations  seconds  largest R-hat  its median  deviation of log Z"
+    )
+    for number in range(len(whole)):
+        part = whole[number : number + 1]
+        means, seconds, ratios, evidence, evaluations = [], [], [], [], []
+        for seed in range(seeds):
+            began = time.process_time()
+            posterior = sample_posterior(
+                part, generator, PosteriorConfig(threads=1, seed=seed, **options)
+            )
+            seconds.append(time.process_time() - began)
+            evaluations.append(int(posterior.gradients))
+            means.append(pooled_pixels(generator, posterior, 0, dtype=torch.float64).mean(0))
+            ratios.append(summarise(part, generator, posterior)[0].r_hat)
+            evidence.append(posterior.log_evidence[0])
+        # The mean square of the differences of all pairs is twice the variance.
+        apart = float((2 * torch.stack(means).var(0).sum()).sqrt())
+        ratio, time_taken = torch.tensor(ratios), torch.tensor(seconds)
+        print(
+            f"{number:5}  {apart:14.3f}  {sum(evaluations) // seeds:11}  "
+            f"{float(time_taken.median()):7.2f}  {float(ratio.max()):13.3f}  "
+            f"{float(ratio.median()):10.3f}  {float(torch.cat(evidence).std()):18.3f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
