@@ -233,7 +233,8 @@ def draw_intervals(one: Found) -> None:
     if not math.isnan(share):  # It is where no pixel is lost, too.
         st.markdown(
             f"The true image is known here: {100 * share:.0f} % of its lost pixels lie in their "
-            "intervals. Far fewer than promised mean that the generator cannot draw it exactly."
+            "intervals. Far fewer than promised: it is one of the less likely images that fit, or "
+            "one that the generator cannot draw exactly."
         )
 
 
