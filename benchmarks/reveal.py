@@ -1,6 +1,6 @@
 """What is gained by measuring the planned pixels next, rather than random or the next ones.
 
-python benchmarks/reveal.py data21.mat --keep 300 --truths 16
+python -m benchmarks.reveal data21.mat --keep 300 --truths 16
 
 Truths are drawn from the generator; after each reveal the posterior is sampled anew. Printed are
 the roots of the mean total variance and of the mean squared L2 error of the posterior mean.
@@ -20,7 +20,8 @@ from inpaint.posterior import Posterior, PosteriorConfig, sample_posterior
 from inpaint.posterior.estimates import pooled_pixels
 from inpaint.posterior.reveal import reveal_next
 
-COUNTS = (1, 4, 16, 64)
+COUNTS = "1,4,16,64"
+PLANS = "planned,random,raster"
 
 
 def main() -> None:
@@ -31,7 +32,10 @@ def main() -> None:
     parser.add_argument("--truths", type=int, default=16)
     parser.add_argument("--noise", type=float, default=0.1)
     parser.add_argument("--particles", type=int, default=PosteriorConfig.particles)
+    parser.add_argument("--counts", default=COUNTS, help="numbers of pixels revealed")
+    parser.add_argument("--plans", default=PLANS)
     options = parser.parse_args()
+    counts = [int(part) for part in options.counts.split(",")]
     generator = read_generator(options.generator)
     shape, count = generator.image_shape, options.truths
     config = PosteriorConfig(threads=1, particles=options.particles)
@@ -63,16 +67,17 @@ def main() -> None:
     raster = [pixel for pixel in by_column if not mask.observed.flatten()[pixel]]
     plans: dict[str, list[list[int]]] = {"planned": [], "random": [], "raster": [raster] * count}
     for b in range(count):
-        reveal = reveal_next(measurement, generator, posteriors[0], image=b, count=max(COUNTS))
+        reveal = reveal_next(measurement, generator, posteriors[0], image=b, count=max(counts))
         plans["planned"].append((reveal.corners[:, 0] * shape[2] + reveal.corners[:, 1]).tolist())
         order = torch.randperm(len(lost), generator=torch.Generator().manual_seed(b))
         plans["random"].append(lost[order].tolist())
-    for name, orders in plans.items():
-        for pixels in COUNTS:
+    for name in options.plans.split(","):
+        orders = plans[name]
+        for pixels in counts:
             masks = []
-            for order in orders:
+            for own in orders:
                 observed = mask.observed.flatten().clone()
-                observed[order[:pixels]] = True
+                observed[own[:pixels]] = True
                 masks.append(observed.reshape(shape))
             print(f"{name} {pixels}: {told(sampled(masks)[1])}", flush=True)
 
