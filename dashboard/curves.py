@@ -21,6 +21,11 @@ MOST_CURVES = 24
 WIDE = 120
 """Pixels of a small plot in which two numbers have room beside one another."""
 
+SHRUNK = (
+    "<style>@media (max-width: 110px) { text { font-size: 24px } .first { display: none } }</style>"
+)
+"""Where a narrow window shrinks such a plot, one number is left, and can still be read."""
+
 BEST = "#d97706"
 OTHERS = "#7c8aa5"
 """Both are seen on a light and on a dark page."""
@@ -47,7 +52,7 @@ def draw_column(comparison: Comparison, *, scale: int, gap: int) -> tuple[str, i
     drawing = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{total_width}" height="{total_height}" '
         f'viewBox="0 0 {total_width} {total_height}" font-family="sans-serif">'
-        f"{''.join(rows)}</svg>"
+        f"{SHRUNK if width >= WIDE else ''}{''.join(rows)}</svg>"
     )
     return drawing, total_width, total_height
 
@@ -76,13 +81,14 @@ def _draw_row(row: Row, width: int, height: int) -> str:
         ]
         return f'<polyline points="{" ".join(path)}" {style}/>'
 
+    first = f'<tspan class="first">{high:.0f} </tspan>' if width >= WIDE else ""
     faint = "".join(line(place, "") for place in range(min(MOST_CURVES, row.curves.shape[1])))
     return (
         f'{frame}<g transform="scale(.1)" fill="none">'
         f'<g stroke="{OTHERS}" stroke-width="10" stroke-opacity="0.35">{faint}</g>'
         + line(row.best, f'stroke="{BEST}" stroke-width="25" stroke-linejoin="round"')
-        + f'</g><text x="{width - 6}" y="18" font-size="14" text-anchor="end" fill="{OTHERS}">'
-        f"{f'{high:.0f} ' if width >= WIDE else ''}&#8594; {row.cost:.1f}</text>"
+        + f'</g><text x="{width - 6}" y="22" font-size="14" text-anchor="end" fill="{OTHERS}">'
+        f"{first}&#8594; {row.cost:.1f}</text>"
     )
 
 

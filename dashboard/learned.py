@@ -15,6 +15,7 @@ import sources
 import streamlit as st
 from runner import Report
 from sources import Source
+from streamlit.delta_generator import DeltaGenerator
 from widgets import Request
 
 from inpaint import readers
@@ -121,12 +122,13 @@ class _Watched(Training):
         return super().choose(settings, watched)
 
 
-def ask(name: str, request: Request | None) -> Method | None:
+def ask(name: str, request: Request | None, row: DeltaGenerator) -> Method | None:
     """What a method learns from; None while that is awaited.
 
     Args:
         name: A key of `BASELINES`.
         request: What is to be restored, if that is known already.
+        row: Where the method was chosen; the choice of a digit stands beside it.
 
     Raises:
         InpaintError: If an upload cannot be read.
@@ -137,13 +139,14 @@ def ask(name: str, request: Request | None) -> Method | None:
     if request is not None:
         channels, height, width = request.images.content.images.shape[1:]
         shape = channels, height, width
-    left, middle, right = st.columns([4, 4, 3], gap="medium")
-    with middle:
+    left, right = st.columns(2, gap="medium")
+    with right:
         labels = sources.upload("Labels, to pick a digit", "labels", IDX_ENDINGS, Path.read_bytes)
-    digit = right.selectbox(
+    digit = row.selectbox(
         "Digit",
         [ALL, *map(str, range(10))],
         key="digit",
+        width=140,
         bind="query-params",
         disabled=labels is None,
         help="Which of the training images are learned from. It needs their labels.",

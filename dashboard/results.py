@@ -157,7 +157,7 @@ def draw_table(comparison: Comparison) -> None:
         pd.DataFrame(rows).dropna(axis="columns", how="all"),
         hide_index=True,
         column_config={
-            "Image": number(help="The image's number in its source."),
+            "Image": number(help="The image's number in its source.", pinned=True),
             "Cost J": number(format="%.2f", help="What the search made small; lower fits better."),
             "Noise": number(
                 format="%.3f",
@@ -249,6 +249,7 @@ def draw_verdicts(result: Result) -> None:
         ),
         hide_index=True,
         column_config={
+            "Image": number(pinned=True),
             "Noise, 95 %": text(help="95 % interval of the noise level."),
             "Expected error": number(
                 format="%.2f",

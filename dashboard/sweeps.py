@@ -22,7 +22,7 @@ SMALL = 3
 """Side of the square that shows one pixel where several five-column figures stand together."""
 
 WIDTH, HEIGHT = 290, 250
-"""Of a chart: three stand in a row, or one in a narrow window."""
+"""Of a chart: three stand in a row; in a narrow window each takes the whole of it."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def draw_row(found: Sweep, *, keep: int | None) -> None:
     figures: dict[Figure, str] = {"cost": "Lowest cost J", "success": "Success"}
     if known:
         figures = {"error": "L2 error", **figures}
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", key=f"trends {keep}"):
         for figure, title in figures.items():
             points = found.trend(figure, keep=keep)
             if points:

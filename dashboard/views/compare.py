@@ -75,7 +75,7 @@ def ask_right(request: Request | None) -> RestoreConfig | Method | None:
         width=190,
         bind="query-params",
     )
-    return ask_other(row) if method == SEARCH else learned.ask(str(method), request)
+    return ask_other(row) if method == SEARCH else learned.ask(str(method), request, row)
 
 
 def ask_other(row: DeltaGenerator) -> RestoreConfig:

@@ -53,7 +53,7 @@ def show_samples(generator: Generator) -> None:
     """A grid of images of random latent vectors."""
     seed = ask_seed("Seed of the samples", "samples", 0)
     images = explore.sample_images(generator, SAMPLES, seed=seed)
-    picture("samples", sheet.grid(images, columns=20, scale=3, gap=3), f"{SAMPLES} samples")
+    picture("samples", sheet.grid(images, columns=10, scale=3, gap=3), f"{SAMPLES} samples")
     st.caption(f"{SAMPLES} latent vectors drawn at random, and what the generator makes of them.")
     st.download_button(
         "Figure (PNG)",

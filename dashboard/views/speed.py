@@ -56,15 +56,15 @@ def ask(generator: Generator) -> tuple[int, int, float]:
     """N, threads, seconds."""
     pixels = generator.image_shape[1] * generator.image_shape[2]
     keeps = (round(pixels * KEPT_SHARE), pixels)
-    left, middle, right = st.columns(3)
-    keep = left.segmented_control(
+    row = st.container(horizontal=True, gap="medium")
+    keep = row.segmented_control(
         "Pixels kept (N)", keeps, default=keeps[0], required=True, key="bench N"
     )
     cores = os.cpu_count() or 1
-    threads = middle.segmented_control(
+    threads = row.segmented_control(
         "Threads", sorted({1, cores}), default=1, required=True, key="bench threads"
     )
-    seconds = right.segmented_control(
+    seconds = row.segmented_control(
         "Duration",
         DURATIONS,
         default=DURATIONS[0],
@@ -133,7 +133,7 @@ def draw(result: BenchResult) -> None:
 def draw_bars(rows: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     """Bars in groups of equally many restarts, with the figure at their end."""
     order = list(dict.fromkeys(rows["variant"]))
-    legend = alt.Legend(orient="top", title=None, columns=2, labelLimit=320)
+    legend = alt.Legend(orient="top", title=None, columns=1, labelLimit=400)
     base = alt.Chart(rows).encode(
         y=alt.Y(
             "R:O",

@@ -6,7 +6,7 @@ from components import player
 from results import Result
 
 from inpaint.animation import to_gif
-from inpaint.comparison import Row
+from inpaint.comparison import CAPTIONS, Row
 from inpaint.replay import Replay, replay
 
 # Every iterate is kept: a longer film would fill the memory, and nobody watches it.
@@ -28,14 +28,12 @@ def main() -> None:
 def draw(shown: Result) -> None:
     """Choose image and restart, and play."""
     rows = shown.comparison.rows
-    left, right = st.columns([2, 3])
-    with left:
+    with st.container(horizontal=True, gap="medium"):
         numbers = [str(row.number) for row in rows]
         chosen = st.segmented_control(
             "Image", numbers, default=numbers[0], required=True, key="film of"
         )
         image = numbers.index(chosen) if chosen in numbers else 0
-    with right:
         restart = ask_restart(rows[image], shown, image)
     steps = int(shown.restoration.evaluations[image, restart])
     if not 0 < steps <= MOST_STEPS:
@@ -49,8 +47,8 @@ def draw(shown: Result) -> None:
     film = find_film(shown, image, restart, token)
     player.show(film, rows[image], token=token, key="player")
     st.caption(
-        "Difference = ideal - output: dark where the output is brighter, bright where it is "
-        "darker, mid-grey where both are equal. A step of the search is one gradient."
+        f"{CAPTIONS['Difference']} Corrupted: {CAPTIONS['Corrupted']} A step of the search is one "
+        "gradient."
     )
     st.download_button(
         "Film (GIF)",
@@ -77,7 +75,9 @@ def ask_restart(row: Row, shown: Result, image: int) -> int:
     if place < 0:
         last = len(costs) - 1
         place = int(
-            st.number_input("Its number", 0, last, min(row.best, last), key="restart number")
+            st.number_input(
+                "Its number", 0, last, min(row.best, last), key="restart number", width=140
+            )
         )
     return place
 

@@ -99,7 +99,7 @@ export default function (component) {
 
   play.onclick = () => {
     if (timer) return pause();
-    play.textContent = "\u23F8 Pause";
+    play.textContent = "\u25AE\u25AE Pause";
     if (Number(slider.value) === data.frames.length - 1) show(0);
     timer = setTimeout(tick, 1000 / Number(speed.value));
     return undefined;
