@@ -14,7 +14,7 @@ from inpaint.generator import AnyGenerator
 from inpaint.metrics import Metrics, compare_images
 from inpaint.modes import Mode
 from inpaint.operators import Mask
-from inpaint.posterior.estimates import ESTIMATES
+from inpaint.posterior.real import title_of
 from inpaint.posterior.types import PosteriorSummary
 from inpaint.types import Measurement, Restoration, Status
 from inpaint.verdict import Check, Flag, Verdict, judge
@@ -74,7 +74,7 @@ class Row:
         status: How the best restart ended.
         metrics: How far the output is from the ideal, where that is known.
         verdict: Whether the output may be trusted; None where the operator is no mask.
-        estimate: Which estimate the output is: a key of `ESTIMATES`.
+        estimate: Which estimate the output is: a key of `ESTIMATES` or `REAL_ESTIMATES`.
         posterior: What the posterior says, where it was sampled.
     """
 
@@ -172,7 +172,7 @@ class Comparison:
         found = {column: CAPTIONS[column] for column in self.columns}
         shown = list(dict.fromkeys(row.estimate for row in self.rows))
         if shown != ["minimum"]:
-            found["Output"] = f"The {' or the '.join(ESTIMATES[name].title for name in shown)}."
+            found["Output"] = f"The {' or the '.join(title_of(name) for name in shown)}."
         if "Deviation" in found:
             summaries = [row.posterior for row in self.rows if row.posterior is not None]
             found["Deviation"] = found["Deviation"].format(bound=deviation_bound(summaries))

@@ -166,13 +166,23 @@ def continue_misfit(measurement: Measurement, images: Tensor, misfit: Misfit) ->
     return (images + torch.from_numpy(field).to(images)).clamp(0, 1)
 
 
-def _observed(measurement: Measurement) -> Tensor:
-    """Which pixels of each image were observed. [B, C, H, W]"""
+def check_masked(measurement: Measurement) -> None:
+    """Refuse what no misfit can be told of.
+
+    Raises:
+        ShapeError: If the operator is no mask.
+    """
     if not isinstance(measurement.operator, Mask):
         raise ShapeError(
             f"The operator is a {type(measurement.operator).__name__}; a misfit is estimated "
             "pixel by pixel. Give a mask."
         )
+
+
+def _observed(measurement: Measurement) -> Tensor:
+    """Which pixels of each image were observed. [B, C, H, W]"""
+    check_masked(measurement)
+    assert isinstance(measurement.operator, Mask)
     return measurement.operator.batch(len(measurement))
 
 

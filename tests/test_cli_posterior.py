@@ -106,6 +106,35 @@ def test_restore_with_a_posterior_adds_to_its_files_and_repeats(
     np.testing.assert_array_equal(arrays["posterior_latents"], repeated["posterior_latents"])
 
 
+def test_restore_shows_an_estimate_for_real_images_and_repeats_it(
+    generator: Path, tmp_path: Path
+) -> None:
+    out, again = tmp_path / "out", tmp_path / "again"
+    words = ("restore", "--generator", generator, "--images", "0,1", *QUICK, "--estimate", "sharp")
+    result = inpaint(*words, "--threads", "1", "--output", out)
+    assert result.exit_code == 0, result.output
+    assert "sharp estimate" in result.stdout
+    record = json.loads((out / "run.json").read_text())
+    assert record["estimate"] == "sharp"
+    assert record["posterior"]["config"]["misfit_weight"] < 1
+    for image in record["images"]:
+        # The misfit of an arbitrary generator is large, and no longer taken for noise.
+        assert 0 < image["noise_alone"] < image["noise_level"]
+    arrays = read(out / "restoration.npz")
+    assert (arrays["posterior_estimate"] != arrays["posterior_median"]).any()
+    result = inpaint("restore", "--from-run", out / "run.json", "--output", again)
+    assert result.exit_code == 0, result.output
+    repeated = read(again / "restoration.npz")
+    np.testing.assert_array_equal(arrays["posterior_estimate"], repeated["posterior_estimate"])
+
+
+def test_an_estimate_for_real_images_needs_a_mask(generator: Path, tmp_path: Path) -> None:
+    words = ("--operator", "block-average", "--estimate", "accurate", "--output", tmp_path / "out")
+    refused(inpaint("restore", "--generator", generator, *QUICK, *words), "Give a mask")
+    words = ("--estimate", "best", "--output", tmp_path / "out")
+    refused(inpaint("restore", "--generator", generator, *words), "estimate is 'best'", "sharp")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -10,7 +10,7 @@ import typer
 
 from inpaint.cli import options, screen
 from inpaint.posterior.config import SHARED, PosteriorConfig
-from inpaint.posterior.estimates import ESTIMATES
+from inpaint.posterior.real import title_of
 from inpaint.run import Run
 from inpaint.uncertainty.sampled import LEVEL
 
@@ -172,7 +172,7 @@ def print_posterior(problem: Problem, sampled: Sampled) -> None:
             f"{low:.4f} to {high:.4f}" if summary.converged else "-",
             str(len(summary.heavy_modes)),
             number(summary.expected_error, 2),
-            ESTIMATES[sampled.estimates[index]].title,
+            title_of(sampled.estimates[index]),
         ]
         if measurement.ideal is not None:
             shown, ideal = sampled.images[index], measurement.ideal[index]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inpaint.cli import options, screen
-from inpaint.cli.posterior import Estimate, print_posterior, warn_of
+from inpaint.cli.posterior import print_posterior, warn_of
 from inpaint.cli.posterior import report as report_sampling
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, FileError
@@ -48,7 +48,16 @@ def restore(
             "diagnostics in the files.",
         ),
     ] = False,
-    estimate: Estimate = None,
+    estimate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="minimum|mean|median|accurate|sharp",
+            help="Image to show: the minimum of J, the posterior mean, or the median of the best "
+            "mode; for images that are not of the generator, such as real handwriting, one of "
+            "small error (accurate) or clear strokes (sharp).",
+            show_default="the minimum; with --posterior the mean where the sampling converged",
+        ),
+    ] = None,
     output: options.Output = options.OUTPUT,
     from_run: Annotated[
         Path | None,
@@ -203,12 +212,11 @@ class _Found:
 
 def _restore(problem: Problem, wish: Wish | None) -> _Found:
     from inpaint.comparison import compare
-    from inpaint.posterior.checks import check_fit
     from inpaint.restore import restore as search
     from inpaint.uncertainty.sampled import sample
 
     if wish is not None:
-        check_fit(problem.measurement, problem.generator, wish.config)
+        wish.check(problem.measurement, problem.generator)
     sampled: Sampled | None = None
 
     with screen.Watch("preparing") as watch:

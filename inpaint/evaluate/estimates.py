@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
@@ -14,19 +14,12 @@ from inpaint.config import RestoreConfig
 from inpaint.errors import ShapeError
 from inpaint.evaluate.blending import blend_observed
 from inpaint.generator import AnyGenerator, Generator
-from inpaint.misfit import Misfit, continue_misfit, fit_misfit, weigh
+from inpaint.misfit import Misfit, continue_misfit
 from inpaint.operators import Mask
 from inpaint.posterior import PosteriorConfig, sample_posterior
-from inpaint.posterior.config import PARTICLES_PER_LATENT
+from inpaint.posterior.real import REAL_ESTIMATES, settings_for_real, tell_misfit
 from inpaint.restore import OnProgress, restore
 from inpaint.types import Measurement, Restoration
-
-POSTERIOR = PosteriorConfig(runs=1, moves=2, leapfrog=4, ess_target=0.25, misfit_weight=0.8)
-"""Enough for a mean; intervals would need more runs. What is left of the misfit's correlation makes
-N pixels count a little less."""
-
-PARTICLES = 160
-"""As many, or more where so many latent numbers need them."""
 
 PARTNER_SHARE = 0.3
 """Chosen on 80 held-out eights that are in no table of docs/evaluation.md."""
@@ -68,11 +61,11 @@ class Search:
         return "restoration" in self._made
 
     @property
-    def misfit(self) -> Misfit:
-        """Noise and misfit of each image, told apart in the restoration; only once."""
+    def told(self) -> tuple[Measurement, Misfit]:
+        """The measurement with weights, and its noise and misfit; told apart only once."""
         restoration = self.restoration
         return self._once(
-            "misfit", lambda: fit_misfit(self.measurement, self.generator, restoration)
+            "told", lambda: tell_misfit(self.measurement, self.generator, restoration)
         )
 
     @property
@@ -81,8 +74,8 @@ class Search:
 
         Each observed pixel weighs by its noise and misfit.
         """
-        misfit = self.misfit
-        return self._once("draws", lambda: _draw(self, misfit))
+        weighed, _ = self.told
+        return self._once("draws", lambda: _draw(self, weighed))
 
     def _once(self, name: str, make: Callable[[], Made]) -> Made:
         """What `make` gives, made at the first call; its time is kept."""
@@ -155,24 +148,25 @@ def blended(search: Search) -> Tensor:
 def accurate(search: Search) -> Tensor:
     """The posterior mean, each observed pixel weighing by its noise and misfit, and the misfit."""
     images = torch.stack([images.mean(0) for images in search.draws])
-    return continue_misfit(search.measurement, images, search.misfit)
+    return continue_misfit(search.measurement, images, search.told[1])
 
 
 def sharp(search: Search) -> Tensor:
     """The posterior median of each pixel, likewise: ink or paper, not grey."""
     images = torch.stack([images.median(0).values for images in search.draws])
-    return continue_misfit(search.measurement, images, search.misfit)
+    return continue_misfit(search.measurement, images, search.told[1])
 
 
-def _draw(search: Search, misfit: Misfit) -> tuple[Tensor, ...]:
-    config = replace(
-        POSTERIOR,
-        particles=max(PARTICLES, PARTICLES_PER_LATENT * search.generator.latent_size),
+def _draw(search: Search, weighed: Measurement) -> tuple[Tensor, ...]:
+    # One run is enough for a mean; intervals would need more.
+    config = PosteriorConfig(
+        runs=1,
         seed=search.config.seed,
         backend=search.config.backend,
         threads=search.config.threads,
     )
-    posterior = sample_posterior(weigh(search.measurement, misfit), search.generator, config)
+    config = settings_for_real(config, search.generator)
+    posterior = sample_posterior(weighed, search.generator, config)
     generator = search.generator.to(dtype=torch.float32)
     return tuple(generator(latents.float()) for latents in posterior.latents.flatten(1, 2))
 
@@ -180,8 +174,8 @@ def _draw(search: Search, misfit: Misfit) -> tuple[Tensor, ...]:
 ESTIMATES: dict[str, Estimate] = {
     "minimum": Estimate("minimum of J", minimum),
     "blended": Estimate("blended", blended),
-    "accurate": Estimate("accurate", accurate),
-    "sharp": Estimate("sharp", sharp),
+    "accurate": Estimate(REAL_ESTIMATES["accurate"].title, accurate),
+    "sharp": Estimate(REAL_ESTIMATES["sharp"].title, sharp),
     "combined": Estimate("combined", accurate, partner="kernel"),
 }
 """Every estimate by its name, in the order of tables."""

@@ -222,14 +222,17 @@ def beside(sampled: Sampled, images: list[dict[str, Any]], asked: str | None) ->
         images: What it holds of each image already.
         asked: The estimate that was asked for, if any.
     """
-    summaries = zip(images, sampled.summaries, sampled.estimates, strict=True)
+    rows = [
+        row | {"estimate": name, "posterior": describe_summary(summary)}
+        for row, summary, name in zip(images, sampled.summaries, sampled.estimates, strict=True)
+    ]
+    if sampled.misfit is not None:
+        levels = sampled.misfit.noise_level.tolist()
+        rows = [row | {"noise_alone": level} for row, level in zip(rows, levels, strict=True)]
     return {
         "posterior": describe_posterior(sampled.posterior),
         "estimate": asked,
-        "images": [
-            row | {"estimate": name, "posterior": describe_summary(summary)}
-            for row, summary, name in summaries
-        ],
+        "images": rows,
     }
 
 

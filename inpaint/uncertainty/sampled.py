@@ -13,6 +13,7 @@ from inpaint.checks import check_choice
 from inpaint.config import RestoreConfig
 from inpaint.errors import FileError
 from inpaint.generator import AnyGenerator
+from inpaint.misfit import Misfit, check_masked
 from inpaint.posterior import (
     Posterior,
     PosteriorConfig,
@@ -20,9 +21,15 @@ from inpaint.posterior import (
     sample_posterior,
     summarise,
 )
-from inpaint.posterior.checks import check_level
+from inpaint.posterior.checks import check_fit, check_level
 from inpaint.posterior.config import SHARED
 from inpaint.posterior.estimates import ESTIMATES, estimate_images, recommend
+from inpaint.posterior.real import (
+    REAL_ESTIMATES,
+    estimate_real,
+    settings_for_real,
+    tell_misfit,
+)
 from inpaint.posterior.sampler import OnProgress
 from inpaint.run import Run
 from inpaint.types import Measurement, Restoration
@@ -40,12 +47,14 @@ class Sampled:
         summaries: What they say of each image.
         estimates: Which estimate of each image is shown.
         images: Those estimates. [B, C, H, W]
+        misfit: Noise and misfit of each image, where the estimate tells them apart.
     """
 
     posterior: Posterior
     summaries: tuple[PosteriorSummary, ...]
     estimates: tuple[str, ...]
     images: Tensor
+    misfit: Misfit | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ class Wish:
     @classmethod
     def of(cls, posterior: bool, estimate: str | None, config: RestoreConfig) -> Wish | None:
         """From the options; an estimate other than the minimum needs the posterior."""
-        check_choices(LEVEL, estimate)
+        check_choices(LEVEL, estimate, also=tuple(REAL_ESTIMATES))
         if not posterior and estimate in (None, "minimum"):
             return None
         return cls(config_beside(config), estimate)
@@ -79,6 +88,18 @@ class Wish:
             raise FileError(
                 f"{path} cannot be repeated: its posterior is none ({error})."
             ) from error
+
+    def check(self, measurement: Measurement, generator: AnyGenerator) -> None:
+        """Refuse before the search what would be refused after it.
+
+        Raises:
+            ShapeError: If measurement and generator do not fit together, or the estimate needs
+                a mask.
+            ArgumentError: If a value is not finite, or particles or budget are too few.
+        """
+        check_fit(measurement, generator, self.config)
+        if self.estimate in REAL_ESTIMATES:
+            check_masked(measurement)
 
     @property
     def words(self) -> str:
@@ -102,7 +123,8 @@ def sample(
         measurement: What is known of B images.
         generator: Where to look for them.
         config: How to sample.
-        restoration: What a search found for the same images; needed to start from its modes.
+        restoration: What a search found for the same images; needed to start from its modes, and
+            for an estimate of `REAL_ESTIMATES`, whose settings take the place of some of `config`.
         estimate: Which estimate to show; None takes the recommended one of each image.
         level: Probability that the intervals shall hold.
         on_progress: See `sample_posterior`.
@@ -110,25 +132,38 @@ def sample(
     Raises:
         ArgumentError: If there is no such estimate, or see `sample_posterior`.
     """
-    check_choices(level, estimate)
+    real = estimate in REAL_ESTIMATES and restoration is not None
+    check_choices(level, estimate, also=tuple(REAL_ESTIMATES) if real else ())
+    misfit = None
+    if real and restoration is not None:
+        measurement, misfit = tell_misfit(measurement, generator, restoration)
+        config = settings_for_real(config, generator)
     posterior = sample_posterior(
         measurement, generator, config, restoration=restoration, on_progress=on_progress
     )
     summaries = summarise(measurement, generator, posterior, level=level)
     names = _names(summaries, estimate)
-    images = estimate_images(names, generator, posterior, summaries, restoration)
-    return Sampled(posterior, summaries, names, images)
+    if misfit is not None and estimate is not None:
+        images = estimate_real(estimate, measurement, summaries, misfit)
+    else:
+        images = estimate_images(names, generator, posterior, summaries, restoration)
+    return Sampled(posterior, summaries, names, images, misfit)
 
 
-def check_choices(level: float, estimate: str | None) -> None:
+def check_choices(level: float, estimate: str | None, *, also: tuple[str, ...] = ()) -> None:
     """Refuse before the long work what would be refused after it.
+
+    Args:
+        level: Probability that intervals shall hold.
+        estimate: Name of an estimate.
+        also: Names that can be had besides those of `ESTIMATES`.
 
     Raises:
         ArgumentError: If `level` is no probability or there is no such estimate.
     """
     check_level(level)
     if estimate is not None:
-        check_choice("estimate", estimate, tuple(ESTIMATES))
+        check_choice("estimate", estimate, (*ESTIMATES, *also))
 
 
 def command_of(
