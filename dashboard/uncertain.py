@@ -233,8 +233,8 @@ def draw_intervals(one: Found) -> None:
     if not math.isnan(share):  # It is where no pixel is lost, too.
         st.markdown(
             f"The true image is known here: {100 * share:.0f} % of its lost pixels lie in their "
-            "intervals. Far fewer than promised: it is one of the less likely images that fit, or "
-            "one that the generator cannot draw exactly."
+            "intervals. The pixels of one image miss together, so that the share promised is kept "
+            "over many images only; next to none means that the generator cannot draw this one."
         )
 
 
