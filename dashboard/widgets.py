@@ -120,6 +120,10 @@ def ask_form(
         try:
             with first:
                 images = sources.choose_images(None if generator is None else generator.content)
+        except InpaintError as error:
+            problems.append(error)
+        try:
+            with first:
                 numbers = _ask_numbers(None if images is None else images.content)
         except InpaintError as error:
             images = None

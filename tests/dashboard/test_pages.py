@@ -181,6 +181,7 @@ def test_a_bad_upload_is_said_and_leaves_nothing_but_the_result(
     assert "bad.mat" in message or "NaN" in message or "layer" in message, message
     assert str(tmp_path.parent) not in message
     assert app.dataframe[0].value.equals(before)
+    assert app.text_input("numbers").label == "Which of them", "nothing jumps"
     assert list((tmp_path / "disk").iterdir()) == []
 
 
