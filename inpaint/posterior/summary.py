@@ -30,6 +30,9 @@ ESS_LIMIT = 100
 VARIES = 0.01
 """A pixel varies where its posterior standard deviation is above this, in units of the pixels."""
 
+RANKED = 1024
+"""Draws of each run, at most, that R-hat and ESS are taken from; sorting all takes long."""
+
 SAMPLES = 16
 """Draws that a summary shows."""
 
@@ -95,7 +98,8 @@ def _summarise_image(
     std = pixels.std(0)
     noise = posterior.noise_levels[image].flatten()[pooled].sort().values[:, None]
     shown = evenly(pooled, SAMPLES)
-    varying = runs[..., std > VARIES]
+    ranked = evenly(torch.arange(runs.shape[1]), RANKED)
+    varying = runs[:, ranked][..., std > VARIES]
     worst, high, ess = _agreement(varying)
     evidence = posterior.log_evidence[image]
     finished = bool(posterior.finished[image])
