@@ -66,9 +66,10 @@ def test_both_backends_select_the_same_images(
     keep: int, published: Generator, eights: ImageSet
 ) -> None:
     measurement = measure(eights, Mask.leading(keep, (1, 28, 28)))
+    # In float32 a descent may stop .01 above the minimum, and as to where, processors differ.
     one, two = (
-        restore(measurement, published, RestoreConfig(backend=backend, restarts=32))
-        for backend in ("torch", "cpp")
+        restore(measurement, published, RestoreConfig(backend=name, restarts=32, dtype="float64"))
+        for name in ("torch", "cpp")
     )
     torch.testing.assert_close(one.best_costs, two.best_costs, rtol=0, atol=SAME_SELECTION)
     torch.testing.assert_close(one.images, two.images, rtol=0, atol=0.05)
