@@ -6,7 +6,6 @@ picked by the labels that belong to them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,6 @@ from widgets import Request
 
 from inpaint import readers
 from inpaint.baselines import BASELINES, UNTRAINED, Baseline, Training, fit_baseline
-from inpaint.baselines.training import Setting
 from inpaint.operators import Mask
 from inpaint.training.data import read_digits
 from inpaint.types import ImageSet, ImageShape
@@ -83,7 +81,13 @@ class Method:
         key = self._key(request)
         if key not in self.fits:
             images = self.images.content.images
-            training = _Watched(images=images, mask=mask, noise=noise, report=report)
+
+            def watch(done: int, count: int) -> None:
+                if not report(done / count, f"Trying setting {done + 1}."):
+                    raise _Stopped
+
+            report(0.0, f"Learning from {len(images):,} images.")
+            training = Training(images=images, mask=mask, noise=noise, on_setting=watch)
             try:
                 self.fits[key] = fit_baseline(self.name, training)
             except _Stopped:
@@ -98,28 +102,6 @@ class Method:
 
 class _Stopped(Exception):
     """A fit was stopped."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Watched(Training):
-    """A training that says how far the choice of a setting is, and can be stopped there."""
-
-    report: Report
-
-    def choose(
-        self, settings: Sequence[Setting], make: Callable[[Training, Setting], Baseline]
-    ) -> Setting:
-        done = 0
-
-        def watched(part: Training, setting: Setting) -> Baseline:
-            nonlocal done
-            if not self.report(done / len(settings), f"Trying setting {done + 1}."):
-                raise _Stopped
-            done += 1
-            return make(part, setting)
-
-        self.report(0.0, f"Learning from {len(self.images):,} images.")
-        return super().choose(settings, watched)
 
 
 def ask(name: str, request: Request | None, row: DeltaGenerator) -> Method | None:

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from inpaint.baselines.training import Training
 from inpaint.errors import ShapeError
-from inpaint.operators import Mask, measure
-from inpaint.types import ImageSet
+from inpaint.operators import Mask
 
 WIDTHS = (0.3, 0.45, 0.7, 1.0)
 """Widths of the kernel to choose from, in root mean square distances between observed parts."""
@@ -60,13 +59,8 @@ class KernelRidge:
     @classmethod
     def solve(cls, training: Training, width: float, strength: float) -> KernelRidge:
         """Regression with these settings."""
-        images = training.shuffled[:MOST]
-        # Of its own seed: the images put aside must not meet the noise that they are restored from.
-        noisy = measure(
-            ImageSet(images), training.mask, noise=training.noise, seed=training.seed + 1
-        )
-        inputs = noisy.values.float().flatten(1)[:, training.mask.observed.flatten()]
-        pixels = images.float().flatten(1)
+        inputs = training.noisy[:MOST].float().flatten(1)[:, training.mask.observed.flatten()]
+        pixels = training.shuffled[:MOST].float().flatten(1)
         distances = torch.cdist(inputs, inputs)
         distance = width * float(distances.square().mean().sqrt().clamp(min=1e-6))
         kernel = _kernel(distances, distance)

@@ -63,12 +63,15 @@ class Training:
         mask: What will be observed; shared by all images.
         noise: Standard deviation of the noise to be expected.
         seed: Which images are put aside, and their noise.
+        on_setting: Called before a setting is tried, with how many were and how many there are;
+            what it raises ends the fit.
     """
 
     images: Tensor
     mask: Mask
     noise: float
     seed: int = 0
+    on_setting: Callable[[int, int], None] | None = None
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or tuple(self.images.shape[1:]) != self.mask.image_shape:
@@ -102,6 +105,13 @@ class Training:
         return self.images[torch.randperm(len(self.images), generator=stream)]
 
     @cached_property
+    def noisy(self) -> Tensor:
+        """The shuffled images as they would be measured. [K, C, H, W]"""
+        # Of its own seed: the images put aside must not meet the noise that they are restored from.
+        seed = self.seed + 1
+        return measure(ImageSet(self.shuffled), self.mask, noise=self.noise, seed=seed).values
+
+    @cached_property
     def _rest(self) -> Training:
         """The images that are not put aside."""
         return replace(self, images=self.shuffled[self.validation_size :])
@@ -128,4 +138,9 @@ class Training:
             square = ((images - ideal).square().flatten(1) * lost).sum(1)
             return float((square / lost.sum(1)).clamp(min=FINEST**2).log().mean())
 
-        return min(settings, key=loss)
+        losses = []
+        for done, setting in enumerate(settings):
+            if self.on_setting is not None:
+                self.on_setting(done, len(settings))
+            losses.append(loss(setting))
+        return settings[losses.index(min(losses))]
