@@ -30,6 +30,23 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
         return dict(arrays)
 
 
+def restored_twice(
+    generator: Path, folder: Path, images: str, estimate: str
+) -> tuple[str, Path, dict[str, NDArray[Any]]]:
+    """Restore, and repeat that from its record.
+
+    Returns:
+        What was printed, where the files are, and the arrays of the repetition.
+    """
+    out, again = folder / "out", folder / "again"
+    words = ("restore", "--generator", generator, "--images", images, *QUICK)
+    result = inpaint(*words, "--estimate", estimate, "--threads", "1", "--output", out)
+    assert result.exit_code == 0, result.output
+    repeated = inpaint("restore", "--from-run", out / "run.json", "--output", again)
+    assert repeated.exit_code == 0, repeated.output
+    return result.stdout, out, read(again / "restoration.npz")
+
+
 def test_posterior_writes_arrays_record_and_figure_that_repeat(
     generator: Path, tmp_path: Path
 ) -> None:
@@ -87,10 +104,7 @@ def test_particles_may_start_from_the_modes(generator: Path, tmp_path: Path) -> 
 def test_restore_with_a_posterior_adds_to_its_files_and_repeats(
     generator: Path, tmp_path: Path
 ) -> None:
-    out, again = tmp_path / "out", tmp_path / "again"
-    words = ("restore", "--generator", generator, "--images", "0", *QUICK, "--estimate", "mean")
-    result = inpaint(*words, "--threads", "1", "--output", out)
-    assert result.exit_code == 0, result.output
+    _, out, repeated = restored_twice(generator, tmp_path, "0", "mean")
     record = json.loads((out / "run.json").read_text())
     assert record["command"].endswith("--posterior --estimate mean")
     assert record["images"][0]["estimate"] == "mean"
@@ -100,20 +114,14 @@ def test_restore_with_a_posterior_adds_to_its_files_and_repeats(
     np.testing.assert_array_equal(arrays["posterior_estimate"], arrays["posterior_mean"])
     with Image.open(out / "figure.png") as figure:
         assert figure.width > 1600
-    result = inpaint("restore", "--from-run", out / "run.json", "--output", again)
-    assert result.exit_code == 0, result.output
-    repeated = read(again / "restoration.npz")
     np.testing.assert_array_equal(arrays["posterior_latents"], repeated["posterior_latents"])
 
 
 def test_restore_shows_an_estimate_for_real_images_and_repeats_it(
     generator: Path, tmp_path: Path
 ) -> None:
-    out, again = tmp_path / "out", tmp_path / "again"
-    words = ("restore", "--generator", generator, "--images", "0,1", *QUICK, "--estimate", "sharp")
-    result = inpaint(*words, "--threads", "1", "--output", out)
-    assert result.exit_code == 0, result.output
-    assert "sharp estimate" in result.stdout
+    told, out, repeated = restored_twice(generator, tmp_path, "0,1", "sharp")
+    assert "sharp estimate" in told
     record = json.loads((out / "run.json").read_text())
     assert record["estimate"] == "sharp"
     assert record["posterior"]["config"]["misfit_weight"] < 1
@@ -122,9 +130,6 @@ def test_restore_shows_an_estimate_for_real_images_and_repeats_it(
         assert 0 < image["noise_alone"] < image["noise_level"]
     arrays = read(out / "restoration.npz")
     assert (arrays["posterior_estimate"] != arrays["posterior_median"]).any()
-    result = inpaint("restore", "--from-run", out / "run.json", "--output", again)
-    assert result.exit_code == 0, result.output
-    repeated = read(again / "restoration.npz")
     np.testing.assert_array_equal(arrays["posterior_estimate"], repeated["posterior_estimate"])
 
 

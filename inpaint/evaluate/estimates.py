@@ -147,14 +147,19 @@ def blended(search: Search) -> Tensor:
 
 def accurate(search: Search) -> Tensor:
     """The posterior mean, each observed pixel weighing by its noise and misfit, and the misfit."""
-    images = torch.stack([images.mean(0) for images in search.draws])
-    return continue_misfit(search.measurement, images, search.told[1])
+    return _continued(search, lambda images: images.mean(0))
 
 
 def sharp(search: Search) -> Tensor:
     """The posterior median of each pixel, likewise: ink or paper, not grey."""
-    images = torch.stack([images.median(0).values for images in search.draws])
-    return continue_misfit(search.measurement, images, search.told[1])
+    return _continued(search, lambda images: images.median(0).values)
+
+
+def _continued(search: Search, pool: Callable[[Tensor], Tensor]) -> Tensor:
+    """One image of the draws of each, and the misfit to be expected."""
+    _, misfit = search.told
+    images = torch.stack([pool(images) for images in search.draws])
+    return continue_misfit(search.measurement, images, misfit)
 
 
 def _draw(search: Search, weighed: Measurement) -> tuple[Tensor, ...]:

@@ -83,9 +83,13 @@ class Run:
     @property
     def stage_gradients(self) -> int:
         """Evaluations of J that a stage takes at most."""
-        config = self._config
-        jumps = config.jumps if self._jumping else 0
-        return config.particles * (1 + config.moves * config.leapfrog + jumps)
+        jumps = self._config.jumps if self._jumping else 0
+        return self._move_gradients + self._config.particles * jumps
+
+    @property
+    def _move_gradients(self) -> int:
+        """Evaluations of J that the moves of a stage take."""
+        return self._config.particles * (1 + self._config.moves * self._config.leapfrog)
 
     @property
     def wants_stage(self) -> bool:
@@ -184,8 +188,7 @@ class Run:
         self.acceptance = acceptance
         if self.inverse_temperature == self._config.misfit_weight:
             self._draws.append((latents, costs))
-        config = self._config
-        self.gradients += config.particles * (1 + config.moves * config.leapfrog)
+        self.gradients += self._move_gradients
         self.temperatures.append(self.inverse_temperature)
         self.lengths.append(self._length)
         self._length *= math.exp(GAIN * (acceptance - self._config.acceptance))

@@ -132,10 +132,9 @@ def sample(
     Raises:
         ArgumentError: If there is no such estimate, or see `sample_posterior`.
     """
-    real = estimate in REAL_ESTIMATES and restoration is not None
-    check_choices(level, estimate, also=tuple(REAL_ESTIMATES) if real else ())
+    check_choices(level, estimate, also=() if restoration is None else tuple(REAL_ESTIMATES))
     misfit = None
-    if real and restoration is not None:
+    if estimate in REAL_ESTIMATES and restoration is not None:
         measurement, misfit = tell_misfit(measurement, generator, restoration)
         config = settings_for_real(config, generator)
     posterior = sample_posterior(
@@ -143,8 +142,8 @@ def sample(
     )
     summaries = summarise(measurement, generator, posterior, level=level)
     names = _names(summaries, estimate)
-    if misfit is not None and estimate is not None:
-        images = estimate_real(estimate, measurement, summaries, misfit)
+    if misfit is not None:
+        images = estimate_real(names[0], measurement, summaries, misfit)
     else:
         images = estimate_images(names, generator, posterior, summaries, restoration)
     return Sampled(posterior, summaries, names, images, misfit)
