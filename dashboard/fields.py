@@ -6,6 +6,20 @@ from typing import Any
 
 import streamlit as st
 
+LABELS = "labels"
+"""Under which the session keeps the labels of the fields that were drawn last."""
+
+
+def named(message: str) -> str:
+    """A message that begins with a field's name, with the field's label before that."""
+    name = message.partition(" ")[0]
+    label = st.session_state.get(LABELS, {}).get(name)
+    return message if label is None else f"{label}: {message}"
+
+
+def _note(name: str, label: str) -> None:
+    st.session_state.setdefault(LABELS, {})[name] = label
+
 
 def preset(label: str, names: list[str], usual: str, *, key: str, adopt: Any) -> str:
     """The name of a preset; `adopt` sets the other widgets once it is changed."""
@@ -43,6 +57,7 @@ def whole(
         key: Of the widget, where it is not the field's name.
         empty: What it means if it is left empty.
     """
+    _note(name, label)
     return st.number_input(
         label,
         lowest,
@@ -59,6 +74,7 @@ def real(
     label: str, name: str, base: Any, text: str, *, step: float, empty: str | None = None
 ) -> Any:
     """A number; see `whole`. `step` is what its buttons add."""
+    _note(name, label)
     return st.number_input(
         label,
         value=getattr(base, name),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+import problems
 import results
 import runner
 import streamlit as st
@@ -72,18 +73,18 @@ def ask_and_restore() -> Result | None:
         What is there to be shown, which may be the result of earlier settings.
     """
     request: Request | None = None
-    problem = None
+    problem: InpaintError | None = None
     try:
         request = widgets.ask_request(ask_damage)
     except InpaintError as error:
-        problem = str(error)
+        problem = error
     return follow(KEY, request, problem, results.compute)
 
 
 def follow(
     key: str,
     question: Question | None,
-    problem: str | None,
+    problem: InpaintError | None,
     compute: Compute[A],
     *,
     awaited: str = AWAITED,
@@ -107,7 +108,7 @@ def follow(
     shown: A | None = runner.get_result(key)
     failure = runner.get_failure(key)
     if failure is not None and failure.about == question:
-        problem = failure.message
+        problem = failure.error
     with bar:
         if job is not None:
             runner.watch(job)
@@ -116,7 +117,7 @@ def follow(
         elif problem is None:
             st.markdown(awaited)
     if problem is not None:
-        st.error(problem, icon=":material/error:")
+        problems.say(problem)
     if shown is not None and question != shown.request:
         st.markdown(f":material/history: Below is the earlier result: {shown.summary}")
     return shown

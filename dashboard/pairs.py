@@ -7,15 +7,16 @@ import statistics
 import time
 from dataclasses import dataclass, replace
 
-import pandas as pd
 import results
 import streamlit as st
 import strips
+import tables
 from components import wipe
 from learned import Method
 from results import GAP, SCALE, Result
 from runner import Report
 from strips import Picture
+from tables import Column
 from widgets import Request
 
 from inpaint import sheet
@@ -27,6 +28,14 @@ from inpaint.operators import Mask
 
 SIDES = ("Left", "Right")
 WIPE_SCALE = 15
+
+FIGURES = {
+    "cost J": Column("What that side's search made small; lower fits better.", ".2f"),
+    "error": results.FIGURES["Error"],
+    "PSNR missing": Column("Peak signal-to-noise ratio of the lost pixels.", ".1f", " dB"),
+    "success": Column("Share of the restarts that ended at that side's best image."),
+}
+"""Of each image on each side."""
 
 
 @dataclass(frozen=True)
@@ -247,17 +256,12 @@ def draw_table(pair: Pair) -> None:
                     "one start" if search.starts == 1 else percent(search.rate)
                 )
         table.append(line)
-    frame = pd.DataFrame(table)
     # Figures that belong together stand together.
-    ending = [name.split(" ", 1)[-1] for name in frame]
-    order = sorted(range(len(ending)), key=lambda place: ending.index(ending[place]))
-    frame = frame.iloc[:, order]
-    number = st.column_config.NumberColumn
-    formats = {"cost J": "%.2f", "error": "%.2f", "PSNR missing": "%.1f dB"}
-    config = {
-        f"{side} {name}": number(format=shape) for side in SIDES for name, shape in formats.items()
-    } | {"Image": number(pinned=True)}
-    st.dataframe(frame, hide_index=True, column_config=config)
+    names = [f"{side} {name}" for name in FIGURES for side in SIDES]
+    tables.draw(
+        [{name: line.get(name) for name in ("Image", *names)} for line in table],
+        {f"{side} {name}": column for side in SIDES for name, column in FIGURES.items()},
+    )
     method = pair.request.right
     if isinstance(method, Method) and method.name in UNTRAINED:
         st.caption(

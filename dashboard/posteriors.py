@@ -130,6 +130,11 @@ class Found:
     spread: float
     steps: tuple[tuple[Step, float], ...] = ()
 
+    @property
+    def trusted(self) -> bool:
+        """Whether intervals may be shown: it converged, and the generator can draw the image."""
+        return self.summary.converged and self.finding.flag != "doubtful"
+
 
 @dataclass(frozen=True)
 class Answer:

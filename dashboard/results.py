@@ -8,13 +8,14 @@ from functools import partial
 from typing import Any
 
 import curves
-import pandas as pd
 import repeat
 import streamlit as st
 import strips
+import tables
 from runner import WORKER_THREADS, Report
 from sources import Source
 from strips import Picture
+from tables import Column
 from widgets import Request
 
 from inpaint import sheet
@@ -34,6 +35,37 @@ BYTES = "application/octet-stream"
 MODE_WIDTH = 100
 SCALE = 5
 GAP = 4
+
+FIGURES = {
+    "Image": Column("The image's number in its source."),
+    "Cost J": Column("What the search made small; lower fits better.", ".2f"),
+    "Noise": Column("Noise level estimated from the misfit; pixels go from 0 to 1.", ".3f"),
+    "Status": Column("How the best restart ended."),
+    "Verdict": Column("Whether the image may be trusted; the reasons are in a box below."),
+    "Error": Column("L2 norm of ideal - output over the whole image.", ".2f"),
+    "PSNR observed": Column(
+        "Peak signal-to-noise ratio of the pixels that were kept.", ".1f", " dB"
+    ),
+    "PSNR missing": Column("The same of the lost pixels: what the method is for.", ".1f", " dB"),
+    "SSIM": Column("Structural similarity; 1 for equal images.", ".3f"),
+    "SSIM missing": Column("The same over the lost part.", ".3f"),
+}
+"""Of each image; those against the ideal are split into its two parts."""
+
+JUDGED = {
+    "Image": FIGURES["Image"],
+    "Noise, 95 %": Column("95 % interval of the noise level."),
+    "Expected error": Column(
+        "L2 error to be expected from what the observed pixels leave open.", ".2f"
+    ),
+    "Reached": Column("Restarts that ended at the image of lowest cost."),
+    "For 99 %": Column(
+        "Restarts of which at least one reaches the lowest cost found, with 99 % probability.",
+        ",.0f",
+    ),
+    "Modes": Column("Distinct images at which restarts ended."),
+}
+"""What is known of each image's search."""
 
 
 @dataclass(frozen=True)
@@ -151,33 +183,7 @@ def draw_table(comparison: Comparison) -> None:
                 "SSIM missing": row.metrics.ssim_missing,
             }
         rows.append(figures_of)
-    number = st.column_config.NumberColumn
-    st.dataframe(
-        # A figure that no image has, such as that of observed pixels where none were observed.
-        pd.DataFrame(rows).dropna(axis="columns", how="all"),
-        hide_index=True,
-        column_config={
-            "Image": number(help="The image's number in its source.", pinned=True),
-            "Cost J": number(format="%.2f", help="What the search made small; lower fits better."),
-            "Noise": number(
-                format="%.3f",
-                help="Noise level estimated from the misfit, in units of the pixels: 0 to 1.",
-            ),
-            "Status": st.column_config.TextColumn(help="How the best restart ended."),
-            "Verdict": st.column_config.TextColumn(
-                help="Whether the image may be trusted; the reasons are in a box below."
-            ),
-            "Error": number(format="%.2f", help="L2 norm of ideal - output over the whole image."),
-            "PSNR observed": number(
-                format="%.1f dB", help="Peak signal-to-noise ratio of the pixels that were kept."
-            ),
-            "PSNR missing": number(
-                format="%.1f dB", help="The same of the lost pixels: what the method is for."
-            ),
-            "SSIM": number(format="%.3f", help="Structural similarity; 1 for equal images."),
-            "SSIM missing": number(format="%.3f", help="The same over the lost part."),
-        },
-    )
+    tables.draw(rows, FIGURES)
     if comparison.rows[0].metrics is None:
         st.caption("The ideal images are not known, so no errors can be given.")
 
@@ -233,36 +239,21 @@ def draw_verdicts(result: Result) -> None:
         if len(row.shown_modes) > 1:
             draw_modes(row, verdict.search.starts)
     st.caption(CAPTIONS["Modes"])
-    searches = [verdict.search for _, verdict in judged]
-    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
-    low_high = [verdict.noise_interval for _, verdict in judged]
-    st.dataframe(
-        pd.DataFrame(
+    lines = []
+    for row, verdict in judged:
+        low, high = verdict.noise_interval
+        search = verdict.search
+        lines.append(
             {
-                "Image": [row.number for row, _ in judged],
-                "Noise, 95 %": [f"{low:.3f} to {high:.3f}" for low, high in low_high],
-                "Expected error": [verdict.expected_error for _, verdict in judged],
-                "Reached": [f"{search.reached} of {search.starts}" for search in searches],
-                "For 99 %": [search.restarts_for_99 for search in searches],
-                "Modes": [len(search.modes) for search in searches],
+                "Image": row.number,
+                "Noise, 95 %": f"{low:.3f} to {high:.3f}",
+                "Expected error": verdict.expected_error,
+                "Reached": f"{search.reached} of {search.starts}",
+                "For 99 %": search.restarts_for_99,
+                "Modes": len(search.modes),
             }
-        ),
-        hide_index=True,
-        column_config={
-            "Image": number(pinned=True),
-            "Noise, 95 %": text(help="95 % interval of the noise level."),
-            "Expected error": number(
-                format="%.2f",
-                help="L2 error to be expected from what the observed pixels leave open.",
-            ),
-            "Reached": text(help="Restarts that ended at the image of lowest cost."),
-            "For 99 %": number(
-                help="Restarts of which at least one reaches the lowest cost found, with 99 % "
-                "probability."
-            ),
-            "Modes": number(help="Distinct images at which restarts ended."),
-        },
-    )
+        )
+    tables.draw(lines, JUDGED)
 
 
 def draw_modes(row: Row, starts: int) -> None:

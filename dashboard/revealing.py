@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-import pandas as pd
 import runner
 import streamlit as st
 import strips
+import tables
 from posteriors import Answer, Found, Question, Revealed, Step, compute
 from strips import Picture, data_url
+from tables import Column
 from uncertain import side_by_side
 
 from inpaint import sheet
@@ -183,21 +184,17 @@ def _draw_steps(one: Found) -> None:
     cells = st.columns(2)
     cells[0].metric("Expected drop", f"{1 - last.expected / last.before:.0%}")
     cells[1].metric("Reached drop", f"{1 - reached / last.before:.0%}")
-    st.dataframe(
-        pd.DataFrame(
+    deviation = Column("Root mean square of all pixels' deviations.", ".3f")
+    tables.draw(
+        [
             {
-                "Step": range(1, len(one.steps) + 1),
-                "Pixels": [step.pixels for step, _ in one.steps],
-                "Before": [step.before for step, _ in one.steps],
-                "Expected": [step.expected for step, _ in one.steps],
-                "Reached": [reached for _, reached in one.steps],
+                "Step": place,
+                "Pixels": step.pixels,
+                "Before": step.before,
+                "Expected": step.expected,
+                "Reached": reached,
             }
-        ),
-        hide_index=True,
-        column_config={
-            name: st.column_config.NumberColumn(
-                format="%.3f", help="Root mean square of all pixels' deviations."
-            )
-            for name in ("Before", "Expected", "Reached")
-        },
+            for place, (step, reached) in enumerate(one.steps, start=1)
+        ],
+        dict.fromkeys(("Before", "Expected", "Reached"), deviation),
     )

@@ -63,11 +63,11 @@ class Failure:
 
     Attributes:
         about: What the job was about.
-        message: A sentence for the user.
+        error: Its message is a sentence for the user.
     """
 
     about: Any
-    message: str
+    error: InpaintError
 
 
 @dataclass(eq=False)
@@ -251,7 +251,7 @@ def begin(page: str, work: Work, *, quick: bool, about: Any = None) -> None:
     try:
         job = get_pool().submit(work, owner=get_owner(), page=page, quick=quick, about=about)
     except BusyError as error:
-        st.session_state[f"{page} failure"] = Failure(about, str(error))
+        st.session_state[f"{page} failure"] = Failure(about, error)
         return
     st.session_state[f"{page} job"] = job.key
     if not quick:
@@ -284,7 +284,7 @@ def _take_over(page: str, job: Job) -> None:
     try:
         found = job.result()
     except InpaintError as error:
-        st.session_state[f"{page} failure"] = Failure(job.about, str(error))
+        st.session_state[f"{page} failure"] = Failure(job.about, error)
         return
     st.session_state.pop(f"{page} failure", None)
     if found is not None:

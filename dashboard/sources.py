@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+import problems
 import streamlit as st
 from components import pad
+from problems import Refused
 
 from inpaint import examples, explore, pretrained, readers
 from inpaint.cli.options import real_range
@@ -245,7 +247,7 @@ def ask_generator() -> Source[Generator] | None:
         with st.sidebar:
             source = choose_generator()
     except InpaintError as error:
-        st.error(str(error), icon=":material/error:")
+        problems.say(error)
         return None
     if source is None:
         st.info("Choose a generator file in the sidebar.", icon=":material/info:")
@@ -298,7 +300,7 @@ def upload(
         about: All else that the content depends on: it is read again when this changes.
 
     Raises:
-        InpaintError: As the reader does.
+        Refused: If the reader does not take it.
     """
     kept, known = f"kept {kind}", f"read {kind}"
     chosen = st.file_uploader(
@@ -316,13 +318,14 @@ def upload(
         if name is not None:
             st.caption(f"The opened run used **{escape(name)}**: choose that file here.")
         return None
-    if chosen is None:
-        st.caption(f"Still in use: {escape(file.name)}")
     if st.session_state.get(known, (None,))[0] != (file.token, about):
         st.session_state[known] = ((file.token, about), _try_to_read(file, reader))
     found: Source[T] | InpaintError = st.session_state[known][1]
+    if chosen is None:
+        how = "chosen" if isinstance(found, InpaintError) else "in use"
+        st.caption(f"Still {how}: {escape(file.name)}")
     if isinstance(found, InpaintError):
-        raise found
+        raise Refused(kind, str(found)) from found
     return found
 
 

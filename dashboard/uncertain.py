@@ -10,11 +10,13 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 import strips
+import tables
 from components import pixels
 from posteriors import LEVEL, Answer, Found
 from results import GAP, MODE_WIDTH, SCALE, VERDICTS
 from streamlit.delta_generator import DeltaGenerator
 from strips import Picture
+from tables import Column
 
 from inpaint import sheet
 from inpaint.comparison import CAPTIONS, deviation_bound, percent
@@ -35,6 +37,45 @@ BAR = "#2a7de1"
 INTERVAL = "#d97706"
 TRUTH = "#2f9e63"
 """All are seen on a light and on a dark page."""
+
+MISFIT = (
+    "No intervals are shown, for this is no image that the generator can draw: they would say "
+    "where the pixels of its nearest images lie, and not where the true ones do. On the page "
+    "Restore, the estimates for real images allow for that."
+)
+
+DIAGNOSTICS = {
+    "Image": Column("The image's number in its source."),
+    "Converged": Column("Whether all runs reached the posterior and agree."),
+    "R-hat": Column(
+        "How far independent runs disagree, at the worst pixel; 1 is agreement, above 1.05 they "
+        "have not converged.",
+        ".3f",
+    ),
+    "ESS": Column(
+        "Effective sample size: as many independent draws would tell as much, at the worst pixel. "
+        "100 are needed.",
+        ",.0f",
+    ),
+    "Acceptance": Column("Share of moves accepted at the end; about 80 % is right.", ".0f", " %"),
+    "Gradients": Column("Evaluations of the cost J spent.", ","),
+    "log Z": Column(
+        "Logarithm of the evidence: of two generators the one of higher log Z explains the same "
+        "measurement better.",
+        ".2f",
+    ),
+    "log Z \u00b1": Column("Standard deviation of log Z among the runs.", ".2f"),
+    "Noise": Column("Noise level, 0 to 1: its posterior median.", ".3f"),
+    f"Noise, {SURE}": Column("The interval that holds it with this probability."),
+    "Open by": Column("Root mean square of the lost pixels' standard deviations.", ".3f"),
+    "Truth inside": Column(
+        f"Lost pixels whose true value lies in its {SURE} interval. Pixels of one image are right "
+        "or wrong together, so it scatters widely.",
+        ".0f",
+        " %",
+    ),
+}
+"""How good the sampling of each image was, and what it says of noise and generator."""
 
 UNSHOWN = (
     "No intervals are shown, for they could be wrong: choose the preset thorough, or more "
@@ -91,7 +132,7 @@ def draw_diagnostics(answer: Answer) -> None:
     for one in answer.found:
         summary, lost = one.summary, views.lost_pixels(one.measurement)
         low, high = summary.noise_interval
-        interval = f"{low:.3f} to {high:.3f}" if summary.converged else "not shown"
+        interval = f"{low:.3f} to {high:.3f}" if one.trusted else "not shown"
         row = {
             "Image": one.number,
             "Converged": "\u2713 yes" if summary.converged else "\u2717 no",
@@ -100,7 +141,7 @@ def draw_diagnostics(answer: Answer) -> None:
             "Acceptance": 100 * summary.acceptance,
             "Gradients": summary.gradients,
             "log Z": summary.log_evidence,
-            "\u00b1": summary.log_evidence_spread,
+            "log Z \u00b1": summary.log_evidence_spread,
             "Noise": summary.noise_level,
             f"Noise, {SURE}": interval,
             "Open by": one.finding.spread,
@@ -108,46 +149,7 @@ def draw_diagnostics(answer: Answer) -> None:
         if one.measurement.ideal is not None and summary.converged:
             row["Truth inside"] = 100 * views.covered(summary, one.measurement.ideal[0], lost)
         rows.append(row)
-    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        column_config={
-            "Image": number(help="The image's number in its source."),
-            "Converged": text(help="Whether all runs reached the posterior and agree."),
-            "R-hat": number(
-                format="%.3f",
-                help="How far independent runs disagree, at the worst pixel; 1 is agreement, "
-                "above 1.05 they have not converged.",
-            ),
-            "ESS": number(
-                format="%.0f",
-                help="Effective sample size: as many independent draws would tell as much, at the "
-                "worst pixel. 100 are needed.",
-            ),
-            "Acceptance": number(
-                format="%.0f %%", help="Share of moves accepted at the end; about 80 % is right."
-            ),
-            "Gradients": number(format="localized", help="Evaluations of the cost J spent."),
-            "log Z": number(
-                format="%.2f",
-                help="Logarithm of the evidence: of two generators the one of higher log Z "
-                "explains the same measurement better.",
-            ),
-            "\u00b1": number(format="%.2f", help="Standard deviation of log Z among the runs."),
-            "Noise": number(format="%.3f", help="Noise level, 0 to 1: its posterior median."),
-            f"Noise, {SURE}": text(help="The interval that holds it with this probability."),
-            "Open by": number(
-                format="%.3f",
-                help="Root mean square of the lost pixels' standard deviations.",
-            ),
-            "Truth inside": number(
-                format="%.0f %%",
-                help=f"Lost pixels whose true value lies in its {SURE} interval. Pixels of "
-                "one image are right or wrong together, so it scatters widely.",
-            ),
-        },
-    )
+    tables.draw(rows, DIAGNOSTICS)
 
 
 def draw_samples(one: Found) -> None:
@@ -213,7 +215,20 @@ def draw_intervals(one: Found) -> None:
     st.markdown(f"**Intervals of {SURE}**")
     if summary.intervals is None:
         st.warning(f"{summary.sentence} {UNSHOWN}", icon=":material/warning:")
-        return
+    elif one.trusted:
+        _draw_ends(one)
+    else:
+        st.warning(MISFIT, icon=":material/warning:")
+        box = st.expander("Intervals among the generator's images", key="misfit", on_change="rerun")
+        if box.open:
+            with box:
+                _draw_ends(one)
+
+
+def _draw_ends(one: Found) -> None:
+    """Both ends, the median between them, and how many true values lie inside."""
+    summary = one.summary
+    assert summary.intervals is not None
     lower, upper = summary.intervals
     named = {"Lower end": lower, "Median": summary.median, "Upper end": upper}
     pictures = [
@@ -258,12 +273,12 @@ def draw_pixel(one: Found, answer: Answer) -> None:
         level=LEVEL,
     )
     with right:
-        st.markdown(describe_pixel(found, converged=one.summary.converged))
-        st.altair_chart(_histogram(found, converged=one.summary.converged))
+        st.markdown(describe_pixel(found, one))
+        st.altair_chart(_histogram(found, trusted=one.trusted))
         st.caption(
             "Click a pixel of the mean, or move with the arrow keys. Bars: probability of each "
             "value. "
-            + (f"Orange: the {SURE} interval. " if one.summary.converged else "")
+            + (f"Orange: the {SURE} interval. " if one.trusted else "")
             + ("Green, dashed: the true value." if found.ideal is not None else "")
         )
 
@@ -274,20 +289,22 @@ def side_by_side() -> tuple[DeltaGenerator, DeltaGenerator]:
     return row.container(width=PICTURE_WIDTH), row.container(width=WORDS_WIDTH)
 
 
-def describe_pixel(found: PixelPosterior, *, converged: bool) -> str:
+def describe_pixel(found: PixelPosterior, one: Found) -> str:
     """A pixel's posterior in a sentence."""
     seen = "lost" if found.measured is None else f"observed as {found.measured:.2f}"
-    known = (
-        f"between **{found.lower:.2f} and {found.upper:.2f}** with {SURE} probability, "
-        f"median {found.median:.2f}"
-        if converged
-        else "no interval is shown, for the sampling did not converge"
-    )
+    known = "no interval is shown, for the sampling did not converge"
+    if one.trusted:
+        known = (
+            f"between **{found.lower:.2f} and {found.upper:.2f}** with {SURE} probability, "
+            f"median {found.median:.2f}"
+        )
+    elif one.summary.converged:
+        known = "no interval is shown, for the generator cannot draw this image"
     truth = "" if found.ideal is None else f" The true value is {found.ideal:.2f}."
     return f"Row {found.row}, column {found.column}, {seen}: {known}.{truth} 0 is ink, 1 is paper."
 
 
-def _histogram(found: PixelPosterior, *, converged: bool) -> alt.LayerChart | alt.FacetChart:
+def _histogram(found: PixelPosterior, *, trusted: bool) -> alt.LayerChart | alt.FacetChart:
     count = len(found.shares)
     bins = pd.DataFrame(
         {
@@ -312,7 +329,7 @@ def _histogram(found: PixelPosterior, *, converged: bool) -> alt.LayerChart | al
             ],
         )
     ]
-    if converged:
+    if trusted:
         ends = pd.DataFrame({"from": [found.lower], "to": [found.upper]})
         band = alt.Chart(ends).mark_rect(color=INTERVAL, opacity=0.22)
         layers.insert(0, band.encode(x="from:Q", x2="to:Q"))

@@ -35,20 +35,20 @@ def main() -> None:
         "the same seed, or a method without a generator. Images and damage are the same."
     )
     request, right, question = None, None, None
-    problems: list[str] = []
+    wrong: list[InpaintError] = []
     # The right side's widgets are drawn even if the left side holds something bad.
     try:
         request = widgets.ask_request(ask_damage)
     except InpaintError as error:
-        problems.append(str(error))
+        wrong.append(error)
     try:
         right = ask_right(request)
         if request is not None and right is not None:
             whole = right if isinstance(right, Method) else other(request, right)
             question = Question(request, whole)
     except InpaintError as error:
-        problems.append(str(error))
-    problem = problems[0] if problems else None
+        wrong.append(error)
+    problem = wrong[0] if wrong else None
     shown = live.follow(PAGE, question, problem, pairs.compute, awaited=AWAITED, offer=OFFER)
     if shown is not None:
         pairs.draw(shown)

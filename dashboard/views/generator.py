@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 import lessons
+import problems
 import sources
 import streamlit as st
 import strips
@@ -46,7 +47,7 @@ def main() -> None:
                 try:
                     show(generator)
                 except InpaintError as error:
-                    st.error(str(error), icon=":material/error:")
+                    problems.say(error)
 
 
 def show_samples(generator: Generator) -> None:

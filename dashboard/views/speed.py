@@ -5,6 +5,7 @@ from functools import partial
 
 import altair as alt
 import pandas as pd
+import problems
 import runner
 import sources
 import streamlit as st
@@ -44,7 +45,7 @@ def main() -> None:
             st.rerun()
     failure = runner.get_failure(PAGE)
     if failure is not None:
-        st.error(failure.message, icon=":material/error:")
+        problems.say(failure.error)
     result: BenchResult | None = runner.get_result(PAGE)
     if result is not None:
         draw(result)

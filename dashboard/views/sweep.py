@@ -26,7 +26,8 @@ def main() -> None:
         "How few pixels are enough, and how few restarts? The same images are restored at several "
         "numbers N of pixels kept, with several seeds."
     )
-    question, problem = None, None
+    request, question = None, None
+    problem: InpaintError | None = None
     keeps: list[int] = []
 
     def ask_damage(images: ImageSet | None, operator: Source[Operator] | None) -> Damage:
@@ -38,17 +39,17 @@ def main() -> None:
 
     try:
         request = widgets.ask_request(ask_damage, operators=False)
-        left, right = st.columns([3, 1], gap="medium")
-        with left:
-            counts = ask_counts(0 if request is None else request.run.config.restarts)
-        with right:
-            repeats = st.number_input(
-                "Seeds", 1, 100, REPEATS, key="repeats", help="Each repeats all with other starts."
-            )
-        if request is not None and keeps:
-            question = Question(request, tuple(keeps), tuple(counts), repeats)
     except InpaintError as error:
-        problem = str(error)
+        problem = error
+    left, right = st.columns([3, 1], gap="medium")
+    with left:
+        counts = ask_counts(0 if request is None else request.run.config.restarts)
+    with right:
+        repeats = st.number_input(
+            "Seeds", 1, 100, REPEATS, key="repeats", help="Each repeats all with other starts."
+        )
+    if request is not None and keeps:
+        question = Question(request, tuple(keeps), tuple(counts), repeats)
     answer = live.follow(
         PAGE,
         question,

@@ -25,13 +25,14 @@ def main() -> None:
         "How sure can one be of the lost pixels? All images that fit are drawn with their "
         "probabilities, instead of the best one alone."
     )
-    base, question, problem = None, None, None
+    base, question = None, None
+    problem: InpaintError | None = None
     try:
         base = ask_question()
         if base is not None:
             question = replace(base, revealed=revealing.accepted(base))
     except InpaintError as error:
-        problem = str(error)
+        problem = error
     answer = live.follow(
         PAGE,
         question,

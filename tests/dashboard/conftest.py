@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import re
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -91,13 +94,34 @@ def texts(app: AppTest) -> str:
 
 def strips(app: AppTest) -> list[str]:
     """The HTML of pictures that stand side by side, row after row."""
-    bodies = [str(html.proto.body) for html in app.get("html")]
+    bodies = [str(element.proto.body) for element in app.get("html")]
     return [body for body in bodies if 'class="strip"' in body]
 
 
 def strip(app: AppTest) -> str:
     """The first row of pictures."""
     return strips(app)[0]
+
+
+def tables(app: AppTest) -> list[pd.DataFrame]:
+    """The tables of figures, with numbers where all of a column are."""
+    bodies = [str(element.proto.body) for element in app.get("html")]
+    return [_table(body) for body in bodies if 'class="figures"' in body]
+
+
+def _table(body: str) -> pd.DataFrame:
+    heads, cells = (
+        [html.unescape(text) for text in re.findall(rf"<{tag}\b[^>]*>(.*?)</{tag}>", body)]
+        for tag in ("th", "td")
+    )
+    columns: dict[str, list[float] | list[str]] = {}
+    for place, head in enumerate(heads):
+        texts = cells[place :: len(heads)]
+        try:
+            columns[head] = [float(text.replace(",", "")) for text in texts]
+        except ValueError:
+            columns[head] = texts
+    return pd.DataFrame(columns)
 
 
 def opened(app: AppTest, key: str) -> AppTest:

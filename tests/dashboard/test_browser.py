@@ -72,6 +72,13 @@ def overflow(page: Page) -> int:
     return int(page.get_by_test_id("stMain").evaluate(script))
 
 
+def hidden_columns(page: Page) -> int:
+    """By how many pixels tables are wider than what is seen of them."""
+    tables = page.locator(".figures table")
+    expect(tables).not_to_have_count(0)
+    return max(tables.evaluate_all("all => all.map(one => one.scrollWidth - one.clientWidth)"))
+
+
 def drag(page: Page, canvas: Locator, points: list[tuple[float, float]]) -> None:
     """Draw with the mouse along points, given as shares of the canvas."""
     box = canvas.bounding_box()
@@ -112,6 +119,7 @@ def test_it_fits_and_asks_nobody_else(
         page.get_by_role("heading", name=title).wait_for()
         if title == "Restore":
             page.get_by_text("Restored 4 images").wait_for()
+            assert hidden_columns(page) <= 0
         assert overflow(page) <= 0
         expect(page.get_by_role("link", name="Speed")).to_be_visible()
     assert hosts - {None} == {"127.0.0.1"}
@@ -185,7 +193,18 @@ def test_bad_files_are_refused_and_the_result_stays(page: Page, tmp_path: Path) 
     alert = page.get_by_test_id("stAlert")
     expect(alert).to_contain_text("notes.mat")
     expect(alert).to_have_count(1)
+    # The browser refuses a large file by itself; what was said of the earlier one gives way.
+    uploader.set_input_files(large)
+    expect(page.get_by_text("The file chosen last is larger than 20 MB.")).to_be_visible()
+    expect(page.get_by_text(re.compile("20.*MB or smaller")).last).to_be_visible()
+    expect(alert).not_to_be_visible()
+    expect(page.get_by_label(re.compile("^notes.mat"))).not_to_be_visible()
     expect_pictures(page, before)
+    picture = tmp_path / "mine.png"
+    Image.new("L", (28, 28), 255).save(picture)
+    uploader.set_input_files(picture)
+    page.get_by_text("Restored 1 image").wait_for()
+    expect(page.get_by_text(re.compile("20.*MB or smaller")).last).not_to_be_visible()
 
 
 def test_a_long_run_is_stopped_and_keeps_what_it_reached(page: Page) -> None:

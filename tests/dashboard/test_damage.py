@@ -12,7 +12,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from inpaint.readers import read_images
-from tests.dashboard.conftest import choose, command, group, new_app, opened, settle, texts
+from tests.dashboard.conftest import choose, command, group, new_app, opened, settle, tables, texts
 
 
 def test_a_pattern_is_lost(app: AppTest) -> None:
@@ -25,14 +25,14 @@ def test_a_pattern_is_lost(app: AppTest) -> None:
     settle(app)
     assert "--mask strokes:3:7" in command(app)
     assert "mask='strokes:3:7'" in app.code[1].value
-    before = app.dataframe[0].value
+    before = tables(app)[0]
     app.selectbox("pattern").set_value("box")
     settle(app)
     app.number_input("pattern_number").set_value(40.0)
     settle(app)
     assert "box:40" in app.error[0].value
     assert not app.exception
-    assert len(app.dataframe[0].value) == len(before)
+    assert len(tables(app)[0]) == len(before)
 
 
 def mask_file(observed: np.ndarray, ending: str = ".png") -> bytes:
@@ -68,13 +68,13 @@ def test_a_mask_is_uploaded(app: AppTest) -> None:
 def test_a_bad_mask_is_said_and_leaves_the_result(
     app: AppTest, name: str, data: bytes, message: str
 ) -> None:
-    before = app.dataframe[0].value
+    before = tables(app)[0]
     choose(app, "damage", "file")
     app.file_uploader("uploaded mask").set_value((name, data, "application/octet-stream"))
     settle(app)
     assert message in app.error[0].value
     assert "/tmp" not in app.error[0].value
-    assert app.dataframe[0].value.equals(before)
+    assert tables(app)[0].equals(before)
 
 
 def test_a_painted_mask_is_used_kept_and_shared(
@@ -120,7 +120,7 @@ def test_images_are_simulated_with_known_truth(app: AppTest, tmp_path: Path) -> 
     app.selectbox("images").set_value("simulate")
     settle(app)
     assert app.slider("noise").value == 0.1
-    assert max(app.dataframe[0].value["Error"]) < 5
+    assert max(tables(app)[0]["Error"]) < 5
     assert "inpaint restore simulated.npz" in command(app)
     result = app.session_state["restore result"]
     (tmp_path / "simulated.npz").write_bytes(result.request.images.made())

@@ -29,6 +29,7 @@ from tests.dashboard.conftest import (
     settle,
     strip,
     strips,
+    tables,
     texts,
     upload,
 )
@@ -44,7 +45,7 @@ def test_the_bundled_example_is_restored_when_the_page_opens(app: AppTest) -> No
     assert re.findall('<img src="data:image/([a-z+]+);', pictures) == [
         "png", "png", "svg+xml", "png", "png",
     ]  # fmt: skip
-    table = app.dataframe[0].value
+    table = tables(app)[0]
     assert list(table["Image"]) == [0, 1, 2, 3]
     assert {"PSNR observed", "PSNR missing", "SSIM", "SSIM missing"} <= set(table)
     labels = [button.label for button in app.download_button]
@@ -52,11 +53,11 @@ def test_the_bundled_example_is_restored_when_the_page_opens(app: AppTest) -> No
 
 
 def test_the_result_follows_the_slider(app: AppTest) -> None:
-    before = list(app.dataframe[0].value["Cost J"])
+    before = list(tables(app)[0]["Cost J"])
     app.slider("N").set_value(500)
     settle(app)
     assert "N = 500 of 784 pixels observed" in texts(app)
-    assert list(app.dataframe[0].value["Cost J"]) != before
+    assert list(tables(app)[0]["Cost J"]) != before
 
 
 def test_defaults_and_choices_are_those_of_the_configuration(app: AppTest) -> None:
@@ -112,7 +113,7 @@ def test_the_copied_python_repeats_the_run(app: AppTest, tmp_path: Path) -> None
         [sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True
     )
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
-    assert f"J {app.dataframe[0].value['Cost J'][0]:.2f}" in done.stdout
+    assert f"J {tables(app)[0]['Cost J'][0]:.2f}" in done.stdout
 
 
 def test_uploaded_files_are_restored_and_gone_from_the_disk(
@@ -123,7 +124,7 @@ def test_uploaded_files_are_restored_and_gone_from_the_disk(
     upload(app, "images", "data22.mat", (data_dir / "data22.mat").read_bytes())
     upload(app, "generator", "data21.mat", (data_dir / "data21.mat").read_bytes())
     assert "inpaint restore data22.mat --generator data21.mat" in command(app)
-    assert list(app.dataframe[0].value["Cost J"]) == pytest.approx(
+    assert list(tables(app)[0]["Cost J"]) == pytest.approx(
         [404.253, 431.333, 431.303, 380.387], abs=1.0
     )
     assert list(tmp_path.iterdir()) == []
@@ -167,7 +168,7 @@ def test_a_bad_upload_is_said_and_leaves_nothing_but_the_result(
 ) -> None:
     (tmp_path / "disk").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "disk"))
-    before = app.dataframe[0].value
+    before = tables(app)[0]
     spoil(tmp_path / "bad.mat")
     if kind == "generator" and spoil in (wrong_shapes, not_finite):
         shape = (785, 128) if spoil is wrong_shapes else (784, 128)
@@ -180,7 +181,7 @@ def test_a_bad_upload_is_said_and_leaves_nothing_but_the_result(
     assert re.search(r"\.$", message), message
     assert "bad.mat" in message or "NaN" in message or "layer" in message, message
     assert str(tmp_path.parent) not in message
-    assert app.dataframe[0].value.equals(before)
+    assert tables(app)[0].equals(before)
     assert app.text_input("numbers").label == "Which of them", "nothing jumps"
     assert list((tmp_path / "disk").iterdir()) == []
 
@@ -188,13 +189,13 @@ def test_a_bad_upload_is_said_and_leaves_nothing_but_the_result(
 def test_a_bad_setting_is_said_and_leaves_the_result(app: AppTest) -> None:
     app.selectbox("solver").set_value("adam")
     settle(app)
-    before = app.dataframe[0].value
+    before = tables(app)[0]
     app.number_input("learning_rate").set_value(-1.0)
     settle(app)
     assert [error.value for error in app.error] == [
-        "learning_rate is -1.0; choose a finite number above 0."
+        "Learning rate: learning_rate is -1.0; choose a finite number above 0."
     ]
-    assert app.dataframe[0].value.equals(before)
+    assert tables(app)[0].equals(before)
 
 
 def test_a_generator_of_other_images_is_said(app: AppTest, tmp_path: Path) -> None:
@@ -249,7 +250,7 @@ def test_the_record_can_be_run_again(app: AppTest) -> None:
 def test_the_boxes_hold_verdicts_and_curves(app: AppTest) -> None:
     opened(app, "verdicts")
     assert "Image 3." in texts(app)
-    assert {"Noise, 95 %", "Reached", "Modes"} <= set(app.dataframe[1].value)
+    assert {"Noise, 95 %", "Reached", "Modes"} <= set(tables(app)[1])
     opened(app, "curves")
     assert len(app.get("vega_lite_chart")) == 1
 
@@ -359,7 +360,7 @@ def test_two_searches_are_compared_on_the_same_images(app: AppTest) -> None:
     assert pair.right.request.run.config == RestoreConfig.preset("published")
     left, right = (side.problem.measurement.values for side in (pair.left, pair.right))
     assert torch.equal(left, right)
-    table = app.dataframe[0].value
+    table = tables(app)[0]
     assert (table["Left cost J"] <= table["Right cost J"] + 0.5).all()
     assert "Lower cost: left on" in texts(app)
     assert len(app.get("bidi_component")) == 1
@@ -391,7 +392,7 @@ def test_a_search_is_held_against_a_baseline(app: AppTest, name: str) -> None:
     for row, image in zip(pair.right.comparison.rows, filled, strict=True):
         assert torch.equal(row.output, image.float())
     assert "Smaller error: left on 4 of 4 images." in texts(app)
-    table = app.dataframe[0].value
+    table = tables(app)[0]
     assert (table["Left error"] < table["Right error"]).all()
     assert "Right cost J" not in table
     app.selectbox("observed").set_value("block-average")

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, TimeoutError, expect
 from streamlit.testing.v1 import AppTest
 
 from inpaint.posterior import PosteriorConfig
-from tests.dashboard.conftest import choose, new_app, opened, settle, strips, texts
+from tests.dashboard.conftest import choose, new_app, opened, settle, strips, tables, texts
 
 SMALL = {"numbers": "2", "N": "350", "particles": "96", "runs": "2", "moves": "2"}
 """A sampling that takes a moment, of a bundled image that one image fits."""
@@ -47,7 +47,7 @@ def test_a_link_samples_one_image(uncertain: AppTest) -> None:
         "Ideal", "Corrupted", "Mean", "Std", "Lower end", "Median", "Upper end",
     ]  # fmt: skip
     assert "Black: known, 0. White: open by" in texts(uncertain)
-    table = uncertain.dataframe[0].value
+    table = tables(uncertain)[0]
     assert list(table["Converged"]) == ["\u2713 yes"]
     assert re.fullmatch(r"0\.\d{3} to 0\.\d{3}", table["Noise, 90 %"][0])
     assert not uncertain.warning
@@ -59,10 +59,10 @@ def test_several_images_wait_for_the_button(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(posteriors, "QUICK_PARTICLES", 100)
     app = opened_with(monkeypatch, numbers="1-2")
     assert "Press Run to sample" in texts(app)
-    assert not app.dataframe
+    assert not tables(app)
     app.button("run").click()
     settle(app)
-    assert list(app.dataframe[0].value["Image"]) == [1, 2]
+    assert list(tables(app)[0]["Image"]) == [1, 2]
     choose(app, "posterior of", "2")
     assert "Row" in texts(app)
 
@@ -100,7 +100,7 @@ def test_what_did_not_converge_shows_no_intervals(monkeypatch: pytest.MonkeyPatc
     assert "Not converged" in texts(app)
     assert "Lower end" not in titles(app)
     assert "choose the preset thorough, or more particles" in app.warning[0].value
-    assert list(app.dataframe[0].value["Noise, 90 %"]) == ["not shown"]
+    assert list(tables(app)[0]["Noise, 90 %"]) == ["not shown"]
     assert "no interval is shown" in texts(app)
     opened(app, "reveal")
     assert any("once it converged" in warning.value for warning in app.warning)
@@ -147,6 +147,14 @@ def test_a_digit_that_the_generator_cannot_draw_is_doubted(monkeypatch: pytest.M
     app = opened_with(monkeypatch, numbers="1", N="500")
     assert "the generator cannot draw this image" in texts(app)
     assert "The intervals hold for the generator's images only." in texts(app)
+    assert "No intervals are shown, for this is no image that the generator can" in (
+        app.warning[0].value
+    )
+    assert "Lower end" not in titles(app)
+    assert list(tables(app)[0]["Noise, 90 %"]) == ["not shown"]
+    assert "no interval is shown, for the generator cannot draw this image" in texts(app)
+    opened(app, "misfit")
+    assert "Lower end" in titles(app)
 
 
 def test_pixels_are_revealed_step_by_step(uncertain: AppTest) -> None:
@@ -164,7 +172,7 @@ def test_pixels_are_revealed_step_by_step(uncertain: AppTest) -> None:
     assert step.before == first.spread
     assert reached < first.spread
     assert now == answer.found[0].spread
-    steps = next(frame.value for frame in uncertain.dataframe if "Reached" in frame.value)
+    steps = next(table for table in tables(uncertain) if "Reached" in table)
     assert list(steps["Pixels"]) == [8, 1]
     assert [metric.label for metric in uncertain.metric] == ["Expected drop", "Reached drop"]
     opened(uncertain, "repeat")
