@@ -111,7 +111,9 @@ def search(generator: Generator, damaged: Damaged, draws: Draws, restarts: int) 
     return found.best_latents.to(values)
 
 
-def polish(decoder: nn.Module, latents: Tensor, damaged: Damaged, steps: int = POLISH) -> Tensor:
+def polish(
+    decoder: nn.Sequential, latents: Tensor, damaged: Damaged, steps: int = POLISH
+) -> Tensor:
     """Follow J down to its minimum (Levenberg 1944, Marquardt 1963).
 
     Args:
@@ -144,7 +146,7 @@ def polish(decoder: nn.Module, latents: Tensor, damaged: Damaged, steps: int = P
         return latents
 
 
-def loss(decoder: nn.Module, latents: Tensor, damaged: Damaged) -> tuple[Tensor, Tensor]:
+def loss(decoder: nn.Sequential, latents: Tensor, damaged: Damaged) -> tuple[Tensor, Tensor]:
     """The restoration error, with a gradient that knows how the latent vectors follow.
 
     Args:
@@ -195,10 +197,26 @@ def _scale(pixels: Tensor, damaged: Damaged) -> Tensor:
 
 
 def _gauss_newton(
-    decoder: nn.Module, latents: Tensor, pixels: Tensor, damaged: Damaged
+    decoder: nn.Sequential, latents: Tensor, pixels: Tensor, damaged: Damaged
 ) -> tuple[Tensor, Tensor]:
     """The decoder's Jacobian A, [B, P, D], and J's Hessian scale A'A + 2 I, [B, D, D]."""
-    jacobian = torch.func.vmap(torch.func.jacfwd(decoder))(latents)
+    pushed = _pushed(decoder, latents)
     weights = damaged.observed * _scale(pixels, damaged)
-    hessian = jacobian.mT @ (jacobian * weights[..., None])
-    return jacobian, hessian + 2 * torch.eye(latents.shape[1]).to(latents)
+    hessian = (pushed * weights[:, None]) @ pushed.mT
+    return pushed.mT, hessian + 2 * torch.eye(latents.shape[1]).to(latents)
+
+
+def _pushed(decoder: nn.Sequential, latents: Tensor) -> Tensor:
+    """The Jacobian's transpose, pushed through layer by layer: faster than jacfwd. [B, D, P]"""
+    values = latents.detach()
+    pushed = torch.eye(latents.shape[1]).to(latents)
+    for layer in decoder:
+        if isinstance(layer, nn.Linear):
+            values, pushed = layer(values), pushed @ layer.weight.mT
+            continue
+        with torch.enable_grad():
+            before = values.requires_grad_()
+            after = layer(before)
+            (slope,) = torch.autograd.grad(after.sum(), before)
+        values, pushed = after.detach(), pushed * slope[:, None]
+    return pushed
