@@ -31,6 +31,7 @@ from inpaint.evaluate.report import draw_evaluation, summarize
 from inpaint.examples import PenStroke, draw
 from inpaint.types import ImageSet, Measurement
 from tests.conftest import random_generator
+from tests.tolerances import SINGLE
 
 CONFIG = RestoreConfig(restarts=2, screen=0, solver="adam", steps=5, backend="torch")
 QUICK = ("--restarts", "2", "--screen", "0", "--steps", "5", "--backend", "torch")
@@ -287,6 +288,25 @@ def test_the_command_prints_the_table_and_writes_the_record(files: Path, tmp_pat
         assert repeated["methods"][name]["images"] == method["images"]
 
 
+def test_images_after_those_skipped_have_the_figures_they_have_among_all(
+    files: Path, tmp_path: Path
+) -> None:
+    found = {}
+    for name, more in (("all", ("--limit", 6)), ("some", ("--skip", 2, "--limit", 3))):
+        out = tmp_path / name
+        methods = ("--keep", 400, "--methods", "minimum,pca", "--output", out)
+        result = inpaint(*words(files, "--digit", 8, *methods, *more))
+        assert result.exit_code == 0, result.output
+        found[name] = json.loads((out / "evaluation.json").read_text())
+    assert found["some"]["settings"]["skip"] == 2
+    assert found["some"]["count"] == 3
+    for name, method in found["some"]["methods"].items():
+        whole = found["all"]["methods"][name]["images"]
+        # An image keeps its noise and its starting points, whatever others stand beside it.
+        for figure, values in method["images"].items():
+            assert values == pytest.approx(whole[figure][2:5], rel=SINGLE)
+
+
 def test_several_n_get_a_folder_each(files: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     more = ("--keep", "400,784", "--limit", 2, "--methods", "pca,biharmonic", "--output", out)
@@ -305,6 +325,8 @@ def test_several_n_get_a_folder_each(files: Path, tmp_path: Path) -> None:
         (("--labels", "short"), "must be one label for each"),
         (("--digit", 7), "no image of"),
         (("--limit", 0), "limit is 0"),
+        (("--skip", -1), "skip is -1"),
+        (("--skip", 12), "skip is 12; there are 12 such images. Choose 0 to 11."),
         (("--keep", 785), "keep is 785"),
         (("--keep", "400,400"), "give different numbers"),
         (("--noise", -1), "noise is -1"),

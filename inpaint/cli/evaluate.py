@@ -44,8 +44,16 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="INTEGER",
-            help="Images evaluated at most: the first ones.",
+            help="Images evaluated at most: the first ones after those skipped.",
             show_default=str(Trial.limit),
+        ),
+    ] = None,
+    skip: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTEGER",
+            help="Images that are left out before the first one evaluated.",
+            show_default=str(Trial.skip),
         ),
     ] = None,
     hold_out: Annotated[
@@ -85,7 +93,7 @@ def evaluate(
     settings: dict[str, Any],
 ) -> None:
     """Restore held-out images by all methods; print the table, write figures and record."""
-    given = {"hold_out": hold_out, "limit": limit}
+    given = {"hold_out": hold_out, "limit": limit, "skip": skip}
     changes: dict[str, Any] = {
         name: options.whole_number(name, text) for name, text in given.items() if text is not None
     }

@@ -40,9 +40,15 @@ def load_trial(trial: Trial) -> Inputs:
     generator = read_generator(trial.generator)
     held_out = slice(-trial.hold_out or None, None)
     images = read_digits(trial.images, trial.labels, digits=trial.digits, part=held_out)
-    images = images[: trial.limit]
+    if trial.skip >= len(images):
+        raise ArgumentError(
+            f"skip is {trial.skip}; there are {len(images)} such images. Choose 0 to "
+            f"{len(images) - 1}."
+        )
+    # Taken from the whole set, so that an image keeps its number, and with it its noise.
+    whole = ImageSet(images, ideal=images, source=str(trial.images))
     return Inputs(
-        image_set=ImageSet(images, ideal=images, source=str(trial.images)),
+        image_set=whole[slice(trial.skip, trial.skip + trial.limit)],
         generator=generator,
         training=_read_training(trial),
     )

@@ -21,7 +21,8 @@ class Trial:
         digits: Labels wanted; none for all.
         hold_out: The last so many images of `images` are evaluated, and the last so many of
             `train` are not trained on; 0 takes all of both.
-        limit: Images evaluated at most: the first ones of those.
+        skip: Images of those that are left out, from the first on.
+        limit: Images evaluated at most: the first ones of what is left.
         keep: Number N of leading pixels observed, column after column.
         noise: Standard deviation of the noise added, in units of the pixels.
         generator: Generator file, or name of a shipped one.
@@ -35,6 +36,7 @@ class Trial:
     labels: Path
     digits: tuple[int, ...] = ()
     hold_out: int = 10_000
+    skip: int = 0
     limit: int = 200
     keep: int = 504
     noise: float = 0.0973
@@ -46,6 +48,7 @@ class Trial:
 
     def __post_init__(self) -> None:
         check_integer("hold_out", self.hold_out, 0, 2**31)
+        check_integer("skip", self.skip, 0, 2**31)
         check_integer("limit", self.limit, 1, 2**31)
         check_number("noise", self.noise, positive=False)
         if (self.train is None) != (self.train_labels is None):
