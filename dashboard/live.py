@@ -6,9 +6,11 @@ The pages that begin with one restoration share it, so that it goes along from p
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+import estimates
 import problems
 import results
 import runner
@@ -66,8 +68,11 @@ Compute = Callable[[Any, Report], A | None]
 """Finds an answer; None where it was stopped before there was anything."""
 
 
-def ask_and_restore() -> Result | None:
+def ask_and_restore(*, with_estimate: bool = False) -> Result | None:
     """The form, the run, and what is to be said about it.
+
+    Args:
+        with_estimate: Whether the page asks which image to show; else it takes what is there.
 
     Returns:
         What is there to be shown, which may be the result of earlier settings.
@@ -78,6 +83,14 @@ def ask_and_restore() -> Result | None:
         request = widgets.ask_request(ask_damage)
     except InpaintError as error:
         problem = error
+    if with_estimate:
+        with st.sidebar:
+            name = estimates.ask()
+        request = None if request is None else replace(request, estimate=name)
+    else:
+        there: Result | None = runner.get_result(KEY)
+        if there is not None and replace(there.request, estimate=widgets.USUAL) == request:
+            request = there.request
     return follow(KEY, request, problem, results.compute)
 
 

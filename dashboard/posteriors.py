@@ -197,7 +197,7 @@ def compute(
     whole, generator = problem.measurement, problem.generator
     settings = question.sampling
     config = replace(settings, threads=settings.threads or WORKER_THREADS)
-    watch = _Watch(config, len(whole), report, began)
+    watch = Watch(config, len(whole), report, began)
     found: list[Found] = []
     for place in range(len(whole)):
         if earlier is not None and step is not None and place != step[0]:
@@ -251,7 +251,7 @@ def _doubts(question: Question, measurement: Measurement, search: Restoration) -
     return tuple(check for check in verdict.checks if check.name in ("residual", "prior"))
 
 
-class _Watch:
+class Watch:
     """How far a sampling of several images is, and whether it shall go on.
 
     Args:

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import damage
+import estimates
 import observed
 import settings
 import sources
 import streamlit as st
 from results import Result
 from sources import UPLOAD, Upload
+from widgets import USUAL
 
 from inpaint.checks import check_choice, check_integer, check_number
 from inpaint.errors import ArgumentError, FileError, InpaintError
@@ -83,6 +85,8 @@ def _open() -> None:
         made = _made_files(record)
         _check(run)
         _adopt(run, made)
+        asked = record.get("estimate")
+        st.session_state[estimates.KEY] = asked if asked in estimates.NAMES else USUAL
     except InpaintError as error:
         st.session_state[f"{KEY} problem"] = str(error)
         return

@@ -14,6 +14,8 @@ from inpaint.problem import Problem
 from inpaint.record import describe_run, pack_arrays
 from inpaint.run import Run
 from inpaint.types import Restoration
+from inpaint.uncertainty.record import beside, posterior_arrays
+from inpaint.uncertainty.sampled import Sampled, Wish
 
 
 def figure_file(problem: Problem, restoration: Restoration, comparison: Comparison) -> bytes:
@@ -21,9 +23,15 @@ def figure_file(problem: Problem, restoration: Restoration, comparison: Comparis
     return to_png(draw_comparison(comparison))
 
 
-def arrays_file(problem: Problem, restoration: Restoration, comparison: Comparison) -> bytes:
-    """restoration.npz"""
-    return pack_arrays(problem.measurement, restoration)
+def arrays_file(
+    problem: Problem,
+    restoration: Restoration,
+    comparison: Comparison,
+    sampled: Sampled | None = None,
+) -> bytes:
+    """restoration.npz, with the posterior where it was sampled."""
+    more = None if sampled is None else posterior_arrays(sampled, prefix="posterior_")
+    return pack_arrays(problem.measurement, restoration, more)
 
 
 def record_file(
@@ -31,6 +39,9 @@ def record_file(
     restoration: Restoration,
     comparison: Comparison,
     made: Mapping[str, bytes] | None = None,
+    *,
+    sampled: Sampled | None = None,
+    wish: Wish | None = None,
 ) -> bytes:
     """run.json, with what was made on the page inside, so that it can be opened there again.
 
@@ -39,8 +50,13 @@ def record_file(
         restoration: The result.
         comparison: The result as figures.
         made: Content of the files that were made here, by the input that they are.
+        sampled: The posterior, where it was sampled.
+        wish: What was asked of it.
     """
     record = describe_run(problem, restoration, comparison)
+    if sampled is not None and wish is not None:
+        record |= beside(sampled, record["images"], wish.estimate)
+        record["command"] += wish.words
     if made:
         record["made"] = {name: base64.b64encode(data).decode() for name, data in made.items()}
     return json.dumps(record, indent=2, allow_nan=False).encode() + b"\n"
@@ -51,8 +67,33 @@ def settled(run: Run, restoration: Restoration) -> Run:
     return replace(run, config=restoration.config.resolved())
 
 
-def as_python(run: Run) -> str:
-    """A program that does the same run and writes its figure."""
+SAMPLING = """\
+sampled = sample(
+    problem.measurement,
+    problem.generator,
+    config_beside(config),
+    restoration=restoration,
+    estimate={estimate!r},
+)
+comparison = compare(
+    problem.measurement,
+    problem.generator,
+    restoration,
+    summaries=sampled.summaries,
+    estimates=sampled.estimates,
+    outputs=sampled.images,
+)
+"""
+COMPARING = "comparison = compare(problem.measurement, problem.generator, restoration)\n"
+
+
+def as_python(run: Run, estimate: str | None = None) -> str:
+    """A program that does the same run and writes its figure.
+
+    Args:
+        run: The run.
+        estimate: Which image to show, if it takes the posterior.
+    """
     usual = RestoreConfig(solver=run.config.solver).resolved()
     config = run.config.resolved()
     changed = {
@@ -62,6 +103,10 @@ def as_python(run: Run) -> str:
     }
     if config.solver != RestoreConfig().solver:
         changed = {"solver": config.solver, **changed}
+    more, last = "", COMPARING
+    if estimate is not None:
+        more = "from inpaint.uncertainty.sampled import config_beside, sample\n"
+        last = SAMPLING.format(estimate=estimate)
     return f"""\
 from inpaint.comparison import compare
 from inpaint.config import RestoreConfig
@@ -69,12 +114,11 @@ from inpaint.figures import draw_comparison
 from inpaint.problem import load
 from inpaint.restore import restore
 from inpaint.run import Run
-
+{more}
 config = RestoreConfig({keywords(changed)})
 problem = load(Run({keywords(inputs(run))}, config=config))
 restoration = restore(problem.measurement, problem.generator, config)
-comparison = compare(problem.measurement, problem.generator, restoration)
-draw_comparison(comparison).savefig("figure.png")
+{last}draw_comparison(comparison).savefig("figure.png")
 """
 
 

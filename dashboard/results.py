@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import curves
+import estimates
 import repeat
 import streamlit as st
 import strips
@@ -23,6 +24,7 @@ from inpaint.comparison import CAPTIONS, COLUMNS, MARKS, Comparison, Row, compar
 from inpaint.problem import Problem
 from inpaint.restore import restore
 from inpaint.types import Progress, Restoration, Status
+from inpaint.uncertainty.sampled import Sampled, Wish
 from inpaint.verdict import Flag
 
 VERDICTS: dict[Flag, tuple[str, str]] = {
@@ -76,16 +78,25 @@ class Result:
     problem: Problem
     restoration: Restoration
     comparison: Comparison
+    sampled: Sampled | None = None
+    wish: Wish | None = None
 
     @property
     def stopped(self) -> bool:
         """Whether the run was cut short."""
-        return bool((self.restoration.status == Status.CANCELLED).any())
+        unsampled = self.wish is not None and self.sampled is None
+        return unsampled or bool((self.restoration.status == Status.CANCELLED).any())
 
     @property
     def seconds(self) -> float:
-        """How long the search took."""
-        return self.restoration.seconds
+        """How long the search took, and the sampling where there was one."""
+        sampling = 0.0 if self.sampled is None else self.sampled.posterior.seconds
+        return self.restoration.seconds + sampling
+
+    @property
+    def words(self) -> str:
+        """The options that ask for what was sampled."""
+        return "" if self.sampled is None or self.wish is None else self.wish.words
 
     @property
     def summary(self) -> str:
@@ -104,6 +115,7 @@ def compute(request: Request, report: Report) -> Result:
         InpaintError: If the request breaks a rule.
     """
     problem = request.problem()
+    wish = estimates.wish_of(problem, request.estimate)
     restoration = restore(
         problem.measurement,
         problem.generator,
@@ -113,8 +125,18 @@ def compute(request: Request, report: Report) -> Result:
     # The number of threads is this server's affair, and changes no result.
     settled = replace(restoration.config, threads=request.run.config.threads)
     restoration = replace(restoration, config=settled)
-    comparison = compare(problem.measurement, problem.generator, restoration)
-    return Result(request, problem, restoration, comparison)
+    sampled = None
+    if wish is not None and not (restoration.status == Status.CANCELLED).any():
+        sampled = estimates.find(problem, restoration, wish, report)
+    comparison = compare(
+        problem.measurement,
+        problem.generator,
+        restoration,
+        summaries=None if sampled is None else sampled.summaries,
+        estimates=None if sampled is None else sampled.estimates,
+        outputs=None if sampled is None else sampled.images,
+    )
+    return Result(request, problem, restoration, comparison, sampled, wish)
 
 
 def threaded(problem: Problem, threads: int) -> Problem:
@@ -162,6 +184,17 @@ def draw_captions() -> None:
     st.caption(f"Corrupted: {CAPTIONS['Corrupted']} Cost J: {CAPTIONS['Cost J']}")
 
 
+def draw_estimate(result: Result) -> None:
+    """What the outputs are, where they are not simply the images of lowest cost."""
+    if result.wish is not None and result.sampled is None:
+        st.caption("Output: The minimum of J, for the sampling was stopped before its end.")
+    if result.sampled is not None:
+        st.caption(f"Output: {result.comparison.captions['Output']} Cost J is the minimum's.")
+        for row, summary in zip(result.comparison.rows, result.sampled.summaries, strict=True):
+            if not summary.converged:
+                st.warning(f"Image {row.number}: {summary.sentence}", icon=":material/warning:")
+
+
 def draw_table(comparison: Comparison) -> None:
     """Figures of each image; those against the ideal are split into its two parts."""
     rows = []
@@ -191,9 +224,10 @@ def draw_table(comparison: Comparison) -> None:
 def draw_downloads(result: Result) -> None:
     """The files that the command line would write; each is made when it is asked for."""
     found = (result.problem, result.restoration, result.comparison)
+    arrays = partial(repeat.arrays_file, *found, result.sampled)
     files = (
         ("Figure (PNG)", "figure.png", "image/png", partial(repeat.figure_file, *found)),
-        ("Arrays (npz)", "restoration.npz", BYTES, partial(repeat.arrays_file, *found)),
+        ("Arrays (npz)", "restoration.npz", BYTES, arrays),
         ("Record (run.json)", "run.json", "application/json", partial(record, result)),
     )
     with st.container(horizontal=True):
@@ -206,7 +240,8 @@ def draw_downloads(result: Result) -> None:
 def record(result: Result) -> bytes:
     """run.json"""
     made = {name: source.made() for name, source in _made(result).items() if source.made}
-    return repeat.record_file(result.problem, result.restoration, result.comparison, made)
+    found = (result.problem, result.restoration, result.comparison)
+    return repeat.record_file(*found, made, sampled=result.sampled, wish=result.wish)
 
 
 def _made(result: Result) -> dict[str, Source[Any]]:
@@ -238,6 +273,7 @@ def draw_verdicts(result: Result) -> None:
         st.markdown(f":{colour}[{icon}] **Image {row.number}.** {verdict.sentence}")
         if len(row.shown_modes) > 1:
             draw_modes(row, verdict.search.starts)
+    _offer_estimates(result)
     st.caption(CAPTIONS["Modes"])
     lines = []
     for row, verdict in judged:
@@ -256,6 +292,24 @@ def draw_verdicts(result: Result) -> None:
     tables.draw(lines, JUDGED)
 
 
+def _offer_estimates(result: Result) -> None:
+    """Where to go with images that the generator cannot draw."""
+    misfits = [
+        str(row.number)
+        for row in result.comparison.rows
+        if row.verdict is not None
+        and any(check.name == "residual" and check.fired for check in row.verdict.checks)
+    ]
+    if misfits and result.wish is None:
+        named = f"image {misfits[0]}" if len(misfits) == 1 else f"images {', '.join(misfits)}"
+        st.info(
+            f"The generator cannot draw {named} exactly. For real images such as handwriting the "
+            "estimates accurate and sharp come nearer on average: choose one under Show, in the "
+            "sidebar.",
+            icon=":material/lightbulb:",
+        )
+
+
 def draw_modes(row: Row, starts: int) -> None:
     """An image's modes as a strip, with a caption under each."""
     pictures = [
@@ -272,7 +326,10 @@ def draw_modes(row: Row, starts: int) -> None:
 def draw_repeat(result: Result) -> None:
     """The same run outside the dashboard."""
     run = repeat.settled(result.problem.run, result.restoration)
-    draw_recipe(list(_made(result).values()), run.command, repeat.as_python(run))
+    estimate = None if result.sampled is None else result.request.estimate
+    draw_recipe(
+        list(_made(result).values()), run.command + result.words, repeat.as_python(run, estimate)
+    )
 
 
 def draw_recipe(sources: Sequence[Source[Any]], command: str, program: str) -> None:

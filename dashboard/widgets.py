@@ -37,6 +37,9 @@ MOST_IMAGES = 12
 USUAL_IMAGES = 4
 """Images taken at first of a set that is larger than that."""
 
+USUAL = "minimum"
+"""The image that is shown if no other is asked for: it takes nothing but the search."""
+
 AskDamage = Callable[[ImageSet | None, Source[Operator] | None], Damage | None]
 Settings = TypeVar("Settings")
 
@@ -51,6 +54,7 @@ class Request:
         generator: Where to search.
         mask: What is lost, where that is a mask and not the columns on the right.
         operator: What is observed, if not pixels.
+        estimate: Which image is shown; see `estimates`.
     """
 
     run: Run
@@ -58,10 +62,13 @@ class Request:
     generator: Source[Generator]
     mask: Source[Mask] | None = None
     operator: Source[Operator] | None = None
+    estimate: str = USUAL
 
     @property
     def quick(self) -> bool:
         """Whether the result comes soon enough to follow the sliders."""
+        if self.estimate != USUAL:
+            return False
         config = self.run.config.resolved()
         count = len(self.images.content if self.run.numbers is None else self.run.numbers)
         steps = config.rounds * config.restarts * (config.steps or 0)

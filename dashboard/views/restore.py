@@ -14,7 +14,7 @@ def main() -> None:
         "Pixels of an image are lost: search a generator's latent space for the image that fits "
         "those that are left."
     )
-    shown = live.ask_and_restore()
+    shown = live.ask_and_restore(with_estimate=True)
     reopen.ask()
     if shown is not None:
         reopen.compare(shown)
@@ -25,6 +25,7 @@ def draw(shown: Result) -> None:
     """Everything about one result."""
     results.draw_columns(shown.comparison)
     results.draw_captions()
+    results.draw_estimate(shown)
     results.draw_table(shown.comparison)
     results.draw_downloads(shown)
     for title, icon, key, draw_inside in (

@@ -1,0 +1,128 @@
+"""The page Restore where another image than that of lowest cost is shown."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from tests.dashboard.conftest import new_app, opened, settle, strips, texts
+
+
+@pytest.fixture
+def accurate(monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The page with the accurate estimate of one image."""
+    app = new_app(monkeypatch)
+    app.query_params |= {"numbers": "1", "restarts": "8", "estimate": "accurate"}
+    app.run()
+    settle(app)
+    assert "Press Run" in texts(app)
+    app.button("run").click()
+    return settle(app)
+
+
+def run_inpaint(folder: Path, *words: str) -> None:
+    """Run the command line in a folder."""
+    command = [sys.executable, "-m", "inpaint", *words, "--output", "out"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+def test_an_estimate_is_shown_and_repeated_by_all_copies(accurate: AppTest, tmp_path: Path) -> None:
+    import results
+
+    assert "Output: The accurate estimate." in texts(accurate)
+    shown = accurate.session_state["restore result"]
+    assert shown.comparison.rows[0].metrics.error < torch.linalg.vector_norm(
+        shown.comparison.rows[0].ideal - shown.restoration.images[0]
+    )
+    output = shown.comparison.rows[0].output
+    opened(accurate, "repeat")
+    command, program = (block.value for block in accurate.code)
+    assert command.endswith("--posterior --estimate accurate")
+    run_inpaint(tmp_path, *shlex.split(command)[1:])
+    arrays = np.load(tmp_path / "out" / "restoration.npz")
+    assert np.array_equal(arrays["posterior_estimate"][0], output.numpy())
+
+    (tmp_path / "run.json").write_bytes(results.record(shown))
+    run_inpaint(tmp_path, "restore", "--from-run", "run.json")
+    again = np.load(tmp_path / "out" / "restoration.npz")
+    assert np.array_equal(again["posterior_estimate"][0], output.numpy())
+
+    found: dict[str, object] = {"__name__": "copied"}
+    exec(program.replace("figure.png", str(tmp_path / "figure.png")), found)
+    assert torch.equal(found["comparison"].rows[0].output, output)  # type: ignore[attr-defined]
+
+
+def test_the_record_brings_the_estimate_back(accurate: AppTest) -> None:
+    import results
+
+    record = results.record(accurate.session_state["restore result"])
+    assert json.loads(record)["estimate"] == "accurate"
+    accurate.selectbox("estimate").set_value("minimum")
+    settle(accurate)
+    assert "Output: The accurate estimate." not in texts(accurate)
+    accurate.file_uploader("opened file").set_value(("run.json", record, "application/json"))
+    settle(accurate)
+    assert accurate.selectbox("estimate").value == "accurate"
+
+
+def test_another_page_takes_the_result_as_it_is(app: AppTest) -> None:
+    app.selectbox("estimate").set_value("sharp")
+    settle(app)
+    app.button("run").click()
+    shown = settle(app).session_state["restore result"]
+    assert shown.sampled is not None
+    app.switch_page("views/watch.py")
+    settle(app)
+    assert app.session_state["restore result"] is shown
+    assert "earlier result" not in texts(app)
+
+
+def test_an_estimate_that_was_stopped_is_said_and_not_copied(accurate: AppTest) -> None:
+    from results import compute
+
+    request = accurate.session_state["restore result"].request
+    texts_heard: list[str] = []
+
+    def report(share: float, text: str) -> bool:
+        texts_heard.append(text)
+        return "gradients" not in text
+
+    stopped = compute(request, report)
+    assert stopped is not None
+    assert stopped.stopped
+    assert stopped.sampled is None
+    assert stopped.words == ""
+    assert stopped.comparison.rows[0].estimate == "minimum"
+    accurate.session_state["restore result"] = stopped
+    settle(accurate)
+    assert "the sampling was stopped before its end" in texts(accurate)
+    assert strips(accurate)
+
+
+def test_an_estimate_of_real_images_needs_pixels(accurate: AppTest) -> None:
+    accurate.selectbox("observed").set_value("block-average")
+    settle(accurate)
+    accurate.button("run").click()
+    settle(accurate)
+    assert len(accurate.error) == 1
+    assert "mask" in accurate.error[0].value
+
+
+def test_a_link_with_an_unknown_estimate_shows_the_minimum(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = new_app(monkeypatch)
+    app.query_params |= {"estimate": "nonsense"}
+    settle(app)
+    assert app.selectbox("estimate").value == "minimum"
+    assert "Restored 4 images" in texts(app)
+    opened(app, "verdicts")
+    assert "choose one under Show" in app.info[0].value
