@@ -271,8 +271,9 @@ def _offer_kept(shape: tuple[int, ...]) -> None:
     kept: dict[str, Observed] = st.session_state.setdefault("kept masks", {})
     fitting = {name: mask for name, mask in kept.items() if mask.shape == shape}
     named = list(fitting) + [preset.example for preset in MASK_PRESETS.values()]
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    chosen = left.selectbox("Begin with", named, key="begin with", index=None)
+    chosen = st.selectbox(
+        "Begin with", named, key="begin with", index=None, placeholder="A mask or pattern"
+    )
 
     def use() -> None:
         mask = fitting.get(str(chosen))
@@ -281,7 +282,7 @@ def _offer_kept(shape: tuple[int, ...]) -> None:
             mask = _observed(mask_preset(str(chosen), (1, height, width)))
         painter.replace(mask, key=PAINTER)
 
-    right.button("Use", on_click=use, disabled=chosen is None, width="stretch", key="use mask")
+    st.button("Use", on_click=use, disabled=chosen is None, width="stretch", key="use mask")
 
 
 def _offer_keeping(observed: Observed) -> None:

@@ -110,7 +110,8 @@ def draw(result: BenchResult) -> None:
     st.caption(
         "A step is one forward pass, cost, gradient and update of one restart. Bars are medians, "
         "thin lines go from the slowest to the fastest round; all variants took turns in every "
-        "round. The published loop follows one start after the other."
+        "round. The published loop follows one start after the other; its T picks the observed "
+        "pixels."
     )
     machine = result.machine
     st.markdown(
