@@ -279,3 +279,15 @@ def draw_table(pair: Pair) -> None:
             "Success is the share of the restarts that ended at that side's best image. Where few "
             "pixels are left, a lower cost need not be a smaller error."
         )
+
+
+def draw_repeat(pair: Pair) -> None:
+    """Both searches outside the dashboard."""
+    for side, found in zip(SIDES, (pair.left, pair.right), strict=True):
+        st.markdown(f"**{side}**")
+        if isinstance(found, Result):
+            results.draw_repeat(found, key=side)
+        else:
+            st.markdown(
+                "This side is no search: `inpaint evaluate` compares such methods on many images."
+            )

@@ -94,15 +94,6 @@ def as_python(run: Run, estimate: str | None = None) -> str:
         run: The run.
         estimate: Which image to show, if it takes the posterior.
     """
-    usual = RestoreConfig(solver=run.config.solver).resolved()
-    config = run.config.resolved()
-    changed = {
-        field.name: getattr(config, field.name)
-        for field in fields(config)
-        if getattr(config, field.name) != getattr(usual, field.name)
-    }
-    if config.solver != RestoreConfig().solver:
-        changed = {"solver": config.solver, **changed}
     more, last = "", COMPARING
     if estimate is not None:
         more = "from inpaint.uncertainty.sampled import config_beside, sample\n"
@@ -115,11 +106,25 @@ from inpaint.problem import load
 from inpaint.restore import restore
 from inpaint.run import Run
 {more}
-config = RestoreConfig({keywords(changed)})
+config = RestoreConfig({settings(run.config)})
 problem = load(Run({keywords(inputs(run))}, config=config))
 restoration = restore(problem.measurement, problem.generator, config)
 {last}draw_comparison(comparison).savefig("figure.png")
 """
+
+
+def settings(config: RestoreConfig) -> str:
+    """The arguments of a `RestoreConfig`, defaults left out."""
+    usual = RestoreConfig(solver=config.solver).resolved()
+    config = config.resolved()
+    changed = {
+        field.name: getattr(config, field.name)
+        for field in fields(config)
+        if getattr(config, field.name) != getattr(usual, field.name)
+    }
+    if config.solver != RestoreConfig().solver:
+        changed = {"solver": config.solver, **changed}
+    return keywords(changed)
 
 
 def inputs(run: Run) -> dict[str, object]:

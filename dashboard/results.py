@@ -15,6 +15,7 @@ import strips
 import tables
 from runner import WORKER_THREADS, Report
 from sources import Source
+from streamlit.delta_generator import DeltaGenerator
 from strips import Picture
 from tables import Column
 from widgets import Request
@@ -323,22 +324,38 @@ def draw_modes(row: Row, starts: int) -> None:
     strips.draw(pictures, key=f"sheet modes {row.number}", width=MODE_WIDTH)
 
 
-def draw_repeat(result: Result) -> None:
-    """The same run outside the dashboard."""
+def draw_repeat(result: Result, *, key: str = "") -> None:
+    """The same run outside the dashboard; `key` tells several of them apart."""
     run = repeat.settled(result.problem.run, result.restoration)
     estimate = None if result.sampled is None else result.request.estimate
     draw_recipe(
-        list(_made(result).values()), run.command + result.words, repeat.as_python(run, estimate)
+        list(_made(result).values()),
+        run.command + result.words,
+        repeat.as_python(run, estimate),
+        key=key,
     )
 
 
-def draw_recipe(sources: Sequence[Source[Any]], command: str, program: str) -> None:
+def repeat_box() -> DeltaGenerator:
+    """The box of the same run outside; what is inside is made only while it is open."""
+    return st.expander(
+        "The same run as a command or in Python",
+        icon=":material/terminal:",
+        key="repeat",
+        on_change="rerun",
+    )
+
+
+def draw_recipe(
+    sources: Sequence[Source[Any]], command: str | None, program: str, *, key: str = ""
+) -> None:
     """How to do the same outside the dashboard.
 
     Args:
         sources: What the command reads; those that were made here are offered as files.
-        command: For a terminal.
+        command: For a terminal; None where there is none.
         program: In Python.
+        key: Tells several of them apart.
     """
     made = [(source.name, source.made) for source in sources if source.made is not None]
     if made:
@@ -351,9 +368,10 @@ def draw_recipe(sources: Sequence[Source[Any]], command: str, program: str) -> N
                 name,
                 icon=":material/download:",
                 on_click="ignore",
-                key=f"made {name}",
+                key=f"made {name} {key}".strip(),
             )
-    st.markdown("In a terminal:")
-    st.code(command, language="bash", wrap_lines=True)
+    if command is not None:
+        st.markdown("In a terminal:")
+        st.code(command, language="bash", wrap_lines=True)
     st.markdown("In Python:")
     st.code(program, language="python")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from functools import partial
 
@@ -41,6 +42,38 @@ class Question:
     counts: tuple[int, ...]
     repeats: int
     quick: bool = False
+
+    @property
+    def command(self) -> str | None:
+        """The same as a command for a shell; None where that cannot be told how to read a file."""
+        run = self.request.run
+        if any((run.orientation, run.ink, run.value_range)):
+            return None
+        words = run.arguments()
+        words[words.index("--keep") + 1] = ",".join(map(str, self.keeps))
+        if self.counts:
+            words += ["--restart-counts", ",".join(map(str, self.counts))]
+        if self.repeats > 1:
+            words += ["--repeats", str(self.repeats)]
+        return shlex.join(["inpaint", "sweep", *words])
+
+    @property
+    def program(self) -> str:
+        """The same in Python."""
+        run = self.request.run
+        return f"""\
+from inpaint.config import RestoreConfig
+from inpaint.problem import load
+from inpaint.run import Run
+from inpaint.sweep import sweep
+
+config = RestoreConfig({repeat.settings(run.config)})
+problem = load(Run({repeat.keywords(repeat.inputs(run))}, config=config))
+found = sweep(
+    problem, {self.keeps}, restart_counts={self.counts}, repeats={self.repeats}
+)
+print(found.to_long_csv())
+"""
 
 
 @dataclass(frozen=True)
@@ -188,6 +221,13 @@ def draw_files(answer: Answer) -> None:
             st.download_button(
                 label, make, name, mime, icon=":material/download:", on_click="ignore"
             )
+
+
+def draw_repeat(answer: Answer) -> None:
+    """The same sweep outside the dashboard."""
+    question = answer.request
+    images = question.request.images
+    results.draw_recipe([images], question.command, question.program)
 
 
 def draw_columns(found: Sweep) -> None:

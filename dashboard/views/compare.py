@@ -5,6 +5,7 @@ from dataclasses import replace
 import learned
 import live
 import pairs
+import results
 import streamlit as st
 import widgets
 from damage import ask_damage
@@ -52,6 +53,10 @@ def main() -> None:
     shown = live.follow(PAGE, question, problem, pairs.compute, awaited=AWAITED, offer=OFFER)
     if shown is not None:
         pairs.draw(shown)
+        box = results.repeat_box()
+        if box.open:
+            with box:
+                pairs.draw_repeat(shown)
 
 
 def ask_right(request: Request | None) -> RestoreConfig | Method | None:

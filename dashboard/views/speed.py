@@ -1,6 +1,8 @@
 """Speed: how fast C++ and Python are on this machine, measured on the spot."""
 
 import os
+import shlex
+from dataclasses import dataclass
 from functools import partial
 
 import altair as alt
@@ -11,6 +13,7 @@ import sources
 import streamlit as st
 from damage import KEPT_SHARE
 from runner import Report
+from sources import Source
 
 from inpaint.bench import BenchResult, run_bench
 from inpaint.generator import Generator
@@ -20,6 +23,14 @@ RESTARTS = (1, 8, 64, 512)
 DURATIONS = (5, 20, 60)
 # Seen on a light and on a dark page.
 GREY = "#7c8aa5"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured, and the command that measures the same."""
+
+    result: BenchResult
+    command: str
 
 
 def main() -> None:
@@ -41,14 +52,14 @@ def main() -> None:
         if job is not None:
             runner.watch(job)
         elif st.button("Measure", key="measure", type="primary", icon=":material/speed:"):
-            runner.begin(PAGE, partial(measure, generator, keep, threads, seconds), quick=False)
+            runner.begin(PAGE, partial(measure, source, keep, threads, seconds), quick=False)
             st.rerun()
     failure = runner.get_failure(PAGE)
     if failure is not None:
         problems.say(failure.error)
-    result: BenchResult | None = runner.get_result(PAGE)
-    if result is not None:
-        draw(result)
+    measured: Measured | None = runner.get_result(PAGE)
+    if measured is not None:
+        draw(measured)
     elif job is None:
         st.info("Nothing was measured yet.", icon=":material/info:")
 
@@ -77,8 +88,8 @@ def ask(generator: Generator) -> tuple[int, int, float]:
 
 
 def measure(
-    generator: Generator, keep: int, threads: int, seconds: float, report: Report
-) -> BenchResult:
+    source: Source[Generator], keep: int, threads: int, seconds: float, report: Report
+) -> Measured:
     """Run the bench. Runs in a worker."""
     going_on = True
 
@@ -86,19 +97,23 @@ def measure(
         nonlocal going_on
         going_on = report(share, f"{text[:1].upper()}{text[1:]}.")
 
-    return run_bench(
+    result = run_bench(
         restarts=RESTARTS,
         keeps=(keep,),
         threads=(threads,),
         seconds=seconds,
-        generator=generator,
+        generator=source.content,
         on_progress=note,
         cancelled=lambda: not going_on,
     )
+    words = ["inpaint", "bench", "--generator", source.name, "--keep", str(keep)]
+    words += ["--threads", str(threads), "--seconds", str(seconds)]
+    return Measured(result, shlex.join(words))
 
 
-def draw(result: BenchResult) -> None:
+def draw(measured: Measured) -> None:
     """Bars, the machine, and the figures to take away."""
+    result = measured.result
     if not result.rows:
         st.info("Stopped before anything was timed.", icon=":material/info:")
         return
@@ -122,6 +137,7 @@ def draw(result: BenchResult) -> None:
     )
     for skipped in result.skipped:
         st.warning(f"{skipped['variant']} was left out: {skipped['reason']}")
+    st.code(measured.command, language="bash", wrap_lines=True)
     st.download_button(
         "Figures (JSON)",
         result.to_json,

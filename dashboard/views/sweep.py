@@ -1,6 +1,7 @@
 """Sweep: the same images at several numbers of pixels kept, and with fewer restarts."""
 
 import live
+import results
 import streamlit as st
 import sweeps
 import widgets
@@ -46,7 +47,13 @@ def main() -> None:
         counts = ask_counts(0 if request is None else request.run.config.restarts)
     with right:
         repeats = st.number_input(
-            "Seeds", 1, 100, REPEATS, key="repeats", help="Each repeats all with other starts."
+            "Seeds",
+            1,
+            100,
+            REPEATS,
+            key="repeats",
+            bind="query-params",
+            help="Each repeats all with other starts.",
         )
     if request is not None and keeps:
         question = Question(request, tuple(keeps), tuple(counts), repeats)
@@ -60,6 +67,10 @@ def main() -> None:
     )
     if answer is not None and answer.sweep.points:
         sweeps.draw(answer)
+        box = results.repeat_box()
+        if box.open:
+            with box:
+                sweeps.draw_repeat(answer)
 
 
 def ask_keeps(images: ImageSet | None) -> list[int]:
@@ -72,6 +83,7 @@ def ask_keeps(images: ImageSet | None) -> list[int]:
         options,
         usual,
         key="keeps",
+        bind="query-params",
         disabled=images is None,
         help="Each of these numbers of pixels, the leftmost columns, is restored from.",
     )
@@ -84,6 +96,7 @@ def ask_counts(most: int) -> list[int]:
         COUNTS,
         USUAL_COUNTS,
         key="counts",
+        bind="query-params",
         disabled=most == 0,
         help=f"Up to the {most} that the settings follow; fewer are a part of them and cost "
         "nothing.",
