@@ -25,10 +25,17 @@ from inpaint.cli import app
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.evaluate import evaluation as evaluations
 from inpaint.evaluate.blending import blend_observed
-from inpaint.evaluate.estimates import ESTIMATES, PARTNER_SHARE, Estimate, active_share
+from inpaint.evaluate.estimates import (
+    ESTIMATES,
+    PARTNER_SHARE,
+    Estimate,
+    Search,
+    active_share,
+)
 from inpaint.evaluate.evaluation import METHODS, evaluate
 from inpaint.evaluate.report import draw_evaluation, summarize
 from inpaint.examples import PenStroke, draw
+from inpaint.posterior.real import RESTARTS
 from inpaint.types import ImageSet, Measurement
 from tests.conftest import random_generator
 from tests.tolerances import SINGLE
@@ -116,6 +123,28 @@ def test_no_method_sees_the_ideal_and_each_is_timed_with_its_search(
     assert seen == [None]
     first, second = found.results
     assert second.seconds > 0.5 * first.seconds
+
+
+def test_few_restarts_tell_noise_from_misfit(damaged: Measurement, generator: Generator) -> None:
+    many = dataclasses.replace(CONFIG, restarts=RESTARTS + 5)
+    search = Search(damaged, generator, many)
+    assert search.found is None
+    assert search.told is search.told
+    assert search.found is search.first
+    assert search.first.starts.shape[1] == RESTARTS
+    assert search.restoration.starts.shape[1] == RESTARTS + 5
+    assert search.found is search.restoration
+    assert Search(damaged, generator, CONFIG).first.starts.shape[1] == CONFIG.restarts
+
+    few = dataclasses.replace(CONFIG, restarts=RESTARTS)
+    one, two = (
+        evaluate(damaged, generator, config=config, methods=methods)
+        for config, methods in ((many, ("minimum", "accurate")), (few, ("accurate",)))
+    )
+    assert one.results[1].images is not None
+    assert two.results[0].images is not None
+    assert torch.equal(one.results[1].images, two.results[0].images)
+    assert two.backend == one.backend != ""
 
 
 def test_what_cannot_run_says_why(

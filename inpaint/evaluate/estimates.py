@@ -17,7 +17,7 @@ from inpaint.generator import AnyGenerator, Generator
 from inpaint.misfit import Misfit, continue_misfit
 from inpaint.operators import Mask
 from inpaint.posterior import PosteriorConfig, sample_posterior
-from inpaint.posterior.real import REAL_ESTIMATES, settings_for_real, tell_misfit
+from inpaint.posterior.real import REAL_ESTIMATES, first_search, settings_for_real, tell_misfit
 from inpaint.restore import OnProgress, restore
 from inpaint.types import Measurement, Restoration
 
@@ -47,26 +47,31 @@ class Search:
 
     @property
     def restoration(self) -> Restoration:
-        """The images at the lowest J that the default search finds; searched for only once."""
-        return self._once(
-            "restoration",
-            lambda: restore(
-                self.measurement, self.generator, self.config, on_progress=self.on_progress
-            ),
-        )
+        """The images at the lowest J that the search finds; searched for only once."""
+        return self._once("restoration", lambda: self._search(self.config))
 
     @property
-    def searched(self) -> bool:
-        """Whether the restoration is there already."""
-        return "restoration" in self._made
+    def first(self) -> Restoration:
+        """The same by a shorter search, which is enough to tell noise from misfit."""
+        config = first_search(self.config)
+        if config == self.config:
+            return self.restoration
+        return self._once("first", lambda: self._search(config))
+
+    @property
+    def found(self) -> Restoration | None:
+        """What has been searched for already, the longer search first."""
+        for name in ("restoration", "first"):
+            if name in self._made:
+                made: Restoration = self._made[name][0]
+                return made
+        return None
 
     @property
     def told(self) -> tuple[Measurement, Misfit]:
         """The measurement with weights, and its noise and misfit; told apart only once."""
-        restoration = self.restoration
-        return self._once(
-            "told", lambda: tell_misfit(self.measurement, self.generator, restoration)
-        )
+        first = self.first
+        return self._once("told", lambda: tell_misfit(self.measurement, self.generator, first))
 
     @property
     def draws(self) -> tuple[Tensor, ...]:
@@ -76,6 +81,9 @@ class Search:
         """
         weighed, _ = self.told
         return self._once("draws", lambda: _draw(self, weighed))
+
+    def _search(self, config: RestoreConfig) -> Restoration:
+        return restore(self.measurement, self.generator, config, on_progress=self.on_progress)
 
     def _once(self, name: str, make: Callable[[], Made]) -> Made:
         """What `make` gives, made at the first call; its time is kept."""

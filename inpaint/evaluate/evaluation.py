@@ -127,7 +127,7 @@ def evaluate(
         measurement=done,
         results=tuple(_collect(method, batches, done, mask) for method in made),
         cancelled=watch.cancelled,
-        **_describe_searches([batch.search for batch in batches if batch.search.searched]),
+        **_describe_searches([batch.search for batch in batches]),
     )
 
 
@@ -284,9 +284,9 @@ def _collect(method: _Method, batches: Sequence[_Batch], done: Measurement, mask
 
 def _describe_searches(searches: Sequence[Search]) -> dict[str, Any]:
     """What the searches ran on, and what they found on average."""
-    if not searches:
+    found = [search.found for search in searches if search.found is not None]
+    if not found:
         return {}
-    found = [search.restoration for search in searches]
     latents = torch.cat([restoration.best_latents for restoration in found])
     return {
         "backend": found[0].backend,

@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from inpaint.config import RestoreConfig
 from inpaint.generator import AnyGenerator
 from inpaint.misfit import Misfit, continue_misfit, fit_misfit, weigh
 from inpaint.posterior.config import PARTICLES_PER_LATENT, PosteriorConfig
@@ -22,6 +23,9 @@ from inpaint.types import Measurement, Restoration
 
 PARTICLES = 160
 """As many, or more where so many latent numbers need them."""
+
+RESTARTS = 32
+"""Restarts of a search that only has to tell noise from misfit; more change nothing there."""
 
 MISFIT_WEIGHT = 0.8
 """What is left of the misfit's correlation makes N pixels count a little less."""
@@ -68,12 +72,19 @@ def settings_for_real(config: PosteriorConfig, generator: AnyGenerator) -> Poste
     return replace(
         config,
         particles=max(PARTICLES, PARTICLES_PER_LATENT * generator.latent_size),
+        start="prior",
         moves=2,
-        leapfrog=4,
-        ess_target=0.25,
+        final_stages=1,
+        leapfrog=3,
+        ess_target=0.2,
         jumps=0,
         misfit_weight=MISFIT_WEIGHT,
     )
+
+
+def first_search(config: RestoreConfig) -> RestoreConfig:
+    """How to search for the residuals that `tell_misfit` needs: as is said, with few restarts."""
+    return replace(config, restarts=min(config.restarts, RESTARTS), rounds=1, budget=None)
 
 
 def tell_misfit(
