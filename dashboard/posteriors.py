@@ -237,9 +237,10 @@ def compute(
 
 
 def _search(question: Question, measurement: Measurement, config: PosteriorConfig) -> Restoration:
-    """The best image that a quick search finds: to start from, and to be doubted."""
+    """The best image that a search finds: to start from, as the command line does, or to doubt."""
     shared = {name: getattr(config, name) for name in SHARED}
-    search = RestoreConfig.preset("fast", **shared)
+    starts = config.start == "modes"
+    search = RestoreConfig(**shared) if starts else RestoreConfig.preset("fast", **shared)
     return restore(measurement, question.base.generator.content, search)
 
 
@@ -321,16 +322,28 @@ def _mask_file(mask: Mask) -> bytes:
 def as_python(question: Question) -> str:
     """A program that samples the same and prints what was found."""
     arguments = keywords(inputs(question.request.run))
+    sampling = question.sampling
+    search, given, more = "", "", ""
+    if sampling.start == "modes":
+        shared = {name: getattr(sampling, name) for name in SHARED}
+        usual = RestoreConfig()
+        changed = {name: value for name, value in shared.items() if value != getattr(usual, name)}
+        more = "from inpaint.restore import restore\n"
+        search = (
+            f"search = RestoreConfig({keywords(changed)})\n"
+            "restoration = restore(problem.measurement, problem.generator, search)\n"
+        )
+        given = ", restoration=restoration"
     return f"""\
 from inpaint.config import RestoreConfig
 from inpaint.posterior import PosteriorConfig, sample_posterior, summarise
 from inpaint.problem import load
-from inpaint.run import Run
+{more}from inpaint.run import Run
 
 run = Run({arguments}, config=RestoreConfig(seed={question.sampling.seed}))
 problem = load(run)
 config = PosteriorConfig({keywords(question.changed)})
-posterior = sample_posterior(problem.measurement, problem.generator, config)
+{search}posterior = sample_posterior(problem.measurement, problem.generator, config{given})
 for summary in summarise(problem.measurement, problem.generator, posterior, level={LEVEL}):
     print(summary.sentence)
 """
