@@ -374,4 +374,4 @@ def draw_recipe(
         st.markdown("In a terminal:")
         st.code(command, language="bash", wrap_lines=True)
     st.markdown("In Python:")
-    st.code(program, language="python")
+    st.code(program, language="python", wrap_lines=True)
