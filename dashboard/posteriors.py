@@ -208,13 +208,7 @@ def compute(
         if not watch.say(0.0, "looking for the best image"):
             break
         search = _search(question, measurement, config)
-        posterior = sample_posterior(
-            measurement,
-            generator,
-            config,
-            restoration=search if config.start == "modes" else None,
-            on_progress=watch.note,
-        )
+        posterior = sample_posterior(measurement, generator, config, on_progress=watch.note)
         watch.say(1.0, "looking at what was found")
         summary = summarise(measurement, generator, posterior, level=LEVEL)[0]
         # The number of threads is this server's affair, and changes no result.
@@ -237,10 +231,8 @@ def compute(
 
 
 def _search(question: Question, measurement: Measurement, config: PosteriorConfig) -> Restoration:
-    """The best image that a search finds: to start from, as the command line does, or to doubt."""
-    shared = {name: getattr(config, name) for name in SHARED}
-    starts = config.start == "modes"
-    search = RestoreConfig(**shared) if starts else RestoreConfig.preset("fast", **shared)
+    """The best image that a quick search finds, to be doubted."""
+    search = RestoreConfig.preset("fast", **{name: getattr(config, name) for name in SHARED})
     return restore(measurement, question.base.generator.content, search)
 
 
@@ -322,28 +314,16 @@ def _mask_file(mask: Mask) -> bytes:
 def as_python(question: Question) -> str:
     """A program that samples the same and prints what was found."""
     arguments = keywords(inputs(question.request.run))
-    sampling = question.sampling
-    search, given, more = "", "", ""
-    if sampling.start == "modes":
-        shared = {name: getattr(sampling, name) for name in SHARED}
-        usual = RestoreConfig()
-        changed = {name: value for name, value in shared.items() if value != getattr(usual, name)}
-        more = "from inpaint.restore import restore\n"
-        search = (
-            f"search = RestoreConfig({keywords(changed)})\n"
-            "restoration = restore(problem.measurement, problem.generator, search)\n"
-        )
-        given = ", restoration=restoration"
     return f"""\
 from inpaint.config import RestoreConfig
 from inpaint.posterior import PosteriorConfig, sample_posterior, summarise
 from inpaint.problem import load
-{more}from inpaint.run import Run
+from inpaint.run import Run
 
 run = Run({arguments}, config=RestoreConfig(seed={question.sampling.seed}))
 problem = load(run)
 config = PosteriorConfig({keywords(question.changed)})
-{search}posterior = sample_posterior(problem.measurement, problem.generator, config{given})
+posterior = sample_posterior(problem.measurement, problem.generator, config)
 for summary in summarise(problem.measurement, problem.generator, posterior, level={LEVEL}):
     print(summary.sentence)
 """

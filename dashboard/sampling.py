@@ -78,7 +78,7 @@ def ask_config(preset: str) -> PosteriorConfig:
             "start",
             STARTS,
             base,
-            "From random draws, or from the images that a quick search finds.",
+            "From the images that each run finds by itself, or from random draws alone.",
         ),
         moves=fields.whole("Moves", "moves", base, "Moves of each particle at each temperature."),
         leapfrog=fields.whole("Steps of a move", "leapfrog", base, "Each is one gradient."),

@@ -85,7 +85,15 @@ def test_posterior_writes_arrays_record_and_figure_that_repeat(
 def test_a_posterior_that_did_not_converge_is_told_so(generator: Path, tmp_path: Path) -> None:
     words = ("posterior", "--generator", generator, "--images", "0", *FEW, "--keep", "700")
     result = inpaint(
-        *words, "--noise-level", "0.001", "--budget", "4000", "--output", tmp_path / "a"
+        *words,
+        "--start",
+        "prior",
+        "--noise-level",
+        "0.001",
+        "--budget",
+        "4000",
+        "--output",
+        tmp_path / "a",
     )
     assert result.exit_code == 3
     assert "ran out of its budget" in result.stderr

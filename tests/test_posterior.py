@@ -57,13 +57,11 @@ def test_a_linear_generator_has_the_posterior_of_the_textbook(backend: str, star
         backend=backend,  # type: ignore
         start=start,  # type: ignore
     )
-    search = RestoreConfig(restarts=8, screen=0, noise_level=SIGMA)
-    found = restore(measurement, generator, search)
-    posterior = sample_posterior(measurement, generator, config, restoration=found)
+    posterior = sample_posterior(measurement, generator, config)
     mean, covariance, evidence = exact(measurement, generator)
     assert posterior.finished.all()
     for b in range(2):
-        draws = posterior.latents[b].flatten(0, 1).double()
+        draws = posterior.pooled_latents[b].double()
         # 4,096 draws: standard errors of .016 standard deviations and of 2 % of a variance.
         error = (draws.mean(0) - mean[b]) / covariance.diagonal().sqrt()
         assert float(error.abs().max()) < 0.1
@@ -82,11 +80,9 @@ def test_a_misfit_of_less_weight_is_that_of_more_noise(start: str) -> None:
         misfit_weight=0.25,
         start=start,  # type: ignore
     )
-    search = RestoreConfig(restarts=8, screen=0, noise_level=SIGMA / 2)
-    found = restore(measurement, generator, search)
-    posterior = sample_posterior(measurement, generator, config, restoration=found)
+    posterior = sample_posterior(measurement, generator, config)
     mean, covariance, evidence = exact(measurement, generator)
-    draws = posterior.latents[0].flatten(0, 1).double()
+    draws = posterior.pooled_latents[0].double()
     assert posterior.finished.all()
     assert (posterior.inverse_temperature == 0.25).all()
     assert float(((draws.mean(0) - mean[0]) / covariance.diagonal().sqrt()).abs().max()) < 0.1
@@ -99,6 +95,7 @@ def test_an_image_alone_repeats_its_place_in_a_batch() -> None:
     whole = sample_posterior(measurement, generator, SMALL)
     alone = sample_posterior(measurement[1:2], generator, SMALL)
     assert torch.equal(whole.latents[1:2], alone.latents)
+    assert torch.equal(whole.pooled_latents[1:2], alone.pooled_latents)
     assert torch.equal(whole.log_evidence[1:2], alone.log_evidence)
     assert torch.equal(whole.noise_levels[1:2], alone.noise_levels)
 
@@ -110,9 +107,25 @@ def test_more_runs_contain_the_fewer() -> None:
     assert torch.equal(four.latents[:, :2], two.latents)
 
 
+def test_a_start_from_the_modes_needs_fewer_stages_and_knows_a_restoration_besides() -> None:
+    measurement, generator = linear_problem()
+    config = replace(SMALL, noise_level=0.05)
+    alone = sample_posterior(measurement, generator, config)
+    prior = sample_posterior(measurement, generator, replace(config, start="prior"))
+    # The one mode is found, and the runs begin at the posterior itself.
+    assert alone.temperatures.shape[2] == 2
+    assert prior.temperatures.shape[2] > 4
+    search = RestoreConfig(restarts=8, screen=0, noise_level=0.05)
+    found = restore(measurement, generator, search)
+    told = sample_posterior(measurement, generator, config, restoration=found)
+    assert told.finished.all()
+    with pytest.raises(ShapeError, match="The restoration has 1 images"):
+        sample_posterior(*linear_problem(2), config, restoration=found)
+
+
 def test_a_budget_that_ends_early_says_so() -> None:
     measurement, generator = linear_problem()
-    config = replace(SMALL, budget=4 * 256 * 37, noise_level=0.01)
+    config = replace(SMALL, start="prior", budget=4 * 256 * 37, noise_level=0.01)
     posterior = sample_posterior(measurement, generator, config)
     assert int(posterior.gradients) <= 4 * 256 * 37
     assert not posterior.finished.any()
@@ -131,7 +144,7 @@ def test_the_caller_may_end_it() -> None:
         seen.append(progress)
         return len(seen) < 2
 
-    config = replace(SMALL, noise_level=0.01)
+    config = replace(SMALL, start="prior", noise_level=0.01)
     posterior = sample_posterior(measurement, generator, config, on_progress=stop)
     assert [progress.stage for progress in seen] == [1, 2]
     assert posterior.cancelled
@@ -150,7 +163,6 @@ def test_the_caller_may_end_it() -> None:
         ({"misfit_weight": 0.0}, "misfit_weight is 0.0"),
         ({"misfit_weight": 2.0}, "misfit_weight is 2.0"),
         ({"start": "data"}, "start is 'data'"),
-        ({"start": "modes"}, "needs a restoration"),
     ],
 )
 def test_bad_settings_are_refused(changes: dict[str, object], message: str) -> None:

@@ -17,7 +17,6 @@ from inpaint.uncertainty.sampled import LEVEL
 if TYPE_CHECKING:
     from inpaint.posterior import PosteriorProgress
     from inpaint.problem import Problem
-    from inpaint.types import Restoration
     from inpaint.uncertainty.sampled import Sampled
 
 FILES = "figure.png, posterior.npz and run.json"
@@ -67,7 +66,7 @@ def posterior(
         "range": value_range,
         "noise": noise,
         "images": images,
-        # The seed of the noise, and how to search for the modes to start from.
+        # The seed of the noise, among others.
         **{name: getattr(config, name) for name in SHARED},
     }
     run = make_run(source, generator, given)
@@ -88,12 +87,10 @@ def _perform(
     check_fit(problem.measurement, problem.generator, config)
     check_writable(output)
     with screen.Watch("preparing") as watch:
-        restoration = _search(problem, watch) if config.start == "modes" else None
         sampled = sample(
             problem.measurement,
             problem.generator,
             config,
-            restoration=restoration,
             estimate=estimate,
             level=level,
             on_progress=report(watch),
@@ -113,19 +110,6 @@ def _perform(
     warn_of(problem, sampled)
     if not all(summary.converged for summary in sampled.summaries):
         raise typer.Exit(NOT_CONVERGED)
-
-
-def _search(problem: Problem, watch: screen.Watch) -> Restoration:
-    """What the particles start from."""
-    from inpaint.cli.restore import report as report_search
-    from inpaint.restore import restore
-
-    return restore(
-        problem.measurement,
-        problem.generator,
-        problem.run.config,
-        on_progress=report_search(watch),
-    )
 
 
 def report(watch: screen.Watch) -> Callable[[PosteriorProgress], bool]:

@@ -30,8 +30,8 @@ class PosteriorConfig:
     Attributes:
         particles: Particles of each run (P).
         runs: Independent runs per image (K); their agreement is the test of convergence.
-        start: "prior" draws the particles from it; "modes" from a mixture around the minima that
-            a restoration found, and a share of the prior.
+        start: "modes" lets each run search for minima first; it begins around these where they
+            show what the posterior is, and jumps to them. "prior" starts from the prior alone.
         ess_target: Share of the states that shall stay effective from one temperature to the
             next; a higher one takes more stages.
         moves: HMC moves of each particle in a stage (M); each new temperature begins one. All
@@ -58,12 +58,12 @@ class PosteriorConfig:
 
     particles: int = 256
     runs: int = 4
-    start: StartName = "prior"
+    start: StartName = "modes"
     ess_target: float = 0.4
     moves: int = 6
     final_stages: int = 1
     leapfrog: int = 5
-    jumps: int = 16
+    jumps: int = 32
     acceptance: float = 0.8
     noise_level: float | None = None
     misfit_weight: float = 1.0

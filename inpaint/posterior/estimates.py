@@ -10,7 +10,7 @@ from torch import Tensor
 
 from inpaint.checks import check_choice
 from inpaint.generator import AnyGenerator
-from inpaint.posterior.summary import evenly, pool
+from inpaint.posterior.summary import evenly
 from inpaint.posterior.types import Posterior, PosteriorSummary
 from inpaint.types import Restoration
 
@@ -167,14 +167,9 @@ def pooled_pixels(
 
 
 def pooled_latents(posterior: Posterior, image: int, *, count: int | None = None) -> Tensor:
-    """One image's particles of all runs, each run by its weight. [count, D]"""
-    return posterior.latents[image].flatten(0, 1)[pooled_places(posterior, image, count=count)]
-
-
-def pooled_places(posterior: Posterior, image: int, *, count: int | None = None) -> Tensor:
-    """Which of an image's K P particles stand for its posterior, evenly chosen. [count]"""
-    places = pool(posterior.run_weights[image], posterior.latents.shape[2])
-    return places if count is None else evenly(places, count)
+    """One image's pooled draws, evenly chosen. [count, D]"""
+    latents = posterior.pooled_latents[image]
+    return latents if count is None else evenly(latents, count)
 
 
 def _lowest(summary: PosteriorSummary, minimum: Tensor | None) -> Tensor:

@@ -8,24 +8,29 @@ exp(-U) invariant.
 
 A mixture fitted to the particles that it serves would be too high at their places and drive them
 off. So each half of a run jumps by the mixture of the other half's states, as the
-halves of an ensemble sampler do (Foreman-Mackey et al. 2013).
+halves of an ensemble sampler do (Foreman-Mackey et al. 2013). What a run knew before it began
+(`inpaint.posterior.pilot`) has seen none of them, and joins both mixtures.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from inpaint.posterior.mixture import Mixture, fit_mixture
+from inpaint.posterior.mixture import (
+    MOST_COMPONENTS,
+    STATES_PER_NUMBER,
+    Mixture,
+    fit_mixture,
+    mix,
+)
 from inpaint.posterior.resampling import Array, Places, log_mean, systematic
 
-MOST_COMPONENTS = 15
-"""More of them do not fit better to states as few as those of half a run."""
-
-STATES_PER_NUMBER = 5
-"""States that a component needs for each latent number; where there are fewer, none jumps."""
+KNOWN_SHARE = 0.5
+"""Share of the proposals that come from what the run knew before, where it did."""
 
 FITTED = 512
 """States that a mixture is fitted to."""
@@ -35,6 +40,21 @@ BRIDGE_ROUNDS = 12
 
 Energy = Callable[[Array, Array], Array]
 """U of states of given J. [n, D], [n] -> [n]"""
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """All proposals of one stage of a run.
+
+    Attributes:
+        density: What they were drawn from.
+        latents: [P J, D]
+        costs: J there. [P J]
+    """
+
+    density: Mixture
+    latents: Array
+    costs: Array
 
 
 def jumps_serve(states: int, size: int) -> bool:
@@ -51,9 +71,11 @@ class Jumps:
         chosen: Which of them the particles begin at, in rising order. [P]
         count: Proposals for each particle (J).
         stream: Random numbers.
+        known: The mixture that the run knew before it began, if any.
 
     Attributes:
         proposals: [P, J, D]
+        proposed: The same as they were evaluated, once they were.
     """
 
     def __init__(
@@ -63,6 +85,7 @@ class Jumps:
         chosen: Places,
         count: int,
         stream: np.random.Generator,
+        known: Mixture | None = None,
     ) -> None:
         size = states.shape[1]
         second = np.arange(len(states)) >= len(states) // 2
@@ -71,6 +94,7 @@ class Jumps:
         self._states = second, ~second
         self._particles = second[chosen], ~second[chosen]
         self._mixtures: list[Mixture] = []
+        fits: list[tuple[Mixture, float]] = []
         self.proposals = np.empty((len(chosen), count, size))
         for own, particles in zip(self._states, self._particles, strict=True):
             places = systematic(
@@ -78,9 +102,12 @@ class Jumps:
             )
             most = len(places) // (STATES_PER_NUMBER * size)
             components = max(1, min(MOST_COMPONENTS, most))
-            self._mixtures.append(fit_mixture(states[places], components, stream))
+            fitted = fit_mixture(states[places], components, stream)
+            self._mixtures.append(_with(fitted, known))
             drawn = self._mixtures[-1].draw(int(particles.sum()) * count, stream)
             self.proposals[particles] = drawn.reshape(-1, count, size)
+            fits.append((fitted, float(particles.sum())))
+        self._density = _with(mix(fits), known)
 
     def choose(
         self, proposed: Array, costs: Array, latents: Array, held: Array, energy: Energy
@@ -98,6 +125,7 @@ class Jumps:
             Where the particles are now [P, D], and which have jumped [P].
         """
         count, size = proposed.shape[1:]
+        self.proposed = Proposed(self._density, proposed.reshape(-1, size), costs.flatten())
         self._logs = []
         logs = np.empty((len(latents), 1 + count))
         for mixture, own in zip(self._mixtures, self._particles, strict=True):
@@ -131,6 +159,12 @@ class Jumps:
             for mixture, own, fresh in zip(self._mixtures, self._states, self._logs, strict=True)
         ]
         return log_mean(np.array(found))
+
+
+def _with(fitted: Mixture, known: Mixture | None) -> Mixture:
+    if known is None:
+        return fitted
+    return mix([(fitted, 1 - KNOWN_SHARE), (known, KNOWN_SHARE)])
 
 
 def bridge(drawn: Array, sampled: Array) -> float:

@@ -8,11 +8,18 @@ each: more would cost more than they bring, and might sum in another order.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from inpaint.posterior.resampling import Array
+
+MOST_COMPONENTS = 15
+"""More of them do not fit better to states as few as those of half a run."""
+
+STATES_PER_NUMBER = 5
+"""States that a component needs for each latent number."""
 
 FREEDOM = 8.0
 """Degrees of freedom of the t distributions."""
@@ -85,6 +92,16 @@ class Mixture:
         twice = np.where(rows == columns, 1.0, 2.0)
         terms = [constant[:, None], -2 * slope, twice * precision[:, rows, columns]]
         return np.maximum(product(np.concatenate(terms, axis=1), powers), 0)
+
+
+def mix(parts: Sequence[tuple[Mixture, float]]) -> Mixture:
+    """The mixture of mixtures, each with its weight."""
+    total = sum(weight for _, weight in parts)
+    return Mixture(
+        np.concatenate([part.weights * (weight / total) for part, weight in parts]),
+        np.concatenate([part.centres for part, _ in parts]),
+        np.concatenate([part.factors for part, _ in parts]),
+    )
 
 
 def fit_mixture(latents: Array, components: int, stream: np.random.Generator) -> Mixture:

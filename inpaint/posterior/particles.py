@@ -17,7 +17,8 @@ import math
 import numpy as np
 
 from inpaint.posterior.config import PosteriorConfig
-from inpaint.posterior.jumps import Jumps, jumps_serve
+from inpaint.posterior.jumps import Jumps, Proposed, jumps_serve
+from inpaint.posterior.mixture import Mixture
 from inpaint.posterior.resampling import Array, Places, effective, log_mean, systematic
 
 FIRST_LENGTH = 0.5
@@ -33,9 +34,17 @@ FEWEST_JUMPS = 0.02
 """A run of which a smaller share jumps gives it up: the mixture does not fit."""
 
 
-def random_stream(seed: int, number: int, run: int) -> np.random.Generator:
-    """The random numbers of one run of one image; none are those of `LatentStream`."""
-    return np.random.Generator(np.random.Philox(key=[seed, number], counter=[0, 0, run, 1]))
+ENOUGH = 0.1
+"""Share of the states drawn from what a pilot found that suffices; jumps do the rest."""
+
+
+def random_stream(seed: int, number: int, run: int | None = None) -> np.random.Generator:
+    """The random numbers of one run of one image; None is what all runs share.
+
+    None are those of `LatentStream`.
+    """
+    place = [0, 0, run, 1] if run is not None else [0, 0, 0, 2]
+    return np.random.Generator(np.random.Philox(key=[seed, number], counter=place))
 
 
 class Run:
@@ -48,19 +57,21 @@ class Run:
     Args:
         latents: Where the run begins. [S, D]
         costs: J there. [S]
-        log_ratio: Logarithm of the prior's density over that of what they were drawn from;
-            None where that is the prior. [S]
         stream: Random numbers.
         config: Settings.
+        known: What its pilot found, if it had one.
+        log_weights: Of the states at the last temperature, where they were drawn from what is
+            known; None where they are of the prior. [S]
     """
 
     def __init__(
         self,
         latents: Array,
         costs: Array,
-        log_ratio: Array | None,
         stream: np.random.Generator,
         config: PosteriorConfig,
+        known: Mixture | None = None,
+        log_weights: Array | None = None,
     ) -> None:
         self.latents = latents
         self.costs = costs
@@ -74,7 +85,8 @@ class Run:
         self._jumps: Jumps | None = None
         self._jumping = config.jumps > 0 and jumps_serve(len(latents), latents.shape[1])
         self._bridged: list[float] = []
-        self._log_ratio = log_ratio
+        self._known = known
+        self._log_weights = log_weights
         self._length = FIRST_LENGTH
         self._final_stages = config.final_stages
         self._stream = stream
@@ -115,13 +127,11 @@ class Run:
         likelihood = -(self.costs - np.square(self.latents).sum(1)) / 2
         likelihood = np.where(np.isfinite(likelihood), likelihood, -np.inf)
         left = last - self.inverse_temperature
-        if self._log_ratio is None:
+        if self._log_weights is None:
             rise = next_rise(likelihood, left, self._config.ess_target)
             log_weights = rise * likelihood
         else:
-            rise = first_rise(likelihood, self._log_ratio, last, self._config.ess_target)
-            log_weights = rise * likelihood + self._log_ratio
-            self._log_ratio = None
+            rise, log_weights, self._log_weights = left, self._log_weights, None
         self.log_evidence += log_mean(log_weights)
         self.inverse_temperature = last if rise == left else self.inverse_temperature + rise
         weights = np.exp(log_weights - log_weights.max())
@@ -132,7 +142,9 @@ class Run:
         """Let the stage begin at some of the states, and propose jumps from there."""
         self._chosen, self._jumps = chosen, None
         if self._jumping and self.inverse_temperature == self._config.misfit_weight:
-            self._jumps = Jumps(self.latents, weights, chosen, self._config.jumps, self._stream)
+            self._jumps = Jumps(
+                self.latents, weights, chosen, self._config.jumps, self._stream, self._known
+            )
         return self.latents[chosen], factor_of(self.latents, weights)
 
     @property
@@ -163,10 +175,7 @@ class Run:
         return places
 
     def _energy(self, latents: Array, costs: Array) -> Array:
-        """-log of the prior's density times the likelihood to the inverse temperature. [n]"""
-        square = np.square(latents).sum(1)
-        constant = latents.shape[1] / 2 * math.log(2 * math.pi)
-        return (self.inverse_temperature * (costs - square) + square) / 2 + constant
+        return energy(latents, costs, self.inverse_temperature)
 
     def draw(self) -> tuple[Array, Array, Array]:
         """Momenta [P, M, D], thresholds [P, M] and lengths [P] of a stage."""
@@ -193,28 +202,92 @@ class Run:
         self.lengths.append(self._length)
         self._length *= math.exp(GAIN * (acceptance - self._config.acceptance))
 
+    @property
+    def states(self) -> tuple[Array, Array]:
+        """All states at the last temperature [n, D], particle by particle, and J there [n]."""
+        latents = np.concatenate([states for states, _ in self._draws], axis=1)
+        costs = np.concatenate([levels for _, levels in self._draws], axis=1)
+        return latents.reshape(-1, latents.shape[2]), costs.flatten()
+
+    @property
+    def proposed(self) -> Proposed | None:
+        """What the last stage's jumps were offered, where the run reached its end by jumps."""
+        return self._jumps.proposed if self._jumps is not None and self._jumping else None
+
     def finish(self) -> None:
         """Keep a few states of each particle: those at the last temperature, if it got there."""
         size = self.latents.shape[1]
         shape = self._config.particles, -1
-        parts = self._draws or [(self.latents.reshape(*shape, size), self.costs.reshape(shape))]
-        latents = np.concatenate([states for states, _ in parts], axis=1)
-        costs = np.concatenate([levels for _, levels in parts], axis=1)
+        latents, costs = self.states if self._draws else (self.latents, self.costs)
+        latents, costs = latents.reshape(*shape, size), costs.reshape(shape)
         kept = self._config.draws // self._config.particles
         places = (np.arange(1, kept + 1) * costs.shape[1]) // kept - 1
         self.latents = latents[:, places].reshape(-1, size)
         self.costs = costs[:, places].flatten()
 
-    def draw_noise(self, count: float, known: float | None) -> Array:
-        """A noise standard deviation for each particle. [P]
 
-        Given z, w S / sigma^2 is chi-squared with w N degrees of freedom.
-        """
-        if known is not None:
-            return np.full(len(self.latents), known)
-        weight = self._config.misfit_weight
-        misfit = np.exp((self.costs - np.square(self.latents).sum(1)) / count)
-        return np.sqrt(weight * misfit / self._stream.chisquare(weight * count, len(self.latents)))
+def draw_noise(
+    latents: Array,
+    costs: Array,
+    count: float,
+    config: PosteriorConfig,
+    stream: np.random.Generator,
+) -> Array:
+    """A noise standard deviation for each draw. [n]
+
+    Given z, w S / sigma^2 is chi-squared with w N degrees of freedom.
+
+    Args:
+        latents: [n, D]
+        costs: J there. [n]
+        count: N.
+        config: Settings.
+        stream: Random numbers.
+    """
+    if config.noise_level is not None:
+        return np.full(len(latents), config.noise_level)
+    weight = config.misfit_weight
+    misfit = np.exp((costs - np.square(latents).sum(1)) / count)
+    found: Array = np.sqrt(weight * misfit / stream.chisquare(weight * count, len(latents)))
+    return found
+
+
+def draw_states(count: int, size: int, stream: np.random.Generator, known: Mixture | None) -> Array:
+    """States that a run may begin with: of the prior, after those of what is known. [n, D]"""
+    prior = stream.standard_normal((count, size))
+    return prior if known is None else np.concatenate([known.draw(count, stream), prior])
+
+
+def begin_run(
+    latents: Array,
+    costs: Array,
+    stream: np.random.Generator,
+    known: Mixture | None,
+    config: PosteriorConfig,
+) -> Run:
+    """A run that begins with what is known if enough of that is effective, else with the prior.
+
+    Args:
+        latents: What `draw_states` drew. [n, D]
+        costs: J there. [n]
+        stream: Random numbers.
+        known: What the pilot found, if there was one.
+        config: Settings.
+    """
+    log_weights = None
+    if known is not None:
+        half = len(latents) // 2
+        logs = -energy(latents[:half], costs[:half], config.misfit_weight)
+        logs -= known.log_density(latents[:half])
+        logs = np.where(np.isfinite(logs), logs, -np.inf)
+        # NaN, where nothing is finite, is not enough.
+        begins = effective(logs) >= ENOUGH * half
+        log_weights = logs if begins else None
+        chosen = slice(half) if begins else slice(half, None)
+        latents, costs = latents[chosen], costs[chosen]
+    run = Run(latents, costs, stream, config, known, log_weights)
+    run.gradients = len(latents) * (1 if known is None else 2)
+    return run
 
 
 def next_rise(likelihood: Array, left: float, share: float) -> float:
@@ -235,16 +308,12 @@ def next_rise(likelihood: Array, left: float, share: float) -> float:
     return low
 
 
-def first_rise(likelihood: Array, log_ratio: Array, left: float, share: float) -> float:
-    """The highest inverse temperature at which a share of the particles is effective.
-
-    Particles from around the modes may be effective at the last one and not at the first. Where
-    they are nowhere, it is the inverse temperature at which most are.
-    """
-    rises = left * np.geomspace(1, 1e-6, 61)
-    sizes = [effective(rise * likelihood + log_ratio) for rise in rises]
-    enough = [k for k, size in enumerate(sizes) if size >= share * len(likelihood)]
-    return float(rises[enough[0] if enough else int(np.argmax(sizes))])
+def energy(latents: Array, costs: Array, inverse_temperature: float) -> Array:
+    """-log of the prior's density times the likelihood to the inverse temperature. [n]"""
+    square = np.square(latents).sum(1)
+    constant = latents.shape[1] / 2 * math.log(2 * math.pi)
+    found: Array = (inverse_temperature * (costs - square) + square) / 2 + constant
+    return found
 
 
 def factor_of(latents: Array, weights: Array) -> Array:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
-from inpaint.posterior.estimates import pooled_places
 from inpaint.posterior.summary import VARIES
 from inpaint.posterior.types import Posterior
 
@@ -92,13 +91,12 @@ def functions_of(
     noise: float,
 ) -> dict[str, tuple[Tensor, float]]:
     """Functions to be ranked: their values at the draws [n], and at the truth."""
-    places = pooled_places(posterior, image)
-    particles = posterior.latents[image].flatten(0, 1)[places].double()
+    particles = posterior.pooled_latents[image].double()
     found = {
         f"latent {index + 1}": (particles[:, index], float(latent[index]))
         for index in range(min(LATENTS, len(latent)))
     }
-    found["J"] = (posterior.costs[image].flatten()[places].double(), cost)
+    found["J"] = (posterior.pooled_costs[image].double(), cost)
     if lost.any():
         ink = 1 - draws[:, lost]
         found["ink lost"] = (ink.sum(1), float((1 - truth[lost]).sum()))
@@ -107,7 +105,7 @@ def functions_of(
         pixel = int(numbers[len(numbers) // 2])
         found["pixel"] = (draws[:, pixel], float(truth[pixel]))
     if posterior.config.noise_level is None:
-        found["noise level"] = (posterior.noise_levels[image].flatten()[places].double(), noise)
+        found["noise level"] = (posterior.noise_levels[image].double(), noise)
     return found
 
 

@@ -6,10 +6,17 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 Array = NDArray[np.float64]
 
 Places = NDArray[np.int64]
+
+
+def to_numpy(tensor: Tensor) -> Array:
+    """The same numbers in float64."""
+    numbers: Array = tensor.detach().cpu().double().numpy()
+    return numbers
 
 
 def effective(log_weights: Array) -> float:
@@ -25,7 +32,12 @@ def systematic(weights: Array, uniform: float, count: int) -> Places:
     return np.searchsorted(ends, places, side="right").clip(max=len(weights) - 1)
 
 
+def log_sum(logs: Array) -> float:
+    """Logarithm of the sum of numbers given by their logarithms."""
+    top = float(logs.max())
+    return top + math.log(float(np.exp(logs - top).sum()))
+
+
 def log_mean(logs: Array) -> float:
     """Logarithm of the mean of numbers given by their logarithms."""
-    top = float(logs.max())
-    return top + math.log(float(np.exp(logs - top).mean()))
+    return log_sum(logs) - math.log(len(logs))

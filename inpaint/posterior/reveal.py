@@ -19,7 +19,7 @@ from inpaint.checks import check_integer
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.generator import AnyGenerator
 from inpaint.operators import Mask
-from inpaint.posterior.estimates import pooled_pixels, pooled_places
+from inpaint.posterior.estimates import pooled_pixels
 from inpaint.posterior.types import Posterior
 from inpaint.types import ImageShape, Measurement
 
@@ -96,8 +96,7 @@ def reveal_next(
     corners, members = _squares(observed, tile)
     if len(corners) == 0:
         raise ArgumentError("All pixels are observed, so there is nothing to reveal.")
-    places = pooled_places(posterior, image, count=PARTICLES)
-    noise = posterior.noise_levels[image].flatten()[places].double()
+    noise = posterior.noise_levels[image].double()
     pixels = pooled_pixels(generator, posterior, image, count=PARTICLES, dtype=torch.float64)
     knowledge = _Knowledge(pixels, members, float(noise.square().mean()))
     first = knowledge.gains()

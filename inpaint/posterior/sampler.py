@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable
@@ -20,9 +21,11 @@ from inpaint.generator import AnyGenerator
 from inpaint.objective import Objective, make_objective
 from inpaint.posterior.checks import check_fit, check_proper
 from inpaint.posterior.config import PosteriorConfig
-from inpaint.posterior.particles import Run, random_stream
-from inpaint.posterior.proposal import Proposal, make_proposals
-from inpaint.posterior.resampling import Array
+from inpaint.posterior.mixture import Mixture
+from inpaint.posterior.particles import Run, begin_run, draw_noise, draw_states, random_stream
+from inpaint.posterior.pilot import explore
+from inpaint.posterior.pooling import pool_runs
+from inpaint.posterior.resampling import Array, to_numpy
 from inpaint.posterior.types import Posterior, PosteriorProgress
 from inpaint.types import Measurement, Restoration
 
@@ -45,8 +48,8 @@ def sample_posterior(
         measurement: What is known of B images.
         generator: Where to look for them.
         config: How to sample.
-        restoration: What a search found for the same measurement and generator; needed to start
-            from its modes.
+        restoration: What a search found for the same measurement and generator; a start from the
+            modes knows its minima besides those that every run finds itself.
         on_progress: Called after each stage; if it returns False the sampling ends there, as
             it does on Ctrl-C, and the runs say how far they came.
 
@@ -73,12 +76,7 @@ def sample_posterior(
     with limited_threads(config.threads):
         backend = choose(config, objective)
         sampling = _Sampling(config, backend, objective, began, on_progress)
-        proposals = (
-            make_proposals(objective, generator, restoration, config.misfit_weight)
-            if config.start == "modes"
-            else None
-        )
-        sampling.begin(measurement.numbers, generator.latent_size, proposals)
+        sampling.begin(measurement.numbers, generator.latent_size, restoration)
         sampling.run()
         return sampling.result()
 
@@ -95,31 +93,39 @@ class _Sampling:
     cancelled: bool = False
 
     def begin(
-        self, numbers: tuple[int, ...], latent_size: int, proposals: list[Proposal] | None
+        self, numbers: tuple[int, ...], latent_size: int, restoration: Restoration | None
     ) -> None:
-        """Draw the first states of every run, from the prior or from the image's proposal."""
-        config = self.config
+        """Draw the first states of every run, from what its pilot found or from the prior."""
+        config, self.numbers = self.config, numbers
         streams = [
             [random_stream(config.seed, number, k) for k in range(config.runs)]
             for number in numbers
         ]
+        known: list[list[Mixture | None]] = [[None] * config.runs for _ in numbers]
+        spent = np.zeros((len(numbers), config.runs), dtype=int)
+        if config.start == "modes":
+            known, spent = explore(
+                self.objective, self.backend, streams, config, latent_size, restoration, self.move
+            )
         states = config.particles * config.moves
-
-        def draw(image: int, stream: np.random.Generator) -> Array:
-            if proposals is None:
-                return stream.standard_normal((states, latent_size))
-            return proposals[image].draw(states, stream)
-
-        drawn = np.array([[draw(b, stream) for stream in row] for b, row in enumerate(streams)])
+        drawn = np.array(
+            [
+                [draw_states(states, latent_size, *pair) for pair in zip(*rows, strict=True)]
+                for rows in zip(streams, known, strict=True)
+            ]
+        )
         latents = torch.from_numpy(drawn).to(self.objective.target)
         costs = self.backend.cost(self.objective, latents.flatten(1, 2))
-        places, levels = _numbers(latents), _numbers(costs.unflatten(1, latents.shape[1:3]))
-
-        def begin_run(b: int, k: int) -> Run:
-            ratio = None if proposals is None else proposals[b].log_ratio(places[b, k])
-            return Run(places[b, k], levels[b, k], ratio, streams[b][k], config)
-
-        self.runs = [[begin_run(b, k) for k in range(config.runs)] for b in range(len(numbers))]
+        places, levels = to_numpy(latents), to_numpy(costs.unflatten(1, latents.shape[1:3]))
+        self.runs = [
+            [
+                begin_run(places[b, k], levels[b, k], row[k], known[b][k], config)
+                for k in range(config.runs)
+            ]
+            for b, row in enumerate(streams)
+        ]
+        for run, gradients in zip(itertools.chain(*self.runs), spent.flat, strict=True):
+            run.gradients += int(gradients)
 
     def run(self) -> None:
         """Take stage after stage with the runs that are not at their end."""
@@ -154,7 +160,7 @@ class _Sampling:
             momenta[b, k], thresholds[b, k], lengths[b, k] = run.draw()
             betas[b, k] = run.inverse_temperature
         moved = self.move(latents, momenta, thresholds, betas, lengths, factors)
-        states, costs = _numbers(moved.latents), _numbers(moved.costs)
+        states, costs = to_numpy(moved.latents), to_numpy(moved.costs)
         accepted = moved.accepted.cpu().numpy()
         for b, k, run in active:
             run.take(states[b, k], costs[b, k], float(accepted[b, k].mean()))
@@ -169,7 +175,7 @@ class _Sampling:
             proposals[b, k] = run.proposals
         drawn = torch.from_numpy(proposals).to(self.objective.target)
         costs = self.backend.cost(self.objective, drawn.flatten(1, 3))
-        places, levels = _numbers(drawn), _numbers(costs.unflatten(1, drawn.shape[1:4]))
+        places, levels = to_numpy(drawn), to_numpy(costs.unflatten(1, drawn.shape[1:4]))
         for b, k, run in jumping:
             latents[b, k] = run.jump(places[b, k], levels[b, k])
 
@@ -212,14 +218,19 @@ class _Sampling:
         for row in self.runs:
             for run in row:
                 run.finish()
+        pooled = [pool_runs(row, sum(len(run.latents) for run in row)) for row in self.runs]
+        latents = np.array([places for places, _ in pooled])
+        costs = np.array([levels for _, levels in pooled])
         counts = self.objective.count.cpu().double().numpy()
         noise = [
-            [run.draw_noise(float(count), self.config.noise_level) for run in row]
-            for row, count in zip(self.runs, counts, strict=True)
+            draw_noise(*pair, float(count), self.config, random_stream(self.config.seed, number))
+            for pair, count, number in zip(pooled, counts, self.numbers, strict=True)
         ]
         return Posterior(
             latents=each(lambda run: run.latents).to(dtype),
             costs=each(lambda run: run.costs).to(dtype),
+            pooled_latents=torch.from_numpy(latents).to(dtype),
+            pooled_costs=torch.from_numpy(costs).to(dtype),
             noise_levels=torch.from_numpy(np.array(noise)).to(dtype),
             log_evidence=each(lambda run: run.log_evidence),
             inverse_temperature=each(lambda run: run.inverse_temperature),
@@ -233,7 +244,3 @@ class _Sampling:
             config=self.config,
             cancelled=self.cancelled,
         )
-
-
-def _numbers(tensor: Tensor) -> Array:
-    return tensor.cpu().double().numpy()

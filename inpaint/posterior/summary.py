@@ -30,7 +30,7 @@ ESS_LIMIT = 100
 VARIES = 0.01
 """A pixel varies where its posterior standard deviation is above this, in units of the pixels."""
 
-RANKED = 1024
+RANKED = 512
 """Draws of each run, at most, that R-hat and ESS are taken from; sorting all takes long."""
 
 SAMPLES = 16
@@ -62,45 +62,32 @@ def summarise(
         ArgumentError: If `level` is no probability.
     """
     check_level(level)
-    pooled = [pool(weights, posterior.latents.shape[2]) for weights in posterior.run_weights]
-    modes = _find_modes(measurement, generator, posterior, pooled)
+    modes = _find_modes(measurement, generator, posterior)
     return tuple(
-        _summarise_image(generator, posterior, b, pooled[b], modes[b], level)
+        _summarise_image(generator, posterior, b, modes[b], level)
         for b in range(len(posterior.latents))
     )
-
-
-def pool(run_weights: Tensor, particles: int) -> Tensor:
-    """Which particles of all runs make up one sample of equal weights. [K] -> [K P]
-
-    As many as there are, by systematic selection: a run takes part by its weight.
-    """
-    total = len(run_weights) * particles
-    ends = run_weights.double().repeat_interleave(particles).cumsum(0)
-    places = (torch.arange(total, dtype=torch.float64) + 0.5) / total * ends[-1]
-    return torch.searchsorted(ends, places).clamp(max=total - 1)
 
 
 def _summarise_image(
     generator: AnyGenerator,
     posterior: Posterior,
     image: int,
-    pooled: Tensor,
     modes: tuple[PosteriorMode, ...],
     level: float,
 ) -> PosteriorSummary:
-    latents = posterior.latents[image]  # [K, P, D]
+    latents = posterior.pooled_latents[image]
     shape = generator.image_shape
-    runs = generator.to(dtype=latents.dtype).pixels(latents)  # [K, P, pixels]
-    pixels = runs.flatten(0, 1)[pooled]
+    generator = generator.to(dtype=latents.dtype)
+    pixels = generator.pixels(latents)
     ordered = pixels.sort(dim=0).values
     tail = (1 - level) / 2
     std = pixels.std(0)
-    noise = posterior.noise_levels[image].flatten()[pooled].sort().values[:, None]
-    shown = evenly(pooled, SAMPLES)
+    noise = posterior.noise_levels[image].sort().values[:, None]
+    shown = evenly(latents, SAMPLES)
+    runs = posterior.latents[image]  # [K, P, D]
     ranked = evenly(torch.arange(runs.shape[1]), RANKED)
-    varying = runs[:, ranked][..., std > VARIES]
-    worst, high, ess = _agreement(varying)
+    worst, high, ess = _agreement(generator.pixels(runs[:, ranked])[..., std > VARIES])
     evidence = posterior.log_evidence[image]
     finished = bool(posterior.finished[image])
     converged = finished and worst <= R_HAT_LIMIT and ess >= ESS_LIMIT
@@ -111,8 +98,8 @@ def _summarise_image(
         lower=_quantile(ordered, tail).unflatten(0, shape),
         upper=_quantile(ordered, 1 - tail).unflatten(0, shape),
         level=level,
-        samples=generator.to(dtype=latents.dtype)(latents.flatten(0, 1)[shown]),
-        sample_latents=latents.flatten(0, 1)[shown],
+        samples=generator(shown),
+        sample_latents=shown,
         modes=modes,
         noise_level=float(_quantile(noise, 0.5)),
         noise_interval=(float(_quantile(noise, tail)), float(_quantile(noise, 1 - tail))),
@@ -129,7 +116,7 @@ def _summarise_image(
 
 
 def evenly(places: Tensor, count: int) -> Tensor:
-    """At most `count` of them, at equal distances."""
+    """At most `count` of the rows, at equal distances."""
     count = min(count, len(places))
     return places[((torch.arange(count) + 0.5) * len(places) / count).long()]
 
@@ -153,7 +140,7 @@ def _agreement(varying: Tensor) -> tuple[float, float, float]:
 
 
 def _find_modes(
-    measurement: Measurement, generator: AnyGenerator, posterior: Posterior, pooled: list[Tensor]
+    measurement: Measurement, generator: AnyGenerator, posterior: Posterior
 ) -> list[tuple[PosteriorMode, ...]]:
     """Follow evenly chosen particles down to their minima, and group those by their images."""
     shared = {name: getattr(posterior.config, name) for name in SHARED}
@@ -165,12 +152,7 @@ def _find_modes(
         device=check_device(search.device),
         noise_level=search.noise_level,
     )
-    followed = torch.stack(
-        [
-            latents.flatten(0, 1)[evenly(places, FOLLOWED)]
-            for latents, places in zip(posterior.latents, pooled, strict=True)
-        ]
-    )
+    followed = torch.stack([evenly(latents, FOLLOWED) for latents in posterior.pooled_latents])
     solver = make_solver(search)
     with limited_threads(search.threads):
         backend = choose(search, objective)

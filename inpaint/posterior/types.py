@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from inpaint.posterior.config import PosteriorConfig
@@ -36,15 +35,18 @@ class PosteriorProgress:
 class Posterior:
     """Draws for B images from K independent runs of P draws each, with latent size D.
 
-    P is the settings' `draws`; what follows calls a draw a particle, too. Within a run all weigh
-    the same. A run that its budget or a cancellation ended
-    before the last inverse temperature holds draws of a wider distribution than the posterior.
+    P is the settings' `draws`; what follows calls a draw a particle, too. Runs are kept apart to
+    tell whether they agree; what the posterior is, the pooled draws say, all of equal weight
+    (`inpaint.posterior.pooling`). A run that its budget or a cancellation ended before the last
+    inverse temperature holds draws of a wider distribution than the posterior.
 
     Attributes:
-        latents: Particles; relatives stand next to each other. [B, K, P, D]
+        latents: Particles of each run; relatives stand next to each other. [B, K, P, D]
         costs: J there, in nats x 2. [B, K, P]
-        noise_levels: A draw of the noise standard deviation for each particle, in units of the
-            pixels; where it is known, that. [B, K, P]
+        pooled_latents: One sample from what all runs found. [B, K P, D]
+        pooled_costs: J there, in nats x 2. [B, K P]
+        noise_levels: A draw of the noise standard deviation for each pooled one, in units of the
+            pixels; where it is known, that. [B, K P]
         log_evidence: Natural logarithm of the integral over the prior of S^(-N/2), or of
             exp(-S / (2 sigma^2)) where the noise is known, as each run estimated it. What is
             left out depends on the measurement alone, so generators can be compared on one
@@ -66,6 +68,8 @@ class Posterior:
 
     latents: Tensor
     costs: Tensor
+    pooled_latents: Tensor
+    pooled_costs: Tensor
     noise_levels: Tensor
     log_evidence: Tensor
     inverse_temperature: Tensor
@@ -83,14 +87,6 @@ class Posterior:
     def finished(self) -> Tensor:
         """Whether all runs of an image reached the posterior. [B]"""
         return (self.inverse_temperature == self.config.misfit_weight).all(1)
-
-    @property
-    def run_weights(self) -> Tensor:
-        """Weight of each run, its evidence as a share of that of all. [B, K]
-
-        A run that missed a mode found less evidence, and counts less.
-        """
-        return torch.softmax(self.log_evidence, dim=1)
 
 
 @dataclass(frozen=True)

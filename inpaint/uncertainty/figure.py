@@ -87,7 +87,7 @@ def _settings(sampled: Sampled) -> str:
     noise = "unknown" if config.noise_level is None else f"{config.noise_level:g}"
     return (
         f"{config.runs} runs of {config.particles} particles from the "
-        f"{'prior' if config.start == 'prior' else 'modes of a search'}, noise level {noise}, "
+        f"{'prior' if config.start == 'prior' else 'modes that each finds'}, noise level {noise}, "
         f"seed {config.seed}, {sampled.posterior.backend}"
     )
 

@@ -29,8 +29,8 @@ FORMAT = "posterior 1"
 """Version of the `run.json` of a posterior; that of a restoration is a plain number."""
 
 PARTICLE_ARRAYS = (
-    "latents", "costs", "noise_levels", "log_evidence", "inverse_temperature", "acceptance",
-    "gradients", "temperatures", "step_lengths",
+    "latents", "costs", "pooled_latents", "pooled_costs", "noise_levels", "log_evidence",
+    "inverse_temperature", "acceptance", "gradients", "temperatures", "step_lengths",
 )  # fmt: skip
 """Of `Posterior`."""
 
@@ -186,7 +186,6 @@ def posterior_arrays(sampled: Sampled, *, prefix: str = "") -> dict[str, NDArray
     """
     posterior, summaries = sampled.posterior, sampled.summaries
     arrays = {name: _array(getattr(posterior, name)) for name in PARTICLE_ARRAYS}
-    arrays["run_weights"] = _array(posterior.run_weights)
     for name in SUMMARY_ARRAYS:
         arrays[name] = _array(torch.stack([getattr(summary, name) for summary in summaries]))
     for name in ("lower", "upper"):

@@ -123,8 +123,8 @@ def sample(
         measurement: What is known of B images.
         generator: Where to look for them.
         config: How to sample.
-        restoration: What a search found for the same images; needed to start from its modes, and
-            for an estimate of `REAL_ESTIMATES`, whose settings take the place of some of `config`.
+        restoration: What a search found for the same images; needed for an estimate of
+            `REAL_ESTIMATES`, whose settings take the place of some of `config`.
         estimate: Which estimate to show; None takes the recommended one of each image.
         level: Probability that the intervals shall hold.
         on_progress: See `sample_posterior`.
@@ -137,9 +137,8 @@ def sample(
     if estimate in REAL_ESTIMATES and restoration is not None:
         measurement, misfit = tell_misfit(measurement, generator, restoration)
         config = settings_for_real(config, generator)
-    posterior = sample_posterior(
-        measurement, generator, config, restoration=restoration, on_progress=on_progress
-    )
+    # Each run searches for itself, so that the same settings sample the same without a search.
+    posterior = sample_posterior(measurement, generator, config, on_progress=on_progress)
     summaries = summarise(measurement, generator, posterior, level=level)
     names = _names(summaries, estimate)
     if misfit is not None:

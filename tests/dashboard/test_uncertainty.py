@@ -111,7 +111,7 @@ def test_the_command_and_the_python_name_what_was_changed(
 
 
 def test_what_did_not_converge_shows_no_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = opened_with(monkeypatch, gradients="6000")
+    app = opened_with(monkeypatch, start="prior", gradients="6000")
     assert "Not converged" in texts(app)
     assert "Lower end" not in titles(app)
     assert "choose the preset thorough, or more particles" in app.warning[0].value
@@ -140,9 +140,10 @@ def test_bad_settings_are_explained(
     assert sentence in app.error[0].value
 
 
-def test_stop_keeps_the_images_that_were_done(uncertain: AppTest) -> None:
+def test_stop_keeps_the_images_that_were_done(monkeypatch: pytest.MonkeyPatch) -> None:
     from posteriors import compute
 
+    uncertain = opened_with(monkeypatch, start="prior")
     question = uncertain.session_state["uncertainty result"].request
     heard: list[str] = []
 
@@ -240,7 +241,7 @@ def test_a_pixel_is_clicked_and_moved_by_the_keys(page: Page) -> None:
 @pytest.mark.browser
 def test_stop_ends_a_long_sampling(page: Page) -> None:
     base = page.url.partition("?")[0].rstrip("/")
-    page.goto(f"{base}/uncertainty?numbers=2&particles=1000&moves=50")
+    page.goto(f"{base}/uncertainty?numbers=2&particles=1000&moves=50&start=prior")
     for _ in range(6):
         page.locator(".st-key-run button").click()
         with contextlib.suppress(TimeoutError):
