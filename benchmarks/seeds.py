@@ -26,8 +26,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--keep", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=6)
-    for name in ("particles", "moves", "jumps", "final_stages", "leapfrog"):
-        parser.add_argument(f"--{name}", type=int, default=getattr(PosteriorConfig, name))
+    for name in ("particles", "moves", "jumps", "final_stages", "leapfrog", "start"):
+        usual = getattr(PosteriorConfig, name)
+        parser.add_argument(f"--{name}", type=type(usual), default=usual)
     options = vars(parser.parse_args())
     keep, seeds = options.pop("keep"), options.pop("seeds")
     folder = Path(os.environ["INPAINT_DATA_DIR"])

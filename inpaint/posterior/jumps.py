@@ -71,7 +71,8 @@ class Jumps:
         chosen: Which of them the particles begin at, in rising order. [P]
         count: Proposals for each particle (J).
         stream: Random numbers.
-        known: The mixture that the run knew before it began, if any.
+        known: The mixture that the run knew before it began, if any; of as many components as
+            the states may need.
 
     Attributes:
         proposals: [P, J, D]
@@ -100,8 +101,8 @@ class Jumps:
             places = systematic(
                 np.where(own, 0.0, weights), float(stream.random()), min(FITTED, int((~own).sum()))
             )
-            most = len(places) // (STATES_PER_NUMBER * size)
-            components = max(1, min(MOST_COMPONENTS, most))
+            most = MOST_COMPONENTS if known is None else len(known.weights)
+            components = max(1, min(most, len(places) // (STATES_PER_NUMBER * size)))
             fitted = fit_mixture(states[places], components, stream)
             self._mixtures.append(_with(fitted, known))
             drawn = self._mixtures[-1].draw(int(particles.sum()) * count, stream)

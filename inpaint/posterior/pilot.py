@@ -48,8 +48,14 @@ WINDOW = 12.0
 APART = 0.15
 """Minima of no greater distance, in units of the latent vector, are one."""
 
-FEWEST_EACH = 4
+FEWEST_EACH, MOST_EACH = 4, 16
 """Particles that begin at a minimum; where there are more minima, the highest go without."""
+
+FEWEST = 64
+"""Particles that move where there are few minima; the others rest."""
+
+COMPONENTS_EACH, FEWEST_COMPONENTS = 3, 5
+"""Components of the mixture for each minimum, and at least."""
 
 STAGES = 4
 MOVES = 4
@@ -76,7 +82,11 @@ class Pilot:
 
     def __init__(self, minima: Array, stream: np.random.Generator, config: PosteriorConfig) -> None:
         particles, size = config.particles, minima.shape[1]
-        self.latents = minima[np.arange(particles) * len(minima) // particles]
+        self._moving = min(particles, max(FEWEST, MOST_EACH * len(minima)))
+        places = np.arange(self._moving) * len(minima) // self._moving
+        self.latents = np.repeat(minima[:1], particles, 0)
+        self.latents[: self._moving] = minima[places]
+        self._components = max(FEWEST_COMPONENTS, COMPONENTS_EACH * len(minima))
         self.factor = FIRST_FACTOR * np.eye(size)
         self._length = FIRST_LENGTH
         self._states = self.latents[:, None]
@@ -88,11 +98,14 @@ class Pilot:
         particles, size = self.latents.shape
         momenta = self._stream.standard_normal((particles, MOVES, size))
         thresholds = -self._stream.standard_exponential((particles, MOVES))
-        return momenta, thresholds, np.full(particles, self._length)
+        rests = np.arange(particles) >= self._moving
+        return momenta, thresholds, np.where(rests, 0.0, self._length)
 
-    def take(self, states: Array, accepted: float) -> None:
-        """Take the states of a stage's moves, and what share was accepted. [P, M, D]"""
-        self._states, self.latents = states, states[:, -1]
+    def take(self, states: Array, moved: Array) -> None:
+        """Take the states of a stage's moves [P, M, D], and which were accepted [P, M]."""
+        states, accepted = states[: self._moving], float(moved[: self._moving].mean())
+        self._states = states
+        self.latents[: self._moving] = states[:, -1]
         self._length *= math.exp(2 * (accepted - self._config.acceptance))
         if accepted > MOVING:
             # Around the particle's own mean: how wide its valley is, not how far others are.
@@ -105,7 +118,13 @@ class Pilot:
         """What the last stage's states say."""
         states = self._states.reshape(-1, self._states.shape[2])
         most = max(1, len(states) // (STATES_PER_NUMBER * states.shape[1]))
-        return fit_mixture(states, min(MOST_COMPONENTS, most), self._stream)
+        components = min(MOST_COMPONENTS, most, self._components)
+        return fit_mixture(states, components, self._stream)
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of J that all stages take."""
+        return STAGES * self._moving * (1 + MOVES * self._config.leapfrog)
 
 
 def explore(
@@ -146,8 +165,8 @@ def explore(
         moved = move(latents, momenta, thresholds, betas, lengths, factors)
         states, accepted = to_numpy(moved.latents), to_numpy(moved.accepted)
         for b, k in np.ndindex(spent.shape):
-            pilots[b][k].take(states[b, k], float(accepted[b, k].mean()))
-    spent = spent + STAGES * config.particles * (1 + MOVES * config.leapfrog)
+            pilots[b][k].take(states[b, k], accepted[b, k])
+    spent = spent + np.array([[pilot.evaluations for pilot in row] for row in pilots])
     return [[pilot.mixture() for pilot in row] for row in pilots], spent
 
 

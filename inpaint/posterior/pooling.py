@@ -28,8 +28,8 @@ STATES = 1000.0
 ROUNDS = 20
 """Rounds to find Z, which settles to 1e-6 in fewer."""
 
-LEVELS = 8
-"""Halvings of the points, down to neighbourhoods of a hundred or so."""
+LEVELS = 7
+"""Halvings of the points, down to neighbourhoods of a few hundred."""
 
 BLOCK = 4096
 """Points whose density is computed at once, to stay in the cache."""
