@@ -121,6 +121,13 @@ def test_progress_never_falls_and_ends_at_one():
     assert shares[-1] == 1
 
 
+def test_rows_are_told_after_each_round():
+    told = []
+    result = _bench(variants=(INDEXED,), restarts=(1, 2), on_rows=told.append)
+    assert [row["rounds"] for rows in told for row in rows] == [1, 1, 2, 2, 3, 3]
+    assert told[-1] == result.rows
+
+
 def test_cancelling_returns_what_was_measured():
     seen = []
     result = _bench(

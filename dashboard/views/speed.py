@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import altair as alt
@@ -15,12 +15,14 @@ from damage import KEPT_SHARE
 from runner import Report
 from sources import Source
 
-from inpaint.bench import BenchResult, run_bench
+from inpaint.bench import BenchResult, Row, run_bench
 from inpaint.generator import Generator
 
 PAGE = "speed"
 RESTARTS = (1, 8, 64, 512)
 DURATIONS = (5, 20, 60)
+LIVE_SECONDS = 1.0
+"""How often the bars of a measurement under way are drawn anew."""
 # Seen on a light and on a dark page.
 GREY = "#7c8aa5"
 
@@ -31,6 +33,13 @@ class Measured:
 
     result: BenchResult
     command: str
+
+
+@dataclass
+class Live:
+    """What a measurement under way has found; the worker writes it, the page reads it."""
+
+    rows: list[Row] = field(default_factory=list)
 
 
 def main() -> None:
@@ -52,15 +61,19 @@ def main() -> None:
         if job is not None:
             runner.watch(job)
         elif st.button("Measure", key="measure", type="primary", icon=":material/speed:"):
-            runner.begin(PAGE, partial(measure, source, keep, threads, seconds), quick=False)
+            live = Live()
+            work = partial(measure, source, keep, threads, seconds, live)
+            runner.begin(PAGE, work, quick=False, about=live)
             st.rerun()
     failure = runner.get_failure(PAGE)
     if failure is not None:
         problems.say(failure.error)
     measured: Measured | None = runner.get_result(PAGE)
-    if measured is not None:
+    if job is not None:
+        st.fragment(draw_live, run_every=LIVE_SECONDS)(job.about)
+    elif measured is not None:
         draw(measured)
-    elif job is None:
+    else:
         st.info("Nothing was measured yet.", icon=":material/info:")
 
 
@@ -88,7 +101,7 @@ def ask(generator: Generator) -> tuple[int, int, float]:
 
 
 def measure(
-    source: Source[Generator], keep: int, threads: int, seconds: float, report: Report
+    source: Source[Generator], keep: int, threads: int, seconds: float, live: Live, report: Report
 ) -> Measured:
     """Run the bench. Runs in a worker."""
     going_on = True
@@ -96,6 +109,9 @@ def measure(
     def note(share: float, text: str) -> None:
         nonlocal going_on
         going_on = report(share, f"{text[:1].upper()}{text[1:]}.")
+
+    def show(rows: list[Row]) -> None:
+        live.rows = rows
 
     result = run_bench(
         restarts=RESTARTS,
@@ -105,10 +121,28 @@ def measure(
         generator=source.content,
         on_progress=note,
         cancelled=lambda: not going_on,
+        on_rows=show,
     )
     words = ["inpaint", "bench", "--generator", source.name, "--keep", str(keep)]
     words += ["--threads", str(threads), "--seconds", str(seconds)]
     return Measured(result, shlex.join(words))
+
+
+def draw_live(live: Live) -> None:
+    """The bars as they are after the last round."""
+    if live.rows:
+        draw_rows(live.rows)
+        st.caption(f"After {live.rows[0]['rounds']} rounds; more of them are under way.")
+    else:
+        st.caption("The bars come once all variants were seen to agree and had their first turn.")
+
+
+def draw_rows(rows: list[Row]) -> None:
+    """The bars below their title."""
+    first = rows[0]
+    threads = "1 thread" if first["threads"] == 1 else f"{first['threads']} threads"
+    st.markdown(f"**Steps per second, N = {first['N']}, {threads}**")
+    st.altair_chart(draw_bars(pd.DataFrame(rows)))
 
 
 def draw(measured: Measured) -> None:
@@ -117,11 +151,7 @@ def draw(measured: Measured) -> None:
     if not result.rows:
         st.info("Stopped before anything was timed.", icon=":material/info:")
         return
-    rows = pd.DataFrame(result.rows)
-    first = result.rows[0]
-    threads = "1 thread" if first["threads"] == 1 else f"{first['threads']} threads"
-    st.markdown(f"**Steps per second, N = {first['N']}, {threads}**")
-    st.altair_chart(draw_bars(rows))
+    draw_rows(result.rows)
     st.caption(
         "A step is one forward pass, cost, gradient and update of one restart. Bars are medians, "
         "thin lines go from the slowest to the fastest round; all variants took turns in every "

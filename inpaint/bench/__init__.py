@@ -16,7 +16,7 @@ from pathlib import Path
 
 from inpaint.bench.problem import AgreementError, Problem, Trace, Variant
 from inpaint.bench.result import BenchResult, Row, Skipped, describe_machine, make_row
-from inpaint.bench.timing import Cell, OnProgress, Plan, Station, interleave
+from inpaint.bench.timing import Cell, OnProgress, Plan, Sample, Station, interleave
 from inpaint.bench.variants import VARIANTS
 from inpaint.errors import ArgumentError, BackendError
 from inpaint.generator import Generator
@@ -48,6 +48,7 @@ def run_bench(
     variants: Sequence[Variant] = VARIANTS,
     on_progress: OnProgress | None = None,
     cancelled: Callable[[], bool] | None = None,
+    on_rows: Callable[[list[Row]], object] | None = None,
 ) -> BenchResult:
     """Time the variants against each other, once they were seen to compute the same.
 
@@ -61,6 +62,7 @@ def run_bench(
         variants: What is timed; one that cannot run here is left out, with its reason.
         on_progress: Called with the share that is done, 0 to 1, and what is done next.
         cancelled: Asked often; True ends the bench, and what was measured is returned.
+        on_rows: Called after each round with the rows as they are by then.
 
     Raises:
         AgreementError: If a variant computes something else than the others.
@@ -93,21 +95,24 @@ def run_bench(
             except BackendError as error:
                 skipped[variant.name] = str(error)
 
+    def make_rows(samples: list[list[Sample]]) -> list[Row]:
+        return [
+            make_row(cell, plan, taken, threads=count, instructions=instructions)
+            for ((count, cell), plan), taken in zip(plans.items(), samples, strict=True)
+            if taken
+        ]
+
     samples = interleave(
         [(cell.variant, partial(stations[count].sample, cell)) for count, cell in plans],
         seconds=seconds,
         on_progress=lambda share, text: report(PREPARATION + (1 - PREPARATION) * share, text),
         cancelled=stop,
+        on_round=None if on_rows is None else lambda samples: on_rows(make_rows(samples)),
     )
-    rows = [
-        make_row(cell, plan, taken, threads=count, instructions=instructions)
-        for ((count, cell), plan), taken in zip(plans.items(), samples, strict=True)
-        if taken
-    ]
     machine["load_after"] = os.getloadavg()[0]
     report(1.0, "done")
     return BenchResult(
-        rows=rows,
+        rows=make_rows(samples),
         machine=machine,
         skipped=[Skipped(variant=name, reason=reason) for name, reason in skipped.items()],
         cancelled=stop(),

@@ -146,6 +146,7 @@ def interleave(
     seconds: float,
     on_progress: OnProgress,
     cancelled: Callable[[], bool],
+    on_round: Callable[[list[list[Sample]]], object] | None = None,
 ) -> list[list[Sample]]:
     """Take all turns round after round, so that a busy moment of the machine hits all alike.
 
@@ -154,6 +155,7 @@ def interleave(
         seconds: When to end; a round that has begun is completed, and `FEWEST_ROUNDS` are taken.
         on_progress: Told the share of the work that is done, and what is done next.
         cancelled: Asked before each turn.
+        on_round: Told after each round what was sampled until then.
 
     Returns:
         The samples of each turn.
@@ -172,6 +174,8 @@ def interleave(
             on_progress(min(in_time, in_rounds, 1.0), f"timing {name}")
             samples[k].append(take())
         rounds += 1
+        if on_round is not None:
+            on_round(samples)
     return samples
 
 
