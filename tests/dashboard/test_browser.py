@@ -264,7 +264,6 @@ def test_the_speed_is_measured_and_stopped_early(page: Page) -> None:
     page.get_by_text("Nothing was measured yet.").wait_for()
     page.get_by_role("button", name="Measure").click()
     page.get_by_text(re.compile("^Timing")).wait_for(timeout=60_000)
-    # The bars are there before the measurement has ended, and grow with it.
     page.get_by_text(re.compile(r"^After \d+ rounds; more")).wait_for(timeout=60_000)
     expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
     page.locator(".st-key-stop button").click()
