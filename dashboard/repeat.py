@@ -75,16 +75,11 @@ sampled = sample(
     restoration=restoration,
     estimate={estimate!r},
 )
-comparison = compare(
-    problem.measurement,
-    problem.generator,
-    restoration,
-    summaries=sampled.summaries,
-    estimates=sampled.estimates,
-    outputs=sampled.images,
-)
+comparison = compare_sampled(problem, restoration, sampled)
 """
-COMPARING = "comparison = compare(problem.measurement, problem.generator, restoration)\n"
+COMPARING = """\
+comparison = compare(problem.measurement, problem.generator, restoration)
+"""
 
 
 def as_python(run: Run, estimate: str | None = None) -> str:
@@ -94,13 +89,13 @@ def as_python(run: Run, estimate: str | None = None) -> str:
         run: The run.
         estimate: Which image to show, if it takes the posterior.
     """
-    more, last = "", COMPARING
+    first, more, last = "from inpaint.comparison import compare\n", "", COMPARING
     if estimate is not None:
-        more = "from inpaint.uncertainty.sampled import config_beside, sample\n"
+        first = ""
+        more = "from inpaint.uncertainty.sampled import compare_sampled, config_beside, sample\n"
         last = SAMPLING.format(estimate=estimate)
     return f"""\
-from inpaint.comparison import compare
-from inpaint.config import RestoreConfig
+{first}from inpaint.config import RestoreConfig
 from inpaint.figures import draw_comparison
 from inpaint.problem import load
 from inpaint.restore import restore

@@ -21,11 +21,11 @@ from tables import Column
 from widgets import Request
 
 from inpaint import sheet
-from inpaint.comparison import CAPTIONS, COLUMNS, MARKS, Comparison, Row, compare, mode_lines
+from inpaint.comparison import CAPTIONS, COLUMNS, MARKS, Comparison, Row, mode_lines
 from inpaint.problem import Problem
 from inpaint.restore import restore
 from inpaint.types import Progress, Restoration, Status
-from inpaint.uncertainty.sampled import Sampled, Wish
+from inpaint.uncertainty.sampled import Sampled, Wish, compare_sampled
 from inpaint.verdict import Flag
 
 VERDICTS: dict[Flag, tuple[str, str]] = {
@@ -129,14 +129,7 @@ def compute(request: Request, report: Report) -> Result:
     sampled = None
     if wish is not None and not (restoration.status == Status.CANCELLED).any():
         sampled = estimates.find(problem, restoration, wish, report)
-    comparison = compare(
-        problem.measurement,
-        problem.generator,
-        restoration,
-        summaries=None if sampled is None else sampled.summaries,
-        estimates=None if sampled is None else sampled.estimates,
-        outputs=None if sampled is None else sampled.images,
-    )
+    comparison = compare_sampled(problem, restoration, sampled)
     return Result(request, problem, restoration, comparison, sampled, wish)
 
 

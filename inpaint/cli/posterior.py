@@ -66,7 +66,6 @@ def posterior(
         "range": value_range,
         "noise": noise,
         "images": images,
-        # The seed of the noise, among others.
         **{name: getattr(config, name) for name in SHARED},
     }
     run = make_run(source, generator, given)

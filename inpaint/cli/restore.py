@@ -211,9 +211,8 @@ class _Found:
 
 
 def _restore(problem: Problem, wish: Wish | None) -> _Found:
-    from inpaint.comparison import compare
     from inpaint.restore import restore as search
-    from inpaint.uncertainty.sampled import sample
+    from inpaint.uncertainty.sampled import compare_sampled, sample
 
     if wish is not None:
         wish.check(problem.measurement, problem.generator)
@@ -235,14 +234,7 @@ def _restore(problem: Problem, wish: Wish | None) -> _Found:
                 estimate=wish.estimate,
                 on_progress=report_sampling(watch),
             )
-    comparison = compare(
-        problem.measurement,
-        problem.generator,
-        restoration,
-        summaries=None if sampled is None else sampled.summaries,
-        estimates=None if sampled is None else sampled.estimates,
-        outputs=None if sampled is None else sampled.images,
-    )
+    comparison = compare_sampled(problem, restoration, sampled)
     return _Found(problem, restoration, comparison, watch.stopped, wish, sampled)
 
 

@@ -39,9 +39,12 @@ ENOUGH = 0.1
 
 
 def random_stream(seed: int, number: int, run: int | None = None) -> np.random.Generator:
-    """The random numbers of one run of one image; None is what all runs share.
+    """The random numbers of one run of an image, or of what its runs share; never `LatentStream`'s.
 
-    None are those of `LatentStream`.
+    Args:
+        seed: Of the sampling.
+        number: The image's number.
+        run: Which run; None for what they share.
     """
     place = [0, 0, run, 1] if run is not None else [0, 0, 0, 2]
     return np.random.Generator(np.random.Philox(key=[seed, number], counter=place))
@@ -180,8 +183,7 @@ class Run:
     def draw(self) -> tuple[Array, Array, Array]:
         """Momenta [P, M, D], thresholds [P, M] and lengths [P] of a stage."""
         particles, size = self._config.particles, self.latents.shape[1]
-        momenta = self._stream.standard_normal((particles, self._config.moves, size))
-        thresholds = -self._stream.standard_exponential((particles, self._config.moves))
+        momenta, thresholds = draw_moves(self._stream, (particles, self._config.moves), size)
         spread = np.exp(LENGTH_SPREAD * self._stream.standard_normal(particles))
         return momenta, thresholds, self._length * spread
 
@@ -224,6 +226,13 @@ class Run:
         places = (np.arange(1, kept + 1) * costs.shape[1]) // kept - 1
         self.latents = latents[:, places].reshape(-1, size)
         self.costs = costs[:, places].flatten()
+
+
+def draw_moves(
+    stream: np.random.Generator, many: tuple[int, int], size: int
+) -> tuple[Array, Array]:
+    """Momenta [P, M, D] and thresholds [P, M] of M moves of P particles."""
+    return stream.standard_normal((*many, size)), -stream.standard_exponential(many)
 
 
 def draw_noise(

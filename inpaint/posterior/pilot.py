@@ -25,10 +25,11 @@ from inpaint.config import RestoreConfig
 from inpaint.errors import ShapeError
 from inpaint.objective import Objective
 from inpaint.posterior.config import SHARED, PosteriorConfig
+from inpaint.posterior.descent import descend
 from inpaint.posterior.mixture import MOST_COMPONENTS, STATES_PER_NUMBER, Mixture, fit_mixture
+from inpaint.posterior.particles import GAIN, draw_moves
 from inpaint.posterior.resampling import Array, to_numpy
-from inpaint.solvers import make_solver, start
-from inpaint.types import Restoration, Status
+from inpaint.types import Restoration
 
 Streams = Sequence[Sequence[np.random.Generator]]
 
@@ -96,8 +97,7 @@ class Pilot:
     def draw(self) -> tuple[Array, Array, Array]:
         """Momenta [P, M, D], thresholds [P, M] and lengths [P] of a stage."""
         particles, size = self.latents.shape
-        momenta = self._stream.standard_normal((particles, MOVES, size))
-        thresholds = -self._stream.standard_exponential((particles, MOVES))
+        momenta, thresholds = draw_moves(self._stream, (particles, MOVES), size)
         rests = np.arange(particles) >= self._moving
         return momenta, thresholds, np.where(rests, 0.0, self._length)
 
@@ -106,7 +106,7 @@ class Pilot:
         states, accepted = states[: self._moving], float(moved[: self._moving].mean())
         self._states = states
         self.latents[: self._moving] = states[:, -1]
-        self._length *= math.exp(2 * (accepted - self._config.acceptance))
+        self._length *= math.exp(GAIN * (accepted - self._config.acceptance))
         if accepted > MOVING:
             # Around the particle's own mean: how wide its valley is, not how far others are.
             around = (states - states.mean(1, keepdims=True)).reshape(-1, states.shape[2])
@@ -192,24 +192,21 @@ def _search(
     images, runs = len(streams), len(streams[0])
     drawn = np.array([[s.standard_normal((STARTS, size)) for s in row] for row in streams])
     shared = {name: getattr(config, name) for name in SHARED}
-    solver = make_solver(RestoreConfig(steps=STEPS, **shared).resolved())
-    latents = torch.from_numpy(drawn).to(objective.target).flatten(1, 2).contiguous()
-    state = start(solver, latents)
-    state, _ = backend.advance(objective, solver, state, solver.steps)
-    state = backend.finish(objective, solver, state, Status.MAX_STEPS)
-    costs = torch.where(state.status == Status.NON_FINITE, torch.inf, state.best_costs)
+    search = RestoreConfig(steps=STEPS, **shared).resolved()
+    latents = torch.from_numpy(drawn).flatten(1, 2)
+    minima, costs, evaluations = descend(objective, backend, latents, search)
     levels = to_numpy(costs.unflatten(1, (runs, STARTS)))
-    places = to_numpy(state.best_latents.unflatten(1, (runs, STARTS)))
-    spent = state.evaluations.unflatten(1, (runs, STARTS)).sum(2).cpu().numpy()
+    places = to_numpy(minima.unflatten(1, (runs, STARTS)))
+    spent = evaluations.unflatten(1, (runs, STARTS)).sum(2).cpu().numpy()
     if restoration is not None:
         known, heights = _known(restoration, images, size)
         places = np.concatenate([places, np.repeat(known[:, None], runs, 1)], axis=2)
         levels = np.concatenate([levels, np.repeat(heights[:, None], runs, 1)], axis=2)
     most = max(1, config.particles // FEWEST_EACH)
-    minima = [
+    distinct = [
         [_distinct(places[b, k], levels[b, k])[:most] for k in range(runs)] for b in range(images)
     ]
-    return minima, spent
+    return distinct, spent
 
 
 def _known(restoration: Restoration, images: int, size: int) -> tuple[Array, Array]:

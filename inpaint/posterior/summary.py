@@ -16,10 +16,10 @@ from inpaint.modes import find_modes
 from inpaint.objective import make_objective
 from inpaint.posterior.checks import check_level
 from inpaint.posterior.config import SHARED
+from inpaint.posterior.descent import descend
 from inpaint.posterior.diagnostics import agreement, effective_size
 from inpaint.posterior.types import Posterior, PosteriorMode, PosteriorSummary, heavy
-from inpaint.solvers import make_solver, start
-from inpaint.types import Measurement, Status
+from inpaint.types import Measurement
 
 R_HAT_LIMIT = 1.05
 """Runs agree where R-hat of no pixel exceeds this."""
@@ -153,15 +153,10 @@ def _find_modes(
         noise_level=search.noise_level,
     )
     followed = torch.stack([evenly(latents, FOLLOWED) for latents in posterior.pooled_latents])
-    solver = make_solver(search)
     with limited_threads(search.threads):
-        backend = choose(search, objective)
-        state = start(solver, followed.to(objective.target).contiguous())
-        state, _ = backend.advance(objective, solver, state, solver.steps)
-        state = backend.finish(objective, solver, state, Status.MAX_STEPS)
-    costs = torch.where(state.status == Status.NON_FINITE, torch.inf, state.best_costs).cpu()
-    latents = state.best_latents.cpu()
-    return [_modes_of(costs[b], latents[b], generator) for b in range(len(latents))]
+        latents, costs, _ = descend(objective, choose(search, objective), followed, search)
+    pairs = zip(costs.cpu(), latents.cpu(), strict=True)
+    return [_modes_of(levels, minima, generator) for levels, minima in pairs]
 
 
 def _modes_of(costs: Tensor, latents: Tensor, generator: AnyGenerator) -> tuple[PosteriorMode, ...]:

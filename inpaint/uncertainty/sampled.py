@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -33,6 +33,10 @@ from inpaint.posterior.real import (
 from inpaint.posterior.sampler import OnProgress
 from inpaint.run import Run
 from inpaint.types import Measurement, Restoration
+
+if TYPE_CHECKING:
+    from inpaint.comparison import Comparison
+    from inpaint.problem import Problem
 
 LEVEL = 0.9
 """Probability of the intervals where none is asked for."""
@@ -146,6 +150,23 @@ def sample(
     else:
         images = estimate_images(names, generator, posterior, summaries, restoration)
     return Sampled(posterior, summaries, names, images, misfit)
+
+
+def compare_sampled(
+    problem: Problem, restoration: Restoration, sampled: Sampled | None
+) -> Comparison:
+    """The comparison of a restoration, with what was sampled beside it if anything was."""
+    # Only here: the command line's names and defaults need neither metrics nor their libraries.
+    from inpaint.comparison import compare
+
+    return compare(
+        problem.measurement,
+        problem.generator,
+        restoration,
+        summaries=None if sampled is None else sampled.summaries,
+        estimates=None if sampled is None else sampled.estimates,
+        outputs=None if sampled is None else sampled.images,
+    )
 
 
 def check_choices(level: float, estimate: str | None, *, also: tuple[str, ...] = ()) -> None:

@@ -88,6 +88,19 @@ def mat_file(path: Path, **arrays: np.ndarray) -> Path:
     return path
 
 
+def small_generator(folder: Path) -> bytes:
+    """A generator file of images of 4x4 pixels."""
+    rng = np.random.default_rng(0)
+    path = mat_file(
+        folder / "small.mat",
+        A_1=rng.normal(size=(8, 3)),
+        B_1=np.zeros((8, 1)),
+        A_2=rng.normal(size=(16, 8)),
+        B_2=np.zeros((16, 1)),
+    )
+    return path.read_bytes()
+
+
 def texts(app: AppTest) -> str:
     return "\n".join(element.value for element in (*app.markdown, *app.caption))
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from tests.dashboard.conftest import choose, mat_file, new_app, settle, tables, texts, upload
+from tests.dashboard.conftest import choose, new_app, settle, small_generator, tables, texts, upload
 
 WITH_IMAGES = ("restore", "sweep", "uncertainty", "watch", "compare")
 PAGES = (*WITH_IMAGES, "generator", "speed")
@@ -100,6 +100,15 @@ def test_a_bad_setting_is_said_on_each_page(
     assert sentence in the_message(app)
 
 
+def check_recovery(app: AppTest, kind: str, name: str, data: bytes, *, then: str) -> None:
+    """A file that cannot be used is named in the message, which goes with another choice."""
+    upload(app, kind, name, data)
+    assert name in the_message(app)
+    app.selectbox(kind).set_value(then)
+    settle(app)
+    assert not app.error
+
+
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize(
     ("name", "data"),
@@ -111,12 +120,7 @@ def test_a_bad_setting_is_said_on_each_page(
 def test_a_broken_generator_is_said_and_another_one_helps(
     monkeypatch: pytest.MonkeyPatch, page: str, name: str, data: bytes
 ) -> None:
-    app = opened_at(monkeypatch, page)
-    upload(app, "generator", name, data)
-    assert name in the_message(app)
-    app.selectbox("generator").set_value("eights-10")
-    settle(app)
-    assert not app.error
+    check_recovery(opened_at(monkeypatch, page), "generator", name, data, then="eights-10")
 
 
 @pytest.mark.parametrize("page", WITH_IMAGES)
@@ -130,12 +134,7 @@ def test_a_broken_generator_is_said_and_another_one_helps(
 def test_a_file_without_images_is_said_and_others_help(
     monkeypatch: pytest.MonkeyPatch, page: str, name: str, data: bytes
 ) -> None:
-    app = opened_at(monkeypatch, page)
-    upload(app, "images", name, data)
-    assert name in the_message(app)
-    app.selectbox("images").set_value("eights")
-    settle(app)
-    assert not app.error
+    check_recovery(opened_at(monkeypatch, page), "images", name, data, then="eights")
 
 
 @pytest.mark.parametrize("page", ["restore", "uncertainty", "watch", "compare"])
@@ -184,17 +183,9 @@ def test_polished_restarts_cannot_be_told_apart(monkeypatch: pytest.MonkeyPatch)
 def test_a_generator_of_small_images_does_not_fit_the_bundled_ones(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, page: str
 ) -> None:
-    rng = np.random.default_rng(0)
-    path = mat_file(
-        tmp_path / "small.mat",
-        A_1=rng.normal(size=(8, 3)),
-        B_1=np.zeros((8, 1)),
-        A_2=rng.normal(size=(16, 8)),
-        B_2=np.zeros((16, 1)),
-    )
     app = opened_at(monkeypatch, page)
     before = len(tables(app))
-    upload(app, "generator", "small.mat", path.read_bytes())
+    upload(app, "generator", "small.mat", small_generator(tmp_path))
     if not app.error:
         app.button("run").click()
         settle(app)

@@ -27,6 +27,7 @@ from tests.dashboard.conftest import (
     new_app,
     opened,
     settle,
+    small_generator,
     strip,
     strips,
     tables,
@@ -199,15 +200,7 @@ def test_a_bad_setting_is_said_and_leaves_the_result(app: AppTest) -> None:
 
 
 def test_a_generator_of_other_images_is_said(app: AppTest, tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    path = mat_file(
-        tmp_path / "small.mat",
-        A_1=rng.normal(size=(8, 3)),
-        B_1=np.zeros((8, 1)),
-        A_2=rng.normal(size=(16, 8)),
-        B_2=np.zeros((16, 1)),
-    )
-    upload(app, "generator", "small.mat", path.read_bytes())
+    upload(app, "generator", "small.mat", small_generator(tmp_path))
     assert "choose a generator of that shape" in app.error[0].value
     assert "Below is the earlier result" in texts(app)
 
