@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from scipy import stats
 from torch import Tensor
 
 
@@ -46,7 +48,8 @@ def agreement(draws: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _rank_r_hat(halves: Tensor, scores: Tensor) -> Tensor:
-    folded = (halves - halves.flatten(0, 1).quantile(0.5, dim=0)).abs()
+    middle = torch.from_numpy(np.median(halves.flatten(0, 1).numpy(), axis=0))
+    folded = (halves - middle).abs()
     return torch.maximum(_plain_r_hat(scores), _plain_r_hat(_normal_scores(folded)))
 
 
@@ -75,12 +78,9 @@ def _split(draws: Tensor) -> Tensor:
 def _normal_scores(draws: Tensor) -> Tensor:
     """Normal quantiles of the ranks among all draws; equal draws share their mean rank."""
     flat = draws.flatten(0, 1).T.contiguous()  # [Q, n]
-    ordered = flat.sort(dim=1).values
-    low = torch.searchsorted(ordered, flat, side="left")
-    high = torch.searchsorted(ordered, flat, side="right")
-    rank = (low + high + 1) / 2
-    share = (rank.double() - 3 / 8) / (flat.shape[1] + 1 / 4)
-    return torch.special.ndtri(share).T.reshape(draws.shape)
+    ranks = torch.from_numpy(stats.rankdata(flat.numpy(), axis=1))
+    shares = (ranks - 3 / 8) / (flat.shape[1] + 1 / 4)
+    return torch.special.ndtri(shares).T.reshape(draws.shape)
 
 
 def _plain_r_hat(draws: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -80,10 +81,9 @@ def _summarise_image(
     shape = generator.image_shape
     generator = generator.to(dtype=latents.dtype)
     pixels = generator.pixels(latents)
-    ordered = pixels.sort(dim=0).values
-    tail = (1 - level) / 2
+    lower, median, upper = _quantiles(pixels, level)
     std = pixels.std(0)
-    noise = posterior.noise_levels[image].sort().values[:, None]
+    noise = _quantiles(posterior.noise_levels[image][:, None], level)[:, 0].tolist()
     shown = evenly(latents, SAMPLES)
     runs = posterior.latents[image]  # [K, P, D]
     ranked = evenly(torch.arange(runs.shape[1]), RANKED)
@@ -94,15 +94,15 @@ def _summarise_image(
     return PosteriorSummary(
         mean=pixels.mean(0).unflatten(0, shape),
         std=std.unflatten(0, shape),
-        median=_quantile(ordered, 0.5).unflatten(0, shape),
-        lower=_quantile(ordered, tail).unflatten(0, shape),
-        upper=_quantile(ordered, 1 - tail).unflatten(0, shape),
+        median=median.unflatten(0, shape),
+        lower=lower.unflatten(0, shape),
+        upper=upper.unflatten(0, shape),
         level=level,
         samples=generator(shown),
         sample_latents=shown,
         modes=modes,
-        noise_level=float(_quantile(noise, 0.5)),
-        noise_interval=(float(_quantile(noise, tail)), float(_quantile(noise, 1 - tail))),
+        noise_level=noise[1],
+        noise_interval=(noise[0], noise[2]),
         log_evidence=float(evidence.logsumexp(0)) - math.log(len(evidence)),
         log_evidence_spread=float(evidence.std()) if len(evidence) > 1 else math.nan,
         r_hat=worst,
@@ -121,12 +121,12 @@ def evenly(places: Tensor, count: int) -> Tensor:
     return places[((torch.arange(count) + 0.5) * len(places) / count).long()]
 
 
-def _quantile(ordered: Tensor, share: float) -> Tensor:
-    """Quantile of draws in rising order, interpolated between two of them. [n, Q] -> [Q]"""
-    place = share * (len(ordered) - 1)
-    low = int(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low].lerp(ordered[high], place - low)
+def _quantiles(draws: Tensor, level: float) -> Tensor:
+    """Lower end, median and upper end of the interval that holds with `level`. [n, Q] -> [3, Q]"""
+    tail = (1 - level) / 2
+    # numpy selects what torch would sort, in a third of the time.
+    found = np.quantile(draws.numpy(), (tail, 0.5, 1 - tail), axis=0)
+    return torch.from_numpy(found).to(draws.dtype)
 
 
 def _agreement(varying: Tensor) -> tuple[float, float, float]:
