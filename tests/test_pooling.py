@@ -10,7 +10,7 @@ import pytest
 from inpaint.posterior import PosteriorConfig
 from inpaint.posterior.jumps import Proposed
 from inpaint.posterior.mixture import Mixture, mix
-from inpaint.posterior.particles import Run, random_stream
+from inpaint.posterior.particles import Run, energy, random_stream
 from inpaint.posterior.pooling import pool_runs
 from inpaint.posterior.resampling import Array
 
@@ -41,10 +41,6 @@ class FakeRun(Run):
         self._given = proposed
 
     @property
-    def states(self) -> tuple[Array, Array]:
-        return self.latents, self.costs
-
-    @property
     def proposed(self) -> Proposed | None:
         return self._given
 
@@ -62,7 +58,10 @@ def proposals_of(weights: list[float], random: np.random.Generator) -> Proposed:
     centres[:, 0] = -FAR, FAR
     density = Mixture(np.array(weights), centres, np.repeat(1.2 * np.eye(SIZE)[None], 2, 0))
     latents = density.draw(4 * COUNT, random)
-    return Proposed(density, latents, cost_of(latents))
+    costs = cost_of(latents)
+    return Proposed(
+        density, latents, costs, -energy(latents, costs, 1.0) - density.log_density(latents)
+    )
 
 
 def test_a_mode_that_one_run_alone_knows_gets_its_weight() -> None:

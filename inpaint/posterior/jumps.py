@@ -50,11 +50,13 @@ class Proposed:
         density: What they were drawn from.
         latents: [P J, D]
         costs: J there. [P J]
+        log_ratios: log exp(-U) / q with the q of the half that they were offered to. [P J]
     """
 
     density: Mixture
     latents: Array
     costs: Array
+    log_ratios: Array
 
 
 def jumps_serve(states: int, size: int) -> bool:
@@ -126,7 +128,6 @@ class Jumps:
             Where the particles are now [P, D], and which have jumped [P].
         """
         count, size = proposed.shape[1:]
-        self.proposed = Proposed(self._density, proposed.reshape(-1, size), costs.flatten())
         self._logs = []
         logs = np.empty((len(latents), 1 + count))
         for mixture, own in zip(self._mixtures, self._particles, strict=True):
@@ -136,6 +137,9 @@ class Jumps:
             logs[own, 1:] = fresh.reshape(-1, count)
             logs[own, 0] = _log_ratio(mixture, latents[own], held[own], energy)
             self._logs.append(fresh)
+        self.proposed = Proposed(
+            self._density, proposed.reshape(-1, size), costs.flatten(), logs[:, 1:].flatten()
+        )
         top = np.maximum(logs.max(1, keepdims=True), -1e300)
         ends = np.cumsum(np.exp(logs - top), axis=1)
         drawn = self._stream.random(len(latents)) * ends[:, -1]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -29,6 +30,9 @@ ROUNDS = 4
 
 SMALL = 250_000
 """Multiplications of a product that BLAS gives to one thread."""
+
+BLOCK = 1024
+"""States whose density is computed at once: what lies between stays in the cache."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,14 @@ class Mixture:
         size = self.centres.shape[1]
         scale = math.lgamma((FREEDOM + size) / 2) - math.lgamma(FREEDOM / 2)
         scale -= size / 2 * math.log(FREEDOM * math.pi)
-        logs = np.log1p(self._squares(monomials(latents)) / FREEDOM)
-        logs *= -(FREEDOM + size) / 2
-        logs += (scale + self._log_heights)[:, None]
-        top = logs.max(0)
-        found: Array = top + np.log(np.exp(logs - top).sum(0))
+        found = np.empty(len(latents))
+        for start in range(0, len(latents), BLOCK):
+            block = slice(start, start + BLOCK)
+            logs = np.log1p(self._squares(monomials(latents[block])) / FREEDOM)
+            logs *= -(FREEDOM + size) / 2
+            logs += (scale + self._log_heights)[:, None]
+            top = logs.max(0)
+            found[block] = top + np.log(np.exp(logs - top).sum(0))
         return found
 
     def shares(self, powers: Array) -> Array:
@@ -84,6 +91,11 @@ class Mixture:
 
     def _squares(self, powers: Array) -> Array:
         """(z - z_m)' C_m^-1 (z - z_m), as a polynomial of second degree in z. [M, n]"""
+        return np.maximum(product(self._coefficients, powers), 0)
+
+    @cached_property
+    def _coefficients(self) -> Array:
+        """Of these polynomials, in the order of `monomials`. [M, 1 + D + D (D + 1) / 2]"""
         inverse = np.linalg.inv(self.factors)
         precision = np.einsum("mki,mkj->mij", inverse, inverse)
         slope = np.einsum("mij,mj->mi", precision, self.centres)
@@ -91,7 +103,7 @@ class Mixture:
         rows, columns = np.triu_indices(self.centres.shape[1])
         twice = np.where(rows == columns, 1.0, 2.0)
         terms = [constant[:, None], -2 * slope, twice * precision[:, rows, columns]]
-        return np.maximum(product(np.concatenate(terms, axis=1), powers), 0)
+        return np.concatenate(terms, axis=1)
 
 
 def mix(parts: Sequence[tuple[Mixture, float]]) -> Mixture:

@@ -18,9 +18,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from inpaint.posterior.jumps import Proposed
 from inpaint.posterior.mixture import mix
 from inpaint.posterior.particles import Run, energy
-from inpaint.posterior.resampling import Array, Places, log_sum, systematic
+from inpaint.posterior.resampling import Array, Places, log_mean, log_sum, systematic
 
 STATES = 1000.0
 """As many as m states count, for those of a run are relatives and share its modes' weights."""
@@ -31,12 +32,12 @@ ROUNDS = 20
 LEVELS = 7
 """Halvings of the points, down to neighbourhoods of a few hundred."""
 
-BLOCK = 4096
-"""Points whose density is computed at once, to stay in the cache."""
+NEGLIGIBLE = 1e-3
+"""Proposals below this share of their run's mean weight are left out: together they weigh less."""
 
 
 def pool_runs(runs: Sequence[Run], count: int) -> tuple[Array, Array]:
-    """Draws of equal weight: latent vectors [count, D], and J there [count].
+    """Draws of equal weight from finished runs: latent vectors [count, D], and J there [count].
 
     Neighbours stand next to each other, so that systematic selection, and whoever takes every
     tenth draw, takes from everywhere. Where a run made no jumps or was not brought to its end,
@@ -75,18 +76,23 @@ def _bridge(runs: Sequence[Run]) -> tuple[Array, Array, Array]:
     """Points of all runs, J there, and their weights."""
     proposed = [run.proposed for run in runs if run.proposed is not None]
     density = mix([(one.density, len(one.latents)) for one in proposed])
-    states = [run.states for run in runs]
-    latents = np.concatenate([*(one.latents for one in proposed), *(z for z, _ in states)])
-    costs = np.concatenate([*(one.costs for one in proposed), *(cost for _, cost in states)])
-    drawn = np.arange(len(costs)) < sum(len(one.costs) for one in proposed)
+    fresh = [_weighty(one) for one in proposed]
+    states = [(run.latents, run.costs) for run in runs]
+    latents, costs = (np.concatenate(part) for part in zip(*fresh, *states, strict=True))
+    drawn = np.arange(len(costs)) < sum(len(levels) for _, levels in fresh)
     target = -energy(latents, costs, runs[0].inverse_temperature)
     target = np.where(np.isfinite(target), target, -np.inf)
-    blocks = [latents[start : start + BLOCK] for start in range(0, len(latents), BLOCK)]
-    known = np.concatenate([density.log_density(block) for block in blocks])
-    known += math.log(drawn.sum())
+    known = math.log(sum(len(one.costs) for one in proposed)) + density.log_density(latents)
     each = np.where(drawn, 0.0, math.log(STATES / (~drawn).sum()))
     found = log_sum((target - known)[drawn])
     for _ in range(ROUNDS):
         logs = each + target - np.logaddexp(known, math.log(STATES) + target - found)
         found = log_sum(logs)
     return latents, costs, np.exp(logs - logs.max())
+
+
+def _weighty(proposed: Proposed) -> tuple[Array, Array]:
+    """Those proposals that are not negligible [n, D], and J there [n]."""
+    least = log_mean(proposed.log_ratios) + math.log(NEGLIGIBLE)
+    chosen = proposed.log_ratios > least
+    return proposed.latents[chosen], proposed.costs[chosen]
