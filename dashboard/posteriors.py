@@ -265,6 +265,8 @@ class Watch:
 
     def note(self, progress: PosteriorProgress) -> bool:
         """Hear of a stage."""
+        if progress.stage == 0:
+            return self.say(0.0, f"looking for what fits, {int(progress.gradients[0]):,} gradients")
         self._reached.append(float(progress.inverse_temperature[0]))
         end = self._config.misfit_weight
         share = share_done(self._reached, end, self._config.final_stages)

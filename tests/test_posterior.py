@@ -152,6 +152,26 @@ def test_the_caller_may_end_it() -> None:
     assert "was stopped" in summarise(measurement, generator, posterior)[0].sentence
 
 
+def test_the_caller_may_end_it_while_the_pilots_explore() -> None:
+    measurement, generator = linear_problem()
+    seen: list[PosteriorProgress] = []
+
+    def stop(progress: PosteriorProgress) -> bool:
+        seen.append(progress)
+        return len(seen) < 3
+
+    posterior = sample_posterior(measurement, generator, SMALL, on_progress=stop)
+    # Before the first three stages of the pilots, the last of which was not begun.
+    assert [progress.stage for progress in seen] == [0, 0, 0]
+    spent = [int(progress.gradients[0]) for progress in seen]
+    assert 0 < spent[0] < spent[1] < spent[2] < int(posterior.gradients[0])
+    assert posterior.cancelled
+    assert (posterior.inverse_temperature == 0).all()
+    (summary,) = summarise(measurement, generator, posterior)
+    assert summary.intervals is None
+    assert "was stopped" in summary.sentence
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -117,7 +117,8 @@ def report(watch: screen.Watch) -> Callable[[PosteriorProgress], bool]:
     def show(progress: PosteriorProgress) -> bool:
         # Inverse temperatures rise by about the same factor from stage to stage.
         reached = float(progress.inverse_temperature.clamp(min=1e-5).log10().mean()) / 5 + 1
-        note = f"stage {progress.stage}, {int(progress.gradients.sum()):,} gradients"
+        stage = f"stage {progress.stage}" if progress.stage else "looking for what fits"
+        note = f"{stage}, {int(progress.gradients.sum()):,} gradients"
         return watch.show(reached, 1.0, task="sampling", note=note)
 
     return show

@@ -122,9 +122,9 @@ class Pilot:
         return fit_mixture(states, components, self._stream)
 
     @property
-    def evaluations(self) -> int:
-        """Evaluations of J that all stages take."""
-        return STAGES * self._moving * (1 + MOVES * self._config.leapfrog)
+    def stage_evaluations(self) -> int:
+        """Evaluations of J that a stage takes."""
+        return self._moving * (1 + MOVES * self._config.leapfrog)
 
 
 def explore(
@@ -135,8 +135,11 @@ def explore(
     size: int,
     restoration: Restoration | None,
     move: Callable[..., Moved],
+    proceed: Callable[[Counts], bool],
 ) -> tuple[list[list[Mixture | None]], Counts]:
     """What each run of each image finds, and the evaluations of J it takes. [B, K]
+
+    A run finds nothing where it is told to end early.
 
     Args:
         objective: J of B images.
@@ -147,6 +150,8 @@ def explore(
         restoration: What a search found before; every run knows that besides.
         move: Moves particles: from latent vectors, momenta, thresholds, inverse temperatures,
             step lengths and factors, as `Moves` has them.
+        proceed: Asked before each stage whether to go on; told the evaluations that each run has
+            taken. [B, K]
 
     Raises:
         ShapeError: If the restoration is one of other images or another generator.
@@ -158,6 +163,8 @@ def explore(
     ]
     betas = np.full(spent.shape, config.misfit_weight)
     for _ in range(STAGES):
+        if not proceed(spent):
+            return [[None] * config.runs for _ in streams], spent
         latents = _each(pilots, lambda pilot: pilot.latents)
         factors = _each(pilots, lambda pilot: pilot.factor)
         drawn = [[pilot.draw() for pilot in row] for row in pilots]
@@ -166,7 +173,7 @@ def explore(
         states, accepted = to_numpy(moved.latents), to_numpy(moved.accepted)
         for b, k in np.ndindex(spent.shape):
             pilots[b][k].take(states[b, k], accepted[b, k])
-    spent = spent + np.array([[pilot.evaluations for pilot in row] for row in pilots])
+        spent = spent + np.array([[pilot.stage_evaluations for pilot in row] for row in pilots])
     return [[pilot.mixture() for pilot in row] for row in pilots], spent
 
 

@@ -23,7 +23,7 @@ from inpaint.posterior.checks import check_fit, check_proper
 from inpaint.posterior.config import PosteriorConfig
 from inpaint.posterior.mixture import Mixture
 from inpaint.posterior.particles import Run, begin_run, draw_noise, draw_states, random_stream
-from inpaint.posterior.pilot import explore
+from inpaint.posterior.pilot import Counts, explore
 from inpaint.posterior.pooling import pool_runs
 from inpaint.posterior.resampling import Array, to_numpy
 from inpaint.posterior.types import Posterior, PosteriorProgress
@@ -50,8 +50,9 @@ def sample_posterior(
         config: How to sample.
         restoration: What a search found for the same measurement and generator; a start from the
             modes knows its minima besides those that every run finds itself.
-        on_progress: Called after each stage; if it returns False the sampling ends there, as
-            it does on Ctrl-C, and the runs say how far they came.
+        on_progress: Called after each stage, and before those of the pilots; if it returns False
+            the sampling ends there, as it does on Ctrl-C after the pilots, and the runs say how
+            far they came.
 
     Returns:
         Particles of each run. A run depends on the seed, its image's number and its own number
@@ -105,7 +106,14 @@ class _Sampling:
         spent = np.zeros((len(numbers), config.runs), dtype=int)
         if config.start == "modes":
             known, spent = explore(
-                self.objective, self.backend, streams, config, latent_size, restoration, self.move
+                self.objective,
+                self.backend,
+                streams,
+                config,
+                latent_size,
+                restoration,
+                self.move,
+                self.proceed,
             )
         states = config.particles * config.moves
         drawn = np.array(
@@ -189,13 +197,22 @@ class _Sampling:
         return self.backend.move(self.objective, torch.from_numpy(latents).to(like), moves)
 
     def report(self, stage: int) -> None:
+        """Tell the caller how far the runs are."""
+        lowest = [min(run.inverse_temperature for run in row) for row in self.runs]
+        self.tell(stage, torch.tensor(lowest, dtype=torch.float64), self.gradients)
+
+    def proceed(self, spent: Counts) -> bool:
+        """Tell the caller what the pilots have spent so far; whether to go on."""
+        none = torch.zeros(len(spent), dtype=torch.float64)
+        self.tell(0, none, torch.from_numpy(spent.sum(1)))
+        return not self.cancelled
+
+    def tell(self, stage: int, reached: Tensor, gradients: Tensor) -> None:
         """Tell the caller, who may answer False to end the sampling."""
         if self.on_progress is None:
             return
-        lowest = [min(run.inverse_temperature for run in row) for row in self.runs]
-        reached = torch.tensor(lowest, dtype=torch.float64)
         seconds = time.perf_counter() - self.began
-        if self.on_progress(PosteriorProgress(stage, reached, self.gradients, seconds)) is False:
+        if self.on_progress(PosteriorProgress(stage, reached, gradients, seconds)) is False:
             self.cancelled = True
 
     @property

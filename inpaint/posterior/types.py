@@ -15,10 +15,10 @@ HEAVY = 0.05
 
 @dataclass(frozen=True)
 class PosteriorProgress:
-    """How far a sampling is; handed to `on_progress` after each stage.
+    """How far a sampling is; handed to `on_progress` after each stage, and during the pilots.
 
     Attributes:
-        stage: Stages done.
+        stage: Stages done; 0 while the pilots explore.
         inverse_temperature: The lowest among each image's runs, `misfit_weight` where all
             arrived. [B]
         gradients: Gradients spent on each image so far. [B]
