@@ -171,14 +171,16 @@ def _begin(key: str, question: Question, compute: Compute[A]) -> None:
 
 def _offer(key: str, question: Question, compute: Compute[A], shown: A | None, offer: str) -> None:
     """Say what is shown, and offer to run what is not."""
-    left, right = st.columns([4, 1], vertical_alignment="center")
     current = shown if shown is not None and shown.request == question else None
+    if question.quick and current is None:
+        return  # It failed: columns of nothing would keep room above the message.
+    left, right = st.columns([4, 1], vertical_alignment="center")
     finished = current is not None and not current.stopped
     if current is not None:
         left.markdown(current.summary)
-    elif not question.quick:
+    else:
         left.markdown(offer)
-    if question.quick and (finished or current is None):
+    if question.quick and finished:
         return
     if right.button(
         "Run",

@@ -119,7 +119,8 @@ def show_card(name: str, generator: Generator) -> None:
     sizes = [generator.latent_size, *(len(layer.bias) for layer in generator.layers)]
     st.markdown(f"**Layers:** {' → '.join(map(str, sizes))}, images of {shape(generator)}")
     if name in pretrained.pretrained_names():
-        st.markdown(pretrained.model_card(name))
+        with st.container(key="card"):
+            st.markdown(pretrained.model_card(name))
     elif generator.card:
         st.table(dict(generator.card))
     else:

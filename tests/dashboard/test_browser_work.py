@@ -15,6 +15,7 @@ from inpaint import RestoreConfig
 from inpaint.problem import load
 from inpaint.restore import restore
 from inpaint.run import Run
+from tests.dashboard.test_browser import hidden_columns, overflow
 
 pytestmark = pytest.mark.browser
 
@@ -122,3 +123,38 @@ def test_sliders_follow_while_another_session_runs_for_long(browser: Browser, se
     busy.get_by_text("Stopped: best so far of 4 images").wait_for()
     for page in (busy, quick):
         page.context.close()
+
+
+@pytest.mark.parametrize("title", ["restore", "uncertainty"])
+def test_figures_of_four_images_fit_a_narrow_window(
+    browser: Browser, server: str, title: str
+) -> None:
+    context = browser.new_context(viewport={"width": 800, "height": 900})
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    # With so few pixels verdicts are of their longest words; four runs agree, and have intervals.
+    page.goto(f"{server}/{title if title != 'restore' else ''}?N=200&particles=96")
+    if title == "restore":
+        page.get_by_text("May these be trusted?").click()
+        page.get_by_text("Expected error").wait_for()
+    else:
+        page.locator(".st-key-run button").click()
+        page.get_by_text("Look closer at image").wait_for()
+    assert hidden_columns(page) <= 0
+    assert overflow(page) <= 0
+    context.close()
+
+
+def test_a_model_card_is_read_whole_in_a_narrow_window(browser: Browser, server: str) -> None:
+    context = browser.new_context(viewport={"width": 800, "height": 900})
+    page = context.new_page()
+    page.goto(f"{server}/generator")
+    page.get_by_role("tab", name="Model card").click()
+    commands = page.locator(".st-key-card pre")
+    commands.first.wait_for()
+    cut = "all => Math.max(...all.map(one => one.scrollWidth - one.clientWidth))"
+    assert commands.evaluate_all(cut) <= 0
+    size = "head => parseFloat(getComputedStyle(head).fontSize)"
+    heading = page.get_by_role("heading", name="Generator")
+    assert page.locator(".st-key-card h1").evaluate(size) < heading.evaluate(size)
+    context.close()
