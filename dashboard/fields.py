@@ -17,7 +17,8 @@ def named(message: str) -> str:
     return message if label is None else f"{label}: {message}"
 
 
-def _note(name: str, label: str) -> None:
+def note(name: str, label: str) -> None:
+    """Remember the label of a field, for messages that begin with the field's name."""
     st.session_state.setdefault(LABELS, {})[name] = label
 
 
@@ -57,7 +58,7 @@ def whole(
         key: Of the widget, where it is not the field's name.
         empty: What it means if it is left empty.
     """
-    _note(name, label)
+    note(name, label)
     return st.number_input(
         label,
         lowest,
@@ -74,7 +75,7 @@ def real(
     label: str, name: str, base: Any, text: str, *, step: float, empty: str | None = None
 ) -> Any:
     """A number; see `whole`. `step` is what its buttons add."""
-    _note(name, label)
+    note(name, label)
     return st.number_input(
         label,
         value=getattr(base, name),

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import fields
 import numpy as np
 import problems
 import streamlit as st
@@ -168,8 +169,10 @@ def _ask_reading() -> dict[str, Any]:
                 bind="query-params",
             ),
         }
+        label = "Values of black and white"
+        fields.note("range", label)
         text = st.text_input(
-            "Values of black and white",
+            label,
             key="range",
             placeholder="detected, such as 0:255",
             bind="query-params",

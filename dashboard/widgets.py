@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import fields
 import settings
 import sources
 import streamlit as st
@@ -174,8 +175,10 @@ def _ask_numbers(images: ImageSet | None) -> tuple[int, ...] | None:
     """
     size = 0 if images is None else len(images)
     usual = f"all {size}" if size <= MOST_IMAGES else f"the first {USUAL_IMAGES} of {size:,}"
+    label = "Which of them"
+    fields.note("images", label)
     text = st.text_input(
-        "Which of them",
+        label,
         key="numbers",
         placeholder=usual if images is not None else "",
         bind="query-params",

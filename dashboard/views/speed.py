@@ -1,5 +1,6 @@
 """Speed: how fast C++ and Python are on this machine, measured on the spot."""
 
+import math
 import os
 import shlex
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ RESTARTS = (1, 8, 64, 512)
 DURATIONS = (5, 20, 60)
 LIVE_SECONDS = 1.0
 """How often the bars of a measurement under way are drawn anew."""
+USUAL_PIXELS = 784
+"""Of an image before a generator was read."""
 # Seen on a light and on a dark page.
 GREY = "#7c8aa5"
 
@@ -51,16 +54,22 @@ def main() -> None:
         "are checked to compute the same."
     )
     source = sources.ask_generator()
-    if source is None:
-        return
-    generator = source.content
-    keep, threads, seconds = ask(generator)
+    keep, threads, seconds = ask(None if source is None else source.content)
     bar = st.container(key="bar")
     job = runner.attend(PAGE)
     with bar:
         if job is not None:
             runner.watch(job)
-        elif st.button("Measure", key="measure", type="primary", icon=":material/speed:"):
+        elif (
+            st.button(
+                "Measure",
+                key="measure",
+                type="primary",
+                icon=":material/speed:",
+                disabled=source is None,
+            )
+            and source is not None
+        ):
             live = Live()
             work = partial(measure, source, keep, threads, seconds, live)
             runner.begin(PAGE, work, quick=False, about=live)
@@ -68,18 +77,21 @@ def main() -> None:
     failure = runner.get_failure(PAGE)
     if failure is not None:
         problems.say(failure.error)
+    # What was measured stays, also while another generator is awaited or cannot be read.
     measured: Measured | None = runner.get_result(PAGE)
     if job is not None:
         st.fragment(draw_live, run_every=LIVE_SECONDS)(job.about)
     elif measured is not None:
         draw(measured)
-    else:
+    elif source is not None:
         st.info("Nothing was measured yet.", icon=":material/info:")
 
 
-def ask(generator: Generator) -> tuple[int, int, float]:
-    """N, threads, seconds."""
-    pixels = generator.image_shape[1] * generator.image_shape[2]
+def ask(generator: Generator | None) -> tuple[int, int, float]:
+    """N, threads, seconds; while there is no generator, for images of the last one's size."""
+    if generator is not None:
+        st.session_state["bench pixels"] = math.prod(generator.image_shape[1:])
+    pixels = st.session_state.get("bench pixels", USUAL_PIXELS)
     keeps = (round(pixels * KEPT_SHARE), pixels)
     row = st.container(horizontal=True, gap="medium")
     keep = row.segmented_control(

@@ -86,8 +86,8 @@ def test_a_link_out_of_range_opens_with_the_defaults(
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"numbers": "99"}, "images asks for number 99"),
-        ({"numbers": "a-b"}, "images is 'a-b'"),
+        ({"numbers": "99"}, "Which of them: images asks for number 99"),
+        ({"numbers": "a-b"}, "Which of them: images is 'a-b'"),
         ({"threads": "9999"}, "Threads: threads is 9999"),
     ],
 )

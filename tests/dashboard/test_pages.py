@@ -225,6 +225,10 @@ def test_the_speed_page_measures(app: AppTest, monkeypatch: pytest.MonkeyPatch) 
     settle(app)
     assert "All variants agreed" in texts(app)
     assert len(app.get("vega_lite_chart")) == 1
+    upload(app, "generator", "notes.mat", b"no arrays")
+    assert "notes.mat" in app.error[0].value
+    assert "All variants agreed" in texts(app), "what was measured stays"
+    assert app.button("measure").disabled
     app.switch_page("views/restore.py")
     settle(app)
     assert "Restored 4 images" in texts(app)
