@@ -18,7 +18,8 @@ def ask(picture: Pixels, start: tuple[int, int], *, label: str, key: str) -> tup
 
     Args:
         picture: Not enlarged. [H, W, 3]
-        start: The pixel that is chosen at first, and again where the picture has become too small.
+        start: The pixel that is shown until one is chosen, and where the picture has become too
+            small for that.
         label: What is to be seen, for those who do not see it.
         key: Of the component; the choice stays in the session.
     """
@@ -27,9 +28,9 @@ def ask(picture: Pixels, start: tuple[int, int], *, label: str, key: str) -> tup
     # What the browser sent is read before the component is drawn, so that it shows that.
     sent = st.session_state.get(key, {}).get("pixel")
     chosen = _read(sent, height, width) or st.session_state.get(kept)
+    st.session_state[kept] = chosen
     if chosen is None or chosen[0] >= height or chosen[1] >= width:
         chosen = start
-    st.session_state[kept] = chosen
     _render(
         key=key,
         data={

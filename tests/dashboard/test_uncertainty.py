@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Page, TimeoutError, expect
 from streamlit.testing.v1 import AppTest
 
-from inpaint.posterior import PosteriorConfig
+from inpaint.posterior import PosteriorConfig, views
 from inpaint.posterior.config import STARTS
 from tests.dashboard.conftest import choose, new_app, opened, settle, strips, tables, texts
 
@@ -215,6 +215,23 @@ def test_what_the_browser_sends_of_a_pixel_is_checked(sent: object) -> None:
     from components.pixels import _read
 
     assert _read(sent, 28, 28) is None
+
+
+def test_the_most_open_pixel_is_shown_until_one_is_chosen(uncertain: AppTest) -> None:
+    app, widest = uncertain, set()
+    for keep in (350, 200):
+        app.slider("N").set_value(keep)
+        settle(app)
+        found = app.session_state["uncertainty result"].found[0]
+        row, column = views.widest_pixel(found.summary.std)
+        widest.add((row, column))
+        assert f"Row {row}, column {column}, lost" in texts(app)
+    assert len(widest) == 2
+    app.session_state["pixel"] = {"pixel": {"row": 4, "column": 20}}
+    for keep in (200, 350):
+        app.slider("N").set_value(keep)
+        settle(app)
+        assert "Row 4, column 20, lost" in texts(app)
 
 
 def open_small(page: Page) -> None:
