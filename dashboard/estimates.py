@@ -34,7 +34,7 @@ def ask() -> str:
         "takes about a second an image.",
     )
     if name in REAL_ESTIMATES:
-        st.caption(f"Of images that the generator cannot draw. {REAL_ESTIMATES[name].sentence}")
+        st.caption(f"For images that the generator cannot draw. {REAL_ESTIMATES[name].sentence}")
     elif name != USUAL:
         st.caption(ESTIMATES[name].sentence)
     return str(name)

@@ -184,9 +184,15 @@ def draw_estimate(result: Result) -> None:
         st.caption("Output: The minimum of J, for the sampling was stopped before its end.")
     if result.sampled is not None:
         st.caption(f"Output: {result.comparison.captions['Output']} Cost J is the minimum's.")
-        for row, summary in zip(result.comparison.rows, result.sampled.summaries, strict=True):
-            if not summary.converged:
-                st.warning(f"Image {row.number}: {summary.sentence}", icon=":material/warning:")
+        sampled = zip(result.comparison.rows, result.sampled.summaries, strict=True)
+        unsure = [str(row.number) for row, summary in sampled if not summary.converged]
+        if unsure:
+            # What the summary says of intervals and particles means nothing on this page.
+            st.warning(
+                f"The runs behind this estimate of {_images(unsure)} do not agree: another seed "
+                "may give another image. The page Uncertainty can sample with more particles.",
+                icon=":material/warning:",
+            )
 
 
 def draw_table(comparison: Comparison) -> None:
@@ -295,13 +301,17 @@ def _offer_estimates(result: Result) -> None:
         and any(check.name == "residual" and check.fired for check in row.verdict.checks)
     ]
     if misfits and result.wish is None:
-        named = f"image {misfits[0]}" if len(misfits) == 1 else f"images {', '.join(misfits)}"
         st.info(
-            f"The generator cannot draw {named} exactly. For real images such as handwriting the "
-            "estimates accurate and sharp come nearer on average: choose one under Show, in the "
-            "sidebar.",
+            f"The generator cannot draw {_images(misfits)} exactly. For real images such as "
+            "handwriting the estimates accurate and sharp come nearer on average: choose one "
+            "under Show, in the sidebar.",
             icon=":material/lightbulb:",
         )
+
+
+def _images(numbers: Sequence[str]) -> str:
+    """Images by their numbers, in a sentence."""
+    return f"image{'' if len(numbers) == 1 else 's'} {', '.join(numbers)}"
 
 
 def draw_modes(row: Row, starts: int) -> None:

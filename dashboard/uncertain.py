@@ -44,6 +44,13 @@ MISFIT = (
     "Restore, the estimates for real images allow for that."
 )
 
+NEAREST = (
+    "Each is an image of the generator that comes as near as it can. The true one is none of them, "
+    "and may differ from them also where all of them agree."
+)
+SCATTERED = "The runs do not agree, so that images that fit as well may be missing among these."
+"""What samples are where intervals are not to be trusted."""
+
 DIAGNOSTICS = {
     "Image": Column("The image's number in its source."),
     "Converged": Column("Whether all runs reached the posterior and agree."),
@@ -163,10 +170,13 @@ def draw_samples(one: Found) -> None:
     ]
     st.markdown("**Samples**")
     strips.draw(pictures, key="sheet samples", width=MODE_WIDTH)
-    st.caption(
-        "Each is an image that the true one may be. What all of them share is known; where they "
-        "differ, nobody knows."
-    )
+    if one.trusted:
+        st.caption(
+            "Each is an image that the true one may be. What all of them share is known; where "
+            "they differ, nobody knows."
+        )
+    else:
+        st.caption(NEAREST if one.summary.converged else SCATTERED)
 
 
 def draw_modes(one: Found) -> None:
@@ -236,11 +246,18 @@ def _draw_ends(one: Found) -> None:
         for name, image in named.items()
     ]
     strips.draw(pictures, key="sheet intervals", width=130)
-    st.caption(
-        f"Each pixel lies between its value in the first and in the last picture with "
-        f"{SURE} probability. Ink that stays in all three is certain; ink of the first alone "
-        "is possible, and paper in the last alone too. Neither end is an image by itself."
-    )
+    if one.trusted:
+        st.caption(
+            f"Each pixel lies between its value in the first and in the last picture with "
+            f"{SURE} probability. Ink that stays in all three is certain; ink of the first alone "
+            "is possible, and paper in the last alone too. Neither end is an image by itself."
+        )
+    else:
+        st.caption(
+            f"Of the generator's nearest images {SURE} have each pixel between its value in the "
+            "first and in the last picture. Of the true image that says nothing. Neither end is "
+            "an image by itself."
+        )
     ideal = one.measurement.ideal
     share = math.nan
     if ideal is not None:

@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,17 @@ def test_an_estimate_that_was_stopped_is_said_and_not_copied(accurate: AppTest) 
     settle(accurate)
     assert "the sampling was stopped before its end" in texts(accurate)
     assert strips(accurate)
+
+
+def test_runs_that_disagree_are_said_in_one_sentence(accurate: AppTest) -> None:
+    shown = accurate.session_state["restore result"]
+    assert not accurate.warning
+    unsure = tuple(replace(summary, converged=False) for summary in shown.sampled.summaries)
+    sampled = replace(shown.sampled, summaries=unsure)
+    accurate.session_state["restore result"] = replace(shown, sampled=sampled)
+    settle(accurate)
+    assert len(accurate.warning) == 1
+    assert "behind this estimate of image 1 do not agree" in accurate.warning[0].value
 
 
 def test_an_estimate_of_real_images_needs_pixels(accurate: AppTest) -> None:

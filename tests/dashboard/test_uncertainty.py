@@ -52,6 +52,7 @@ def test_a_link_samples_one_image(uncertain: AppTest) -> None:
         "Ideal", "Corrupted", "Mean", "Std", "Lower end", "Median", "Upper end",
     ]  # fmt: skip
     assert "Black: known, 0. White: open by" in texts(uncertain)
+    assert "What all of them share is known" in texts(uncertain)
     table = tables(uncertain)[0]
     assert list(table["Converged"]) == ["\u2713 yes"]
     assert re.fullmatch(r"0\.\d{3} to 0\.\d{3}", table["Noise, 90 %"][0])
@@ -169,8 +170,11 @@ def test_a_digit_that_the_generator_cannot_draw_is_doubted(monkeypatch: pytest.M
     assert "Lower end" not in titles(app)
     assert list(tables(app)[0]["Noise, 90 %"]) == ["not shown"]
     assert "no interval is shown, for the generator cannot draw this image" in texts(app)
+    assert "What all of them share is known" not in texts(app)
+    assert "The true one is none of them" in texts(app)
     opened(app, "misfit")
     assert "Lower end" in titles(app)
+    assert "Of the true image that says nothing." in texts(app)
 
 
 def test_pixels_are_revealed_step_by_step(uncertain: AppTest) -> None:
