@@ -191,3 +191,4 @@ def test_a_generator_of_small_images_does_not_fit_the_bundled_ones(
         settle(app)
     assert "choose a generator of that shape" in the_message(app)
     assert len(tables(app)) == before
+    assert all(column.children for column in app.columns), "room is kept for nothing"
