@@ -6,6 +6,7 @@ from inpaint.errors import ArgumentError
 from inpaint.generator import AnyGenerator
 from inpaint.objective import Objective, check_measurement
 from inpaint.posterior.config import PARTICLES_PER_LATENT, PosteriorConfig
+from inpaint.posterior.particles import KNOWN_DRAWS
 from inpaint.posterior.pilot import most_evaluations
 from inpaint.types import Measurement
 
@@ -29,7 +30,7 @@ def check_fit(measurement: Measurement, generator: AnyGenerator, config: Posteri
     stage = 1 + config.moves * (1 + config.leapfrog)
     least = config.runs * config.particles * stage
     if config.start == "modes":
-        least += config.runs * (config.particles * config.moves + most_evaluations(config))
+        least += config.runs * (config.particles * KNOWN_DRAWS + most_evaluations(config))
     if config.budget is not None and config.budget < least:
         raise ArgumentError(
             f"budget is {config.budget} gradients per image; {config.runs} runs of "

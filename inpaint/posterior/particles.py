@@ -33,9 +33,11 @@ GAIN = 2.0
 FEWEST_JUMPS = 0.02
 """A run of which a smaller share jumps gives it up: the mixture does not fit."""
 
+KNOWN_DRAWS = 16
+"""Draws for each particle from what a pilot found: J alone is cheap."""
 
-ENOUGH = 0.1
-"""Share of the states drawn from what a pilot found that suffices; jumps do the rest."""
+ENOUGH = 0.6
+"""Effective ones among them for each particle that suffice to begin with; jumps do the rest."""
 
 
 def random_stream(seed: int, number: int, run: int | None = None) -> np.random.Generator:
@@ -261,10 +263,14 @@ def draw_noise(
     return found
 
 
-def draw_states(count: int, size: int, stream: np.random.Generator, known: Mixture | None) -> Array:
+def draw_states(
+    config: PosteriorConfig, size: int, stream: np.random.Generator, known: Mixture | None
+) -> Array:
     """States that a run may begin with: of the prior, after those of what is known. [n, D]"""
-    prior = stream.standard_normal((count, size))
-    return prior if known is None else np.concatenate([known.draw(count, stream), prior])
+    prior = stream.standard_normal((config.particles * config.moves, size))
+    if known is None:
+        return prior
+    return np.concatenate([known.draw(config.particles * KNOWN_DRAWS, stream), prior])
 
 
 def begin_run(
@@ -283,19 +289,19 @@ def begin_run(
         known: What the pilot found, if there was one.
         config: Settings.
     """
-    log_weights = None
+    log_weights, evaluations = None, len(latents)
     if known is not None:
-        half = len(latents) // 2
-        logs = -energy(latents[:half], costs[:half], config.misfit_weight)
-        logs -= known.log_density(latents[:half])
+        count = config.particles * KNOWN_DRAWS
+        logs = -energy(latents[:count], costs[:count], config.misfit_weight)
+        logs -= known.log_density(latents[:count])
         logs = np.where(np.isfinite(logs), logs, -np.inf)
         # NaN, where nothing is finite, is not enough.
-        begins = effective(logs) >= ENOUGH * half
+        begins = effective(logs) >= ENOUGH * config.particles
         log_weights = logs if begins else None
-        chosen = slice(half) if begins else slice(half, None)
+        chosen = slice(count) if begins else slice(count, None)
         latents, costs = latents[chosen], costs[chosen]
     run = Run(latents, costs, stream, config, known, log_weights)
-    run.gradients = len(latents) * (1 if known is None else 2)
+    run.gradients = evaluations
     return run
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import TypeVar
 
@@ -68,6 +69,9 @@ FIRST_FACTOR = 0.1
 FIRST_LENGTH = 0.4
 """Leapfrog step length of the first stage, and the shortest one in a factor of their own."""
 
+WIDER = 1.5
+"""Factor of the mixture's covariances: what so few moves reach is narrower than the valleys."""
+
 MOVING = 0.5
 """Share of accepted moves from which on the particles tell how wide a valley is."""
 
@@ -119,7 +123,8 @@ class Pilot:
         states = self._states.reshape(-1, self._states.shape[2])
         most = max(1, len(states) // (STATES_PER_NUMBER * states.shape[1]))
         components = min(MOST_COMPONENTS, most, self._components)
-        return fit_mixture(states, components, self._stream)
+        fitted = fit_mixture(states, components, self._stream)
+        return replace(fitted, factors=math.sqrt(WIDER) * fitted.factors)
 
     @property
     def stage_evaluations(self) -> int:

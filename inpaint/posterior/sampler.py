@@ -115,10 +115,9 @@ class _Sampling:
                 self.move,
                 self.proceed,
             )
-        states = config.particles * config.moves
         drawn = np.array(
             [
-                [draw_states(states, latent_size, *pair) for pair in zip(*rows, strict=True)]
+                [draw_states(config, latent_size, *pair) for pair in zip(*rows, strict=True)]
                 for rows in zip(streams, known, strict=True)
             ]
         )
