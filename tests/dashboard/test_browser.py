@@ -75,7 +75,7 @@ def overflow(page: Page) -> int:
 def hidden_columns(page: Page) -> int:
     """By how many pixels tables are wider than what is seen of them."""
     tables = page.locator(".figures table")
-    expect(tables).not_to_have_count(0)
+    expect(tables).not_to_have_count(0, timeout=20_000)
     return max(tables.evaluate_all("all => all.map(one => one.scrollWidth - one.clientWidth)"))
 
 
