@@ -114,8 +114,8 @@ def draw_columns(answer: Answer) -> None:
         "Corrupted": CAPTIONS["Corrupted"],
         "Mean": "The mean of all images that fit, by their probability: sharp where they agree.",
         "Std": (
-            "How far each pixel is open (posterior standard deviation). Black: known, 0. White: "
-            f"open by {bound:g} or more, where ink is 0 and paper 1. One scale for all images."
+            "How far each pixel is open (posterior standard deviation). Black: all agree, 0. "
+            f"White: open by {bound:g} or more, where ink is 0 and paper 1. One scale for all."
         ),
     }
     ideals = [one.measurement.ideal[0] for one in found if one.measurement.ideal is not None]

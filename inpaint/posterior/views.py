@@ -14,7 +14,7 @@ from inpaint.generator import AnyGenerator
 from inpaint.operators import Mask
 from inpaint.posterior.estimates import pooled_latents
 from inpaint.posterior.reveal import Reveal
-from inpaint.posterior.types import Posterior, PosteriorSummary
+from inpaint.posterior.types import HEAVY, Posterior, PosteriorSummary
 from inpaint.types import Measurement
 from inpaint.verdict import Check, Flag
 
@@ -146,7 +146,11 @@ def _describe_modes(summary: PosteriorSummary) -> str:
         return ""
     if len(heavy) <= 1:
         return f"No image stands out: the likeliest of {len(modes)} has {100 * first:.0f} %."
-    return f"{len(heavy)} different images fit, the likeliest with {100 * first:.0f} %."
+    words = f"{len(heavy)} different images fit, the likeliest with {100 * first:.0f} %"
+    rest = 1 - sum(mode.weight for mode in heavy)
+    if rest >= HEAVY:
+        words += f"; {len(modes) - len(heavy)} rarer ones share {100 * rest:.0f} %"
+    return words + "."
 
 
 def covered(summary: PosteriorSummary, ideal: Tensor, pixels: Tensor) -> float:

@@ -51,7 +51,7 @@ def test_a_link_samples_one_image(uncertain: AppTest) -> None:
     assert titles(uncertain) == [
         "Ideal", "Corrupted", "Mean", "Std", "Lower end", "Median", "Upper end",
     ]  # fmt: skip
-    assert "Black: known, 0. White: open by" in texts(uncertain)
+    assert "Black: all agree, 0. White: open by" in texts(uncertain)
     assert "What all of them share is known" in texts(uncertain)
     table = tables(uncertain)[0]
     assert list(table["Converged"]) == ["\u2713 yes"]
