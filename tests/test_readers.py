@@ -121,6 +121,11 @@ def declare_much(path: Path) -> None:
 
 
 BAD_IMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "a generator": (
+        "a.mat",
+        lambda p: scipy.io.savemat(p, {"A_1": np.eye(3), "B_1": np.ones((3, 1))}),
+        "it holds a generator",
+    ),
     "no arrays": ("a.mat", lambda p: scipy.io.savemat(p, {"Q": np.eye(3)}), "no X_n.*found: Q"),
     "text": ("a.mat", lambda p: p.write_text("dear reader\n" * 99), "not a readable MATLAB"),
     "empty": ("a.mat", lambda p: p.write_bytes(b""), "not a readable MATLAB"),
@@ -268,7 +273,7 @@ def layers(**changes: np.ndarray) -> dict[str, np.ndarray]:
 
 
 BAD_GENERATORS = {
-    "images": ({"X_n": np.ones((16, 2))}, "no A_1 or B_1"),
+    "images": ({"X_n": np.ones((16, 2))}, "no A_1 or B_1.*it holds images"),
     "no bias": ({k: v for k, v in layers().items() if k != "B_2"}, "no B_2"),
     "widths": (layers(A_2=np.ones((9, 5))), "5 inputs"),
     "bias length": (layers(B_1=np.ones((3, 1))), r"bias \[3\]"),

@@ -29,6 +29,13 @@ from inpaint.types import ImageSet
 
 Matrix = NDArray[np.float64]
 
+KINDS = {
+    "a generator": ("A_1", "B_1"),
+    "images": ("X_n",),
+    "an operator": ("T",),
+}
+"""What a file can hold, and the arrays that tell."""
+
 PACKED = 15
 """Type of a part of a version 5 file that is packed with zlib."""
 CHUNK = 2**20
@@ -187,10 +194,9 @@ def _load(
     missing = [name for name in required if name not in names]
     if missing:
         found = ", ".join(sorted(names)) or "no array"
-        raise FileError(
-            f"{path.name} holds no {' or '.join(missing)} (found: {found}); images need X_n, a "
-            "generator A_1, B_1, A_2, B_2, an operator T."
-        )
+        other = [kind for kind, arrays in KINDS.items() if all(name in names for name in arrays)]
+        hint = f"it holds {other[0]}" if other else f"what is needed is {', '.join(required)}"
+        raise FileError(f"{path.name} holds no {' or '.join(missing)} (found: {found}); {hint}.")
     wanted = [name for name in (*required, *optional) if name in names]
     check_size(path, sum(8 * int(np.prod(names[name], dtype=np.int64)) for name in wanted))
     loaded = _arrays(path, wanted)
