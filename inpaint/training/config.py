@@ -39,6 +39,8 @@ class TrainConfig:
         critic_steps: Steps of the critic for each step of the generator.
         gradient_penalty: Weight of the critic's gradient penalty.
         adversarial_weight: Weight of the critic's verdict in the hybrid objective, in nats.
+        objective_weight: Weight of the objective beside the restoration error in the second stage;
+            it keeps G(z) of any z an image.
         active_share: Mean share of the hidden units that are on, for random latent vectors and
             for restored ones, above which the loss rises (ReLU only). Fewer are faster to
             search, since the C++ kernels skip the others; 1 sets no limit.
@@ -68,6 +70,7 @@ class TrainConfig:
     critic_steps: int = 3
     gradient_penalty: float = 10.0
     adversarial_weight: float = 20.0
+    objective_weight: float = 0.03
     active_share: float = 1.0
     augmentation: float = 1.0
     average: float = 0.999
@@ -102,6 +105,7 @@ class TrainConfig:
             ("inversion_learning_rate", 1e-12, 10.0),
             ("gradient_penalty", 0.0, 1e6),
             ("adversarial_weight", 0.0, 1e6),
+            ("objective_weight", 0.0, 1e6),
             ("active_share", 0.01, 1.0),
             ("augmentation", 0.0, 5.0),
             ("average", 0.0, 0.999999),

@@ -37,9 +37,6 @@ FALL = 0.01
 LARGEST_GRADIENT = 7.0
 """The second stage shortens longer gradients: at a kink of J one image can give any length."""
 
-OBJECTIVE_WEIGHT = 0.03
-"""Weight of the objective beside the restoration error; it keeps G(z) of any z an image."""
-
 HISTORY_EVERY = 100
 
 
@@ -182,7 +179,7 @@ class _Training:
         met = None
         if inverting:
             error, terms["inversion"], met = self._inversion(draws)
-            total = error + OBJECTIVE_WEIGHT * total
+            total = error + config.objective_weight * total
         if config.active_share < 1:
             shares = self._active_shares(met, draws)
             total = total + activity.loss(shares, config.active_share)

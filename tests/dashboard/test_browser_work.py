@@ -75,7 +75,7 @@ def test_the_files_of_a_sweep_hold_what_was_swept(page: Page, server: str) -> No
 
 
 def test_two_sessions_work_at_once_and_each_gets_its_own(browser: Browser, server: str) -> None:
-    long = {"solver": "adam", "restarts": 200, "steps": 5000, "tolerance": 0, "screen": 0}
+    long = {"solver": "adam", "restarts": 200, "steps": 12_000, "tolerance": 0, "screen": 0}
     asked = [{"N": 300, "seed": 1}, {"N": 450, "seed": 2}]
     pages = []
     for one in asked:
