@@ -17,8 +17,7 @@ def named(message: str) -> str:
     return message if label is None else f"{label}: {message}"
 
 
-def note(name: str, label: str) -> None:
-    """Remember the label of a field, for messages that begin with the field's name."""
+def _note(name: str, label: str) -> None:
     st.session_state.setdefault(LABELS, {})[name] = label
 
 
@@ -33,6 +32,17 @@ def preset(label: str, names: list[str], usual: str, *, key: str, adopt: Any) ->
         on_change=adopt,
         bind="query-params",
         width="stretch",
+    )
+    return found
+
+
+def line(
+    label: str, name: str, *, key: str, placeholder: str, text: str | None = None, **options: Any
+) -> str:
+    """A line of text, which its reader turns into the field's value; `text` is what it means."""
+    _note(name, label)
+    found: str = st.text_input(
+        label, key=key, placeholder=placeholder, help=text, bind="query-params", **options
     )
     return found
 
@@ -58,7 +68,7 @@ def whole(
         key: Of the widget, where it is not the field's name.
         empty: What it means if it is left empty.
     """
-    note(name, label)
+    _note(name, label)
     return st.number_input(
         label,
         lowest,
@@ -75,7 +85,7 @@ def real(
     label: str, name: str, base: Any, text: str, *, step: float, empty: str | None = None
 ) -> Any:
     """A number; see `whole`. `step` is what its buttons add."""
-    note(name, label)
+    _note(name, label)
     return st.number_input(
         label,
         value=getattr(base, name),

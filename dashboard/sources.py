@@ -169,13 +169,8 @@ def _ask_reading() -> dict[str, Any]:
                 bind="query-params",
             ),
         }
-        label = "Values of black and white"
-        fields.note("range", label)
-        text = st.text_input(
-            label,
-            key="range",
-            placeholder="detected, such as 0:255",
-            bind="query-params",
+        text = fields.line(
+            "Values of black and white", "range", key="range", placeholder="detected, such as 0:255"
         )
     if text:
         found["value_range"] = real_range("range", text)

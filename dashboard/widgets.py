@@ -175,16 +175,14 @@ def _ask_numbers(images: ImageSet | None) -> tuple[int, ...] | None:
     """
     size = 0 if images is None else len(images)
     usual = f"all {size}" if size <= MOST_IMAGES else f"the first {USUAL_IMAGES} of {size:,}"
-    label = "Which of them"
-    fields.note("images", label)
-    text = st.text_input(
-        label,
+    text = fields.line(
+        "Which of them",
+        "images",
         key="numbers",
         placeholder=usual if images is not None else "",
-        bind="query-params",
-        disabled=images is None,
-        help="Numbers of the images, such as 0,2-3; left empty, it takes "
+        text="Numbers of the images, such as 0,2-3; left empty, it takes "
         f"{usual}. A page restores at most {MOST_IMAGES} at once.",
+        disabled=images is None,
     )
     if images is None:
         return None

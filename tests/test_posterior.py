@@ -12,6 +12,7 @@ from torch import Tensor
 from inpaint import Dense, Generator, ImageSet, Mask, Measurement, RestoreConfig, measure, restore
 from inpaint.errors import ArgumentError, BackendError, ShapeError
 from inpaint.posterior import PosteriorConfig, PosteriorProgress, sample_posterior, summarise
+from inpaint.posterior.sampler import OnProgress
 
 SIGMA = 0.5
 LATENT = 3
@@ -136,14 +137,20 @@ def test_a_budget_that_ends_early_says_so() -> None:
     assert "ran out of its budget" in summary.sentence
 
 
-def test_the_caller_may_end_it() -> None:
-    measurement, generator = linear_problem()
+def stopping_at(call: int) -> tuple[list[PosteriorProgress], OnProgress]:
+    """What a caller was told, and the caller, who ends the sampling at one of the calls."""
     seen: list[PosteriorProgress] = []
 
     def stop(progress: PosteriorProgress) -> bool:
         seen.append(progress)
-        return len(seen) < 2
+        return len(seen) < call
 
+    return seen, stop
+
+
+def test_the_caller_may_end_it() -> None:
+    measurement, generator = linear_problem()
+    seen, stop = stopping_at(2)
     config = replace(SMALL, start="prior", noise_level=0.01)
     posterior = sample_posterior(measurement, generator, config, on_progress=stop)
     assert [progress.stage for progress in seen] == [1, 2]
@@ -154,12 +161,7 @@ def test_the_caller_may_end_it() -> None:
 
 def test_the_caller_may_end_it_while_the_pilots_explore() -> None:
     measurement, generator = linear_problem()
-    seen: list[PosteriorProgress] = []
-
-    def stop(progress: PosteriorProgress) -> bool:
-        seen.append(progress)
-        return len(seen) < 3
-
+    seen, stop = stopping_at(3)
     posterior = sample_posterior(measurement, generator, SMALL, on_progress=stop)
     # Before the first three stages of the pilots, the last of which was not begun.
     assert [progress.stage for progress in seen] == [0, 0, 0]

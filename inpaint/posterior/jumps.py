@@ -131,11 +131,11 @@ class Jumps:
         self._logs = []
         logs = np.empty((len(latents), 1 + count))
         for mixture, own in zip(self._mixtures, self._particles, strict=True):
-            fresh = _log_ratio(
+            fresh = log_ratio(
                 mixture, proposed[own].reshape(-1, size), costs[own].flatten(), energy
             )
             logs[own, 1:] = fresh.reshape(-1, count)
-            logs[own, 0] = _log_ratio(mixture, latents[own], held[own], energy)
+            logs[own, 0] = log_ratio(mixture, latents[own], held[own], energy)
             self._logs.append(fresh)
         self.proposed = Proposed(
             self._density, proposed.reshape(-1, size), costs.flatten(), logs[:, 1:].flatten()
@@ -160,7 +160,7 @@ class Jumps:
             energy: U.
         """
         found = [
-            bridge(fresh, _log_ratio(mixture, states[own], costs[own], energy))
+            bridge(fresh, log_ratio(mixture, states[own], costs[own], energy))
             for mixture, own, fresh in zip(self._mixtures, self._states, self._logs, strict=True)
         ]
         return log_mean(np.array(found))
@@ -188,7 +188,7 @@ def bridge(drawn: Array, sampled: Array) -> float:
     return found
 
 
-def _log_ratio(mixture: Mixture, latents: Array, costs: Array, energy: Energy) -> Array:
+def log_ratio(mixture: Mixture, latents: Array, costs: Array, energy: Energy) -> Array:
     """Logarithm of exp(-U) / q, which is never NaN. [n]"""
     logs = -energy(latents, costs) - mixture.log_density(latents)
     return np.where(np.isfinite(logs), logs, -np.inf)

@@ -66,12 +66,13 @@ class Mixture:
         size = self.centres.shape[1]
         scale = math.lgamma((FREEDOM + size) / 2) - math.lgamma(FREEDOM / 2)
         scale -= size / 2 * math.log(FREEDOM * math.pi)
+        heights = (scale + self._log_heights)[:, None]
         found = np.empty(len(latents))
         for start in range(0, len(latents), BLOCK):
             block = slice(start, start + BLOCK)
             logs = np.log1p(self._squares(monomials(latents[block])) / FREEDOM)
             logs *= -(FREEDOM + size) / 2
-            logs += (scale + self._log_heights)[:, None]
+            logs += heights
             top = logs.max(0)
             found[block] = top + np.log(np.exp(logs - top).sum(0))
         return found

@@ -13,11 +13,12 @@ runs and images go on beside it.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
 from inpaint.posterior.config import PosteriorConfig
-from inpaint.posterior.jumps import Jumps, Proposed, jumps_serve
+from inpaint.posterior.jumps import Jumps, Proposed, jumps_serve, log_ratio
 from inpaint.posterior.mixture import Mixture
 from inpaint.posterior.resampling import Array, Places, effective, log_mean, systematic
 
@@ -207,13 +208,6 @@ class Run:
         self._length *= math.exp(GAIN * (acceptance - self._config.acceptance))
 
     @property
-    def states(self) -> tuple[Array, Array]:
-        """All states at the last temperature [n, D], particle by particle, and J there [n]."""
-        latents = np.concatenate([states for states, _ in self._draws], axis=1)
-        costs = np.concatenate([levels for _, levels in self._draws], axis=1)
-        return latents.reshape(-1, latents.shape[2]), costs.flatten()
-
-    @property
     def proposed(self) -> Proposed | None:
         """What the last stage's jumps were offered, where the run reached its end by jumps."""
         return self._jumps.proposed if self._jumps is not None and self._jumping else None
@@ -222,8 +216,8 @@ class Run:
         """Keep a few states of each particle: those at the last temperature, if it got there."""
         size = self.latents.shape[1]
         shape = self._config.particles, -1
-        latents, costs = self.states if self._draws else (self.latents, self.costs)
-        latents, costs = latents.reshape(*shape, size), costs.reshape(shape)
+        held = self._draws or [(self.latents.reshape(*shape, size), self.costs.reshape(shape))]
+        latents, costs = (np.concatenate(part, axis=1) for part in zip(*held, strict=True))
         kept = self._config.draws // self._config.particles
         places = (np.arange(1, kept + 1) * costs.shape[1]) // kept - 1
         self.latents = latents[:, places].reshape(-1, size)
@@ -292,9 +286,8 @@ def begin_run(
     log_weights, evaluations = None, len(latents)
     if known is not None:
         count = config.particles * KNOWN_DRAWS
-        logs = -energy(latents[:count], costs[:count], config.misfit_weight)
-        logs -= known.log_density(latents[:count])
-        logs = np.where(np.isfinite(logs), logs, -np.inf)
+        last = partial(energy, inverse_temperature=config.misfit_weight)
+        logs = log_ratio(known, latents[:count], costs[:count], last)
         # NaN, where nothing is finite, is not enough.
         begins = effective(logs) >= ENOUGH * config.particles
         log_weights = logs if begins else None
