@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from inpaint import RestoreConfig, write_generator
 from inpaint.cli import app
+from inpaint.network import NetworkConfig
 from inpaint.run import KEEPS, Run
 from inpaint.training.config import TrainConfig
 from tests.conftest import random_generator
@@ -202,6 +203,27 @@ def test_train_writes_a_generator_that_restores(tmp_path: Path) -> None:
     refused(inpaint("train", labels, *words, *sizes), "labels")
 
 
+def test_train_network_writes_a_network_that_an_evaluation_takes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pictures = write_idx(tmp_path / "images-ubyte", rng.integers(0, 256, (40, 28, 28)))
+    labels = write_idx(tmp_path / "labels-ubyte", np.arange(40) % 10)
+    words = (pictures, "--labels", labels, "--digits", "3,8", "--hold-out", 10)
+    sizes = ("--width", 8, "--steps", 2, "--batch-size", 4, "--name", "tiny")
+    out = tmp_path / "out"
+    result = inpaint("train-network", *words, *sizes, "--output", out)
+    assert result.exit_code == 0, result.output
+    assert "6 images" in result.stdout
+    record = json.loads((out / "tiny.json").read_text())
+    assert (record["steps"], record["config"]["width"]) == (2, 8)
+    words = ("evaluate", pictures, "--labels", labels, "--hold-out", 10, "--limit", 2)
+    more = ("--network", out / "tiny.safetensors", "--methods", "network", "--output", out)
+    result = inpaint(*words, *more)
+    assert result.exit_code == 0, result.output
+    settings = json.loads((out / "evaluation.json").read_text())["settings"]
+    assert settings["network"] == str(out / "tiny.safetensors")
+    refused(inpaint(*words, "--network", "nines", "--output", out), "no shipped network 'nines'")
+
+
 def test_doctor_says_what_runs_here() -> None:
     result = inpaint("doctor")
     assert result.exit_code == 0, result.output
@@ -211,7 +233,8 @@ def test_doctor_says_what_runs_here() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "config"), [("restore", RestoreConfig), ("train", TrainConfig)]
+    ("command", "config"),
+    [("restore", RestoreConfig), ("train", TrainConfig), ("train-network", NetworkConfig)],
 )
 def test_every_setting_has_an_option_with_its_default(command: str, config: type) -> None:
     text = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "250"}).output

@@ -12,8 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inpaint import write_generator
+from inpaint.network import load_network
+from inpaint.posterior.real import NETWORK_SHARE, fill_in
+from inpaint.problem import load
+from inpaint.run import Run
 from tests.conftest import random_generator
 from tests.test_cli import QUICK, inpaint, refused
+from tests.tolerances import SINGLE
 
 FEW = ("--particles", "32", "--runs", "2", "--threads", "1")
 
@@ -31,7 +36,7 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def restored_twice(
-    generator: Path, folder: Path, images: str, estimate: str
+    generator: Path | str, folder: Path, images: str, estimate: str
 ) -> tuple[str, Path, dict[str, NDArray[Any]]]:
     """Restore, and repeat that from its record.
 
@@ -139,6 +144,22 @@ def test_restore_shows_an_estimate_for_real_images_and_repeats_it(
     arrays = read(out / "restoration.npz")
     assert (arrays["posterior_estimate"] != arrays["posterior_median"]).any()
     np.testing.assert_array_equal(arrays["posterior_estimate"], repeated["posterior_estimate"])
+
+
+def test_the_combined_estimate_takes_the_generators_network(
+    generator: Path, tmp_path: Path
+) -> None:
+    told, out, repeated = restored_twice("eights", tmp_path, "0", "combined")
+    assert "combined estimate" in told
+    shown = read(out / "restoration.npz")["posterior_estimate"]
+    np.testing.assert_array_equal(shown, repeated["posterior_estimate"])
+    problem = load(Run(generator="eights", numbers=(0,)))
+    filled = fill_in(load_network("eights"), problem.measurement).numpy()
+    accurate = (shown - NETWORK_SHARE * filled) / (1 - NETWORK_SHARE)
+    # What is left is an image again; of another network it would not be.
+    assert -SINGLE < accurate.min() < accurate.max() < 1 + 10 * SINGLE
+    words = ("--estimate", "combined", "--output", tmp_path / "none")
+    refused(inpaint("restore", "--generator", generator, *QUICK, *words), "choose the estimate")
 
 
 def test_an_estimate_for_real_images_needs_a_mask(generator: Path, tmp_path: Path) -> None:

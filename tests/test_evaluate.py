@@ -26,7 +26,6 @@ from inpaint.errors import ArgumentError, ShapeError
 from inpaint.evaluate import evaluation as evaluations
 from inpaint.evaluate.estimates import (
     ESTIMATES,
-    PARTNER_SHARE,
     Estimate,
     Search,
     active_share,
@@ -34,6 +33,7 @@ from inpaint.evaluate.estimates import (
 from inpaint.evaluate.evaluation import METHODS, evaluate
 from inpaint.evaluate.report import draw_evaluation, summarize
 from inpaint.examples import PenStroke, draw
+from inpaint.network import InpaintingNetwork, write_network
 from inpaint.posterior.real import RESTARTS
 from inpaint.types import ImageSet, Measurement
 from tests.conftest import random_generator
@@ -58,15 +58,24 @@ def generator() -> Generator:
 
 
 @pytest.fixture(scope="module")
+def network() -> InpaintingNetwork:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return InpaintingNetwork((1, 28, 28), 8)
+
+
+@pytest.fixture(scope="module")
 def damaged(drawings: Tensor) -> Measurement:
     image_set = ImageSet(drawings[:6], ideal=drawings[:6])
     return measure(image_set, Mask.leading(500, (1, 28, 28)), noise=NOISE)
 
 
 def test_every_method_restores_every_image(
-    damaged: Measurement, generator: Generator, drawings: Tensor
+    damaged: Measurement, generator: Generator, network: InpaintingNetwork, drawings: Tensor
 ) -> None:
-    found = evaluate(damaged, generator, training=drawings[6:], noise=NOISE, config=CONFIG)
+    found = evaluate(
+        damaged, generator, network=network, training=drawings[6:], noise=NOISE, config=CONFIG
+    )
     assert [result.name for result in found.results] == list(METHODS)
     figures = {}
     for result in found.results:
@@ -157,7 +166,7 @@ def test_what_cannot_run_says_why(
     assert reasons.pop("minimum") == "No."
     for name in ("telea", "navier-stokes"):
         assert "need OpenCV" in reasons.pop(name)
-    assert set(reasons) == {"mean", "nearest", "pca", "ridge", "kernel", "combined"}
+    assert set(reasons) == {"mean", "nearest", "pca", "ridge", "kernel", "combined", "network"}
     for result in found.results:
         assert (result.seconds is None) == (result.not_run is not None)
         assert (summarize(result)["psnr"] is None) == (result.not_run is not None)
@@ -222,8 +231,13 @@ def test_the_active_share_counts_units_that_are_not_zero(generator: Generator) -
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory, drawings: Tensor, generator: Generator):
-    """The drawings as IDX files, labelled 8 and 3 in turn, and a generator."""
+def files(
+    tmp_path_factory: pytest.TempPathFactory,
+    drawings: Tensor,
+    generator: Generator,
+    network: InpaintingNetwork,
+):
+    """The drawings as IDX files, labelled 8 and 3 in turn, a generator and a network."""
     folder = tmp_path_factory.mktemp("files")
     ink = np.rint(255 * (1 - drawings[:, 0].numpy())).astype(np.uint8)
     labels = np.where(np.arange(len(ink)) % 3, 8, 3).astype(np.uint8)
@@ -234,6 +248,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, drawings: Tensor, generator:
     header = bytes([0, 0, 8, 3]) + struct.pack(">3I", *narrow.shape)
     (folder / "narrow").write_bytes(header + narrow.tobytes())
     write_generator(generator, folder / "generator.safetensors")
+    write_network(network, folder / "network.safetensors")
     return folder
 
 
@@ -243,7 +258,8 @@ def words(files: Path, *more: object, train: str = "images") -> list[str]:
         for word in (
             "evaluate", files / "images", "--labels", files / "labels", "--hold-out", "12",
             "--train", files / train, "--train-labels", files / "labels",
-            "--generator", files / "generator.safetensors", *QUICK, *more,
+            "--generator", files / "generator.safetensors",
+            "--network", files / "network.safetensors", *QUICK, *more,
         )
     ]  # fmt: skip
 
@@ -271,7 +287,7 @@ def test_the_command_prints_the_table_and_writes_the_record(files: Path, tmp_pat
         assert method["seconds"] >= 0
         assert name in result.stdout
         assert f"{method['psnr_missing']:.2f}" in result.stdout
-    assert set(record["sha256"]) == {"images", "training", "generator"}
+    assert set(record["sha256"]) == {"images", "training", "generator", "network"}
     again = inpaint(*words(files, "--digit", 8, "--keep", 400, "--limit", 5, "--output", out))
     assert again.exit_code == 0
     repeated = json.loads((out / "evaluation.json").read_text())
@@ -368,19 +384,3 @@ def test_ctrl_c_ends_it_with_status_130(files: Path, tmp_path: Path) -> None:
 
 def test_names_are_those_of_estimates_and_baselines() -> None:
     assert tuple(METHODS) == (*ESTIMATES, *BASELINES)
-
-
-def test_a_combined_estimate_needs_training_images_and_is_what_it_says(
-    damaged: Measurement, generator: Generator, drawings: Tensor
-) -> None:
-    methods = ("accurate", "combined", "kernel")
-    found = evaluate(damaged, generator, config=CONFIG, methods=methods, training=drawings[6:])
-    accurate, combined, partner = (result.images for result in found.results)
-    assert accurate is not None
-    assert combined is not None
-    assert partner is not None
-    expected = (1 - PARTNER_SHARE) * accurate + PARTNER_SHARE * partner
-    torch.testing.assert_close(combined, expected.to(combined), rtol=0, atol=1e-5)
-    alone = evaluate(damaged, generator, config=CONFIG, methods=("combined",))
-    assert alone.results[0].images is None
-    assert "learns from images" in (alone.results[0].not_run or "")

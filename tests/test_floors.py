@@ -12,7 +12,7 @@ FLOORS = [
     ("solvers", "restarts"),
     ("backends",),
     ("restore",),
-    ("readers", "examples", "pretrained", "training", "explore", "baselines"),
+    ("readers", "examples", "pretrained", "training", "network", "explore", "baselines"),
     ("modes", "verdict", "replay", "trials", "misfit"),
     ("posterior",),
     ("comparison", "figures", "sheet", "animation"),

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaint.errors import ArgumentError, FileError, InpaintError, ShapeError
 from inpaint.examples import PenStroke, draw
-from inpaint.training import TrainConfig, activity, inversion, read_digits, train
+from inpaint.training import TrainConfig, activity, inversion, paper, read_digits, train
 from inpaint.training.augmentation import augment
 from inpaint.training.networks import make_decoder, to_generator
 from inpaint.training.randomness import Draws
@@ -204,6 +204,37 @@ def test_damage_is_of_all_sides_and_leaves_enough() -> None:
     assert (damaged.values[damaged.observed == 0] == 0).all()
 
 
+def test_ink_where_no_training_image_has_any_is_what_the_paper_loss_counts(images: Tensor) -> None:
+    empty = paper.empty_pixels(images)
+    assert 0 < empty.sum() < len(empty)
+    assert (images.flatten(1)[:, empty > 0] == 1).all()
+    assert (images.flatten(1)[:, empty == 0].amin(0) < 1).all()
+    drawn = torch.ones(2, len(empty))
+    drawn[0, empty.nonzero()[0]] = 0.5  # counts: .25
+    drawn[1, (empty == 0).nonzero()[0]] = 0.0  # may be ink
+    decoder = nn.Embedding.from_pretrained(drawn)
+    places = [torch.tensor([0, 1]), torch.tensor([0])]
+    torch.testing.assert_close(paper.loss(decoder, places, empty), torch.tensor(0.125 + 0.25))
+
+
+def test_a_training_holds_empty_pixels_clean(images: Tensor) -> None:
+    inks = {}
+    for weight in (0.0, 100.0):
+        config = dataclasses.replace(
+            SMALL,
+            steps=1,
+            inversion_steps=60,
+            inversion_learning_rate=0.02,
+            average=0.0,
+            paper_weight=weight,
+        )
+        result = train(images, config)
+        latents = torch.randn(200, 3, generator=torch.Generator().manual_seed(1))
+        ink = 1 - result.generator.pixels(latents)
+        inks[weight] = float(ink[:, paper.empty_pixels(images) > 0].square().sum(1).mean())
+    assert inks[100.0] < 0.5 * inks[0.0]
+
+
 def test_augmentation_keeps_paper_white_and_strength_zero_changes_nothing(images: Tensor) -> None:
     draws = Draws(0, 0, "cpu")
     assert torch.equal(augment(images, draws, 0.0), images)
@@ -231,6 +262,7 @@ def test_result_is_a_generator_of_the_shape_asked_for(images: Tensor) -> None:
         ({"learning_rate": float("nan")}, "choose a number"),
         ({"average": 1.0}, "choose a number"),
         ({"steps": 2.5}, "whole number"),
+        ({"paper_weight": -1.0}, "choose a number"),
         ({"active_share": 0.0}, "choose a number"),
         ({"active_share": 0.5, "activation": "tanh"}, "choose relu"),
     ],

@@ -23,6 +23,7 @@ from inpaint.cli import (
     sample,
     sweep,
     train,
+    train_network,
 )
 from inpaint.errors import InpaintError
 
@@ -79,6 +80,7 @@ for _command in (
     evaluate.evaluate,
     calibrate.calibrate,
     train.train,
+    train_network.train_network,
     bench.bench,
     doctor.doctor,
 ):

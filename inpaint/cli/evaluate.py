@@ -66,6 +66,14 @@ def evaluate(
         ),
     ] = None,
     generator: options.GeneratorName = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Inpainting network: a shipped one, or a .safetensors file.",
+            show_default="the shipped one of the generator's name, if there is one",
+        ),
+    ] = None,
     train: Annotated[
         Path | None,
         typer.Option(
@@ -103,6 +111,8 @@ def evaluate(
         changes["noise"] = options.real_number("noise", noise)
     if generator is not None:
         changes["generator"] = generator
+    if network is not None:
+        changes["network"] = network
     if methods is not None:
         changes["methods"] = tuple(methods.split(","))
     changes["config"] = replace(RestoreConfig.preset(preset), **settings)
@@ -130,6 +140,7 @@ def _perform(trials: Sequence[Trial], output: Path) -> None:
             evaluation = evaluate(
                 measurement,
                 inputs.generator,
+                network=inputs.network,
                 training=inputs.training,
                 noise=trial.noise,
                 config=trial.config,

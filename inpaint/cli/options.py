@@ -9,13 +9,26 @@ import types
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import typer
 
 from inpaint.config import PRESETS
 from inpaint.errors import ArgumentError
 from inpaint.run import Run
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Source = Annotated[
     str | None,
@@ -108,11 +121,40 @@ Preset = Annotated[
         show_default="the options' own defaults",
     ),
 ]
+TrainingImages = Annotated[Path, typer.Argument(help="IDX file of the training images, gz or not.")]
+TrainingLabels = Annotated[Path, typer.Option(help="IDX file of their labels.")]
+TrainingDigits = Annotated[
+    str | None, typer.Option(metavar="NUMBERS", help="Labels to train on.", show_default="all")
+]
+TrainingHoldOut = Annotated[
+    str, typer.Option(metavar="INTEGER", help="Images at the end of the file that are left out.")
+]
+HOLD_OUT = "10000"
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(help="File to go on from if it exists, and to save the training in."),
+]
 Output = Annotated[
     Path, typer.Option(help="Folder for the results; earlier ones in it are replaced.")
 ]
 OUTPUT = Path("restored")
 Value = TypeVar("Value")
+
+
+def training_images(images: Path, labels: Path, digits: str | None, hold_out: str) -> Tensor:
+    """The images that the four options of a training name. [K, C, H, W]
+
+    Raises:
+        ArgumentError: If a number is none, or no image is left.
+        FileError: If a file cannot be read.
+    """
+    from inpaint.training import read_digits
+
+    held_out = whole_number("hold_out", hold_out)
+    if held_out < 0:
+        raise ArgumentError(f"hold_out is {held_out}; choose a number of images, 0 or above.")
+    chosen = () if digits is None else whole_numbers("digits", digits)
+    return read_digits(images, labels, digits=chosen, part=slice(None, -held_out or None))
 
 
 def settings_of(config: type) -> Callable[[Callable[..., None]], Callable[..., None]]:

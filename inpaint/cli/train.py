@@ -5,39 +5,28 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from inpaint.cli import options, screen
-from inpaint.errors import ArgumentError
 from inpaint.training.config import TrainConfig
 
 
 @options.settings_of(TrainConfig)
 def train(
-    images: Annotated[Path, typer.Argument(help="IDX file of the training images, gz or not.")],
-    labels: Annotated[Path, typer.Option(help="IDX file of their labels.")],
-    digits: Annotated[
-        str | None, typer.Option(metavar="NUMBERS", help="Labels to train on.", show_default="all")
-    ] = None,
-    hold_out: Annotated[
-        str,
-        typer.Option(metavar="INTEGER", help="Images at the end of the file that are left out."),
-    ] = "10000",
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(help="File to go on from if it exists, and to save the training in."),
-    ] = None,
+    images: options.TrainingImages,
+    labels: options.TrainingLabels,
+    digits: options.TrainingDigits = None,
+    hold_out: options.TrainingHoldOut = options.HOLD_OUT,
+    checkpoint: options.Checkpoint = None,
     output: options.Output = options.OUTPUT / "training",
     *,
     settings: dict[str, Any],
 ) -> None:
     """Train a generator; write it as safetensors, with its record and a grid of samples."""
     config = TrainConfig(**settings)
-    held_out = options.whole_number("hold_out", hold_out)
-    if held_out < 0:
-        raise ArgumentError(f"hold_out is {held_out}; choose a number of images, 0 or above.")
+    pictures = options.training_images(images, labels, digits, hold_out)
 
     import torch
 
@@ -47,9 +36,6 @@ def train(
     from inpaint.record import check_writable, write_files
     from inpaint.restarts import draw_latents
 
-    chosen = () if digits is None else options.whole_numbers("digits", digits)
-    part = slice(None, -held_out or None)
-    pictures = training.read_digits(images, labels, digits=chosen, part=part)
     check_writable(output)
     with screen.Watch("preparing") as watch:
         result = training.train(

@@ -15,14 +15,18 @@ from inpaint.errors import ShapeError
 from inpaint.evaluate.blending import blend_observed
 from inpaint.generator import AnyGenerator, Generator
 from inpaint.misfit import Misfit, continue_misfit
+from inpaint.network import InpaintingNetwork
 from inpaint.operators import Mask
 from inpaint.posterior import PosteriorConfig, sample_posterior
-from inpaint.posterior.real import REAL_ESTIMATES, first_search, settings_for_real, tell_misfit
+from inpaint.posterior.real import (
+    REAL_ESTIMATES,
+    fill_in,
+    first_search,
+    settings_for_real,
+    tell_misfit,
+)
 from inpaint.restore import OnProgress, restore
 from inpaint.types import Measurement, Restoration
-
-PARTNER_SHARE = 0.3
-"""Chosen on 80 held-out eights that are in no table of docs/evaluation.md."""
 
 Made = TypeVar("Made")
 
@@ -35,12 +39,14 @@ class Search:
         measurement: What was measured, by a mask; the ideal is not in it.
         generator: What shall restore the images.
         config: How to search.
+        network: What fills in lost pixels without a search, where there is such a network.
         on_progress: See `restore`.
     """
 
     measurement: Measurement
     generator: AnyGenerator
     config: RestoreConfig
+    network: InpaintingNetwork | None = None
     on_progress: OnProgress | None = None
     _made: dict[str, tuple[Any, float]] = field(default_factory=dict, repr=False)
     _used: set[str] = field(default_factory=set, repr=False)
@@ -72,6 +78,13 @@ class Search:
         """The measurement with weights, and its noise and misfit; told apart only once."""
         first = self.first
         return self._once("told", lambda: tell_misfit(self.measurement, self.generator, first))
+
+    @property
+    def filled(self) -> Tensor:
+        """What the network makes of the images, [B, C, H, W]; made only once."""
+        network = self.network
+        assert network is not None
+        return self._once("filled", lambda: fill_in(network, self.measurement))
 
     @property
     def draws(self) -> tuple[Tensor, ...]:
@@ -127,14 +140,13 @@ class Estimate:
         title: What to call it over a picture or in a table.
         images: From the search to images with values in 0 to 1. [B, C, H, W]
         unavailable: Why a generator cannot serve it, or None if it can.
-        partner: A baseline whose images make up `PARTNER_SHARE` of the estimate's. It learns from
-            training images; without them the estimate cannot be had.
+        needs_network: Whether it takes the image of an inpainting network as well.
     """
 
     title: str
     images: Callable[[Search], Tensor]
     unavailable: Callable[[AnyGenerator], str | None] = lambda generator: None
-    partner: str | None = None
+    needs_network: bool = False
 
 
 def minimum(search: Search) -> Tensor:
@@ -163,6 +175,12 @@ def sharp(search: Search) -> Tensor:
     return _continued(search, lambda images: images.median(0).values)
 
 
+def combined(search: Search) -> Tensor:
+    """The accurate estimate, and more of what the network fills in."""
+    images = accurate(search)
+    return images.lerp(search.filled.to(images), REAL_ESTIMATES["combined"].network_share)
+
+
 def _continued(search: Search, pool: Callable[[Tensor], Tensor]) -> Tensor:
     """One image of the draws of each, and the misfit to be expected."""
     _, misfit = search.told
@@ -189,7 +207,8 @@ ESTIMATES: dict[str, Estimate] = {
     "blended": Estimate("blended", blended),
     "accurate": Estimate(REAL_ESTIMATES["accurate"].title, accurate),
     "sharp": Estimate(REAL_ESTIMATES["sharp"].title, sharp),
-    "combined": Estimate("combined", accurate, partner="kernel"),
+    "combined": Estimate(REAL_ESTIMATES["combined"].title, combined, needs_network=True),
+    "network": Estimate("inpainting network", lambda search: search.filled, needs_network=True),
 }
 """Every estimate by its name, in the order of tables."""
 

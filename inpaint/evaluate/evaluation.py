@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inpaint.baselines import BASELINES, UNTRAINED, Baseline, Training, fit_baseline
+from inpaint.baselines import BASELINES, UNTRAINED, Training, fit_baseline
 from inpaint.checks import check_choice
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, BackendError, ShapeError
-from inpaint.evaluate.estimates import ESTIMATES, PARTNER_SHARE, Search, active_share
+from inpaint.evaluate.estimates import ESTIMATES, Search, active_share
 from inpaint.generator import AnyGenerator
 from inpaint.metrics import Metrics, compare_images
+from inpaint.network import InpaintingNetwork
 from inpaint.operators import Mask
 from inpaint.types import Measurement, Progress
 
@@ -81,6 +82,7 @@ def evaluate(
     measurement: Measurement,
     generator: AnyGenerator,
     *,
+    network: InpaintingNetwork | None = None,
     training: Tensor | None = None,
     noise: float = 0.0,
     config: RestoreConfig = RestoreConfig(),  # noqa: B008 (frozen)
@@ -92,6 +94,8 @@ def evaluate(
     Args:
         measurement: Images damaged by one mask that all share, with their ideals.
         generator: What the estimates search.
+        network: What fills in lost pixels without a search; without it, the methods that need
+            it do not run.
         training: Undamaged images that the baselines learn from; without them, those that
             learn do not run. [K, C, H, W]
         noise: Standard deviation of the measurement's noise. The baselines choose their
@@ -105,19 +109,18 @@ def evaluate(
         ArgumentError: If an image is among the training images, or a name is no method.
         ShapeError: If shapes do not fit, or the measurement has no ideals or no shared mask.
     """
-    mask = _check(measurement, generator, training, methods)
+    mask = _check(measurement, generator, network, training, methods)
     watch = _Watch(on_progress, len(measurement))
     data = None
     if training is not None:
         data = Training(images=training, mask=mask, noise=noise, seed=config.seed)
-    fits: dict[str, _Fit] = {}
-    made = [_prepare(name, generator, data, fits, watch) for name in methods]
+    made = [_prepare(name, generator, network, data, watch) for name in methods]
     # No method sees the ideal images.
     blind = replace(measurement, ideal=None)
     batches: list[_Batch] = []
     for first in range(0, len(measurement), BATCH):
         part = blind[slice(first, first + BATCH)]
-        search = Search(part, generator, config, on_progress=watch.searching(first))
+        search = Search(part, generator, config, network, on_progress=watch.searching(first))
         batch = _restore(made, search, partial(watch.report, first))
         if watch.cancelled:
             break
@@ -160,14 +163,6 @@ class _Batch:
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """A baseline ready for use, and how long that took."""
-
-    baseline: Baseline
-    seconds: float
-
-
-@dataclass(frozen=True)
 class _Method:
     """A method ready to restore, and the result without its images."""
 
@@ -178,6 +173,7 @@ class _Method:
 def _check(
     measurement: Measurement,
     generator: AnyGenerator,
+    network: InpaintingNetwork | None,
     training: Tensor | None,
     methods: Sequence[str],
 ) -> Mask:
@@ -198,6 +194,11 @@ def _check(
             f"The generator {generator.name!r} makes images of shape {generator.image_shape}, the "
             f"images have shape {mask.image_shape}; choose a generator of that shape."
         )
+    if network is not None and network.image_shape != mask.image_shape:
+        raise ShapeError(
+            f"The network {network.name!r} fills in images of shape {network.image_shape}, these "
+            f"have shape {mask.image_shape}; choose a network of that shape."
+        )
     if training is not None:
         known = {_fingerprint(image) for image in training}
         shared = sum(_fingerprint(image) in known for image in ideal)
@@ -216,41 +217,31 @@ def _fingerprint(image: Tensor) -> bytes:
 def _prepare(
     name: str,
     generator: AnyGenerator,
+    network: InpaintingNetwork | None,
     training: Training | None,
-    fits: dict[str, _Fit],
     watch: _Watch,
 ) -> _Method:
-    """A method made ready, or why it cannot be; `fits` keeps each baseline for the next one."""
+    """A method made ready, or why it cannot be."""
     result = Result(name=name, title=(ESTIMATES | BASELINES)[name].title)
     estimate = ESTIMATES.get(name)
     if estimate is not None:
         reason = estimate.unavailable(generator)
+        if reason is None and estimate.needs_network and network is None:
+            reason = "It needs an inpainting network, and there is none for this generator."
         if reason is not None:
             return _Method(replace(result, not_run=reason))
-        if estimate.partner is None:
-            return _Method(result, estimate.images)
-        name = estimate.partner
+        return _Method(result, estimate.images)
     if name not in UNTRAINED and training is None:
         return _Method(replace(result, not_run="It learns from images, and none were given."))
     if not watch.report(0, f"fitting: {result.title}"):
         return _Method(replace(result, not_run="It was stopped."))
-    if name not in fits:
-        start = time.perf_counter()
-        try:
-            baseline = fit_baseline(name, training)
-        except BackendError as error:
-            return _Method(replace(result, not_run=str(error)))
-        fits[name] = _Fit(baseline, time.perf_counter() - start)
-    baseline = fits[name].baseline
-    result = replace(result, fit_seconds=fits[name].seconds, settings=baseline.settings)
-
-    def images(search: Search) -> Tensor:
-        linear = baseline.restore(search.measurement.values, search.mask)
-        if estimate is None:
-            return linear
-        return linear.to(torch.float32).lerp(estimate.images(search), 1 - PARTNER_SHARE)
-
-    return _Method(result, images)
+    start = time.perf_counter()
+    try:
+        baseline = fit_baseline(name, training)
+    except BackendError as error:
+        return _Method(replace(result, not_run=str(error)))
+    result = replace(result, fit_seconds=time.perf_counter() - start, settings=baseline.settings)
+    return _Method(result, lambda search: baseline.restore(search.measurement.values, search.mask))
 
 
 def _restore(methods: Sequence[_Method], search: Search, report: Callable[[str], bool]) -> _Batch:

@@ -9,6 +9,7 @@ from torch import Tensor
 from inpaint.errors import ArgumentError
 from inpaint.evaluate.trial import Trial
 from inpaint.generator import AnyGenerator
+from inpaint.network import InpaintingNetwork, load_network, network_names
 from inpaint.operators import Mask, measure
 from inpaint.readers import read_generator
 from inpaint.training.data import read_digits
@@ -22,11 +23,13 @@ class Inputs:
     Attributes:
         image_set: The images to be evaluated, undamaged.
         generator: What shall restore them.
+        network: What shall fill them in, if there is such a network.
         training: What the baselines learn from. [K, C, H, W]
     """
 
     image_set: ImageSet
     generator: AnyGenerator
+    network: InpaintingNetwork | None
     training: Tensor | None
 
 
@@ -50,6 +53,7 @@ def load_trial(trial: Trial) -> Inputs:
     return Inputs(
         image_set=whole[slice(trial.skip, trial.skip + trial.limit)],
         generator=generator,
+        network=_read_network(trial),
         training=_read_training(trial),
     )
 
@@ -63,6 +67,13 @@ def damage(trial: Trial, inputs: Inputs) -> Measurement:
     channels, height, width = inputs.image_set.images.shape[1:]
     mask = Mask.leading(trial.keep, (channels, height, width))
     return measure(inputs.image_set, mask, noise=trial.noise, seed=trial.config.seed)
+
+
+def _read_network(trial: Trial) -> InpaintingNetwork | None:
+    """The network asked for, or the shipped one that belongs to a shipped generator."""
+    if trial.network is not None:
+        return load_network(trial.network)
+    return load_network(trial.generator) if trial.generator in network_names() else None
 
 
 def _read_training(trial: Trial) -> Tensor | None:

@@ -74,8 +74,10 @@ def describe_evaluation(trial: Trial, inputs: Inputs, evaluation: Evaluation) ->
     for name in ("images", "labels", "train", "train_labels"):
         path = getattr(trial, name)
         settings[name] = None if path is None else str(path.resolve())
-    if Path(trial.generator).is_file():
-        settings["generator"] = str(Path(trial.generator).resolve())
+    for name in ("generator", "network"):
+        given = settings[name]
+        if given is not None and Path(given).is_file():
+            settings[name] = str(Path(given).resolve())
     settings["methods"] = [result.name for result in evaluation.results]
     settings["config"] = asdict(trial.config.resolved())
     return {
@@ -90,6 +92,7 @@ def describe_evaluation(trial: Trial, inputs: Inputs, evaluation: Evaluation) ->
             "images": None if ideal is None else digest_images(ideal),
             "training": None if inputs.training is None else digest_images(inputs.training),
             "generator": inputs.generator.digest(),
+            "network": None if inputs.network is None else inputs.network.digest(),
         },
         "versions": versions() | _opencv_version(),
         "machine": machine(),

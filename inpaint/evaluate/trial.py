@@ -26,6 +26,8 @@ class Trial:
         keep: Number N of leading pixels observed, column after column.
         noise: Standard deviation of the noise added, in units of the pixels.
         generator: Generator file, or name of a shipped one.
+        network: Network file, or name of a shipped one; None is that of the generator's name, if
+            there is one.
         train: IDX file of the images that the baselines learn from.
         train_labels: IDX file of their labels.
         methods: Names of methods; none for all.
@@ -41,6 +43,7 @@ class Trial:
     keep: int = 504
     noise: float = 0.0973
     generator: str = field(default_factory=default_generator)
+    network: str | None = None
     train: Path | None = None
     train_labels: Path | None = None
     methods: tuple[str, ...] = ()

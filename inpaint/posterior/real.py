@@ -14,8 +14,11 @@ import torch
 from torch import Tensor
 
 from inpaint.config import RestoreConfig
+from inpaint.errors import ArgumentError
 from inpaint.generator import AnyGenerator
-from inpaint.misfit import Misfit, continue_misfit, fit_misfit, weigh
+from inpaint.misfit import Misfit, check_masked, continue_misfit, fit_misfit, weigh
+from inpaint.network import InpaintingNetwork, load_network, network_names
+from inpaint.operators import Mask
 from inpaint.posterior.config import PARTICLES_PER_LATENT, PosteriorConfig
 from inpaint.posterior.estimates import ESTIMATES
 from inpaint.posterior.types import PosteriorSummary
@@ -30,6 +33,9 @@ RESTARTS = 32
 MISFIT_WEIGHT = 0.8
 """What is left of the misfit's correlation makes N pixels count a little less."""
 
+NETWORK_SHARE = 0.8
+"""Share of the network in the combined estimate: chosen on 80 held-out eights (600 to 679)."""
+
 
 @dataclass(frozen=True)
 class RealEstimate:
@@ -39,11 +45,14 @@ class RealEstimate:
         title: What to call it over a picture or in a table.
         sentence: What it is good for.
         of: What is taken of the posterior, pixel by pixel.
+        network_share: Share of an inpainting network's image; the rest is what is taken of the
+            posterior.
     """
 
     title: str
     sentence: str
     of: Literal["mean", "median"]
+    network_share: float = 0.0
 
 
 REAL_ESTIMATES: dict[str, RealEstimate] = {
@@ -57,6 +66,13 @@ REAL_ESTIMATES: dict[str, RealEstimate] = {
         "sharp estimate",
         "The posterior median of each pixel, likewise: ink or paper where the mean is grey.",
         "median",
+    ),
+    "combined": RealEstimate(
+        "combined estimate",
+        "A fifth of the accurate estimate, and four fifths of what a convolutional network fills "
+        "in: the smallest error where one straight edge bounds the lost part.",
+        "mean",
+        NETWORK_SHARE,
     ),
 }
 """Every one by its name, in the order of tables."""
@@ -99,19 +115,63 @@ def tell_misfit(
     return weigh(measurement, misfit), misfit
 
 
+def check_real(name: str, measurement: Measurement, generator: AnyGenerator) -> None:
+    """Refuse before the long work what would be refused after it.
+
+    Raises:
+        ShapeError: If the operator is no mask.
+        ArgumentError: If the estimate needs a network, and there is none for this generator.
+    """
+    check_masked(measurement)
+    if REAL_ESTIMATES[name].network_share:
+        network_of(generator)
+
+
+def network_of(generator: AnyGenerator) -> InpaintingNetwork:
+    """The shipped network of the generator's name, which learned from the same images.
+
+    Raises:
+        ArgumentError: If there is none.
+    """
+    if generator.name not in network_names():
+        raise ArgumentError(
+            f"The combined estimate needs an inpainting network, and there is none for the "
+            f"generator {generator.name!r}; choose the estimate accurate, or the generator "
+            f"{' or '.join(network_names())}."
+        )
+    return load_network(generator.name)
+
+
+def fill_in(network: InpaintingNetwork, measurement: Measurement) -> Tensor:
+    """What a network makes of a measurement by a mask. [B, C, H, W]"""
+    check_masked(measurement)
+    assert isinstance(measurement.operator, Mask)
+    return network.restore(measurement.values, measurement.operator)
+
+
 def estimate_real(
-    name: str, measurement: Measurement, summaries: Sequence[PosteriorSummary], misfit: Misfit
+    name: str,
+    measurement: Measurement,
+    generator: AnyGenerator,
+    summaries: Sequence[PosteriorSummary],
+    misfit: Misfit,
 ) -> Tensor:
     """The images that an estimate gives.
 
     Args:
         name: A key of `REAL_ESTIMATES`.
         measurement: What was observed. B images
+        generator: What was searched.
         summaries: What the posteriors of the weighed measurement say.
         misfit: Noise and misfit.
 
     Returns:
         [B, C, H, W]
     """
-    images = torch.stack([getattr(summary, REAL_ESTIMATES[name].of) for summary in summaries])
-    return continue_misfit(measurement, images, misfit)
+    real = REAL_ESTIMATES[name]
+    images = torch.stack([getattr(summary, real.of) for summary in summaries])
+    images = continue_misfit(measurement, images, misfit)
+    if not real.network_share:
+        return images
+    filled = fill_in(network_of(generator), measurement)
+    return images.lerp(filled.to(images), real.network_share)

@@ -9,14 +9,16 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from inpaint.errors import ArgumentError, FileError
 from inpaint.readers.safetensors import read_tensors, write_tensors
-from inpaint.training.config import TrainConfig
+
+Config: TypeAlias = Any
+"""The settings of a training, a dataclass."""
 
 Modules = dict[str, nn.Module]
 Optimizers = dict[str, Optimizer]
@@ -27,7 +29,7 @@ _RUNTIME = ("device", "checkpoint_every", "name")
 
 def save_checkpoint(
     path: Path,
-    config: TrainConfig,
+    config: Config,
     *,
     modules: Modules,
     optimizers: Optimizers,
@@ -57,7 +59,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, config: TrainConfig, *, modules: Modules, optimizers: Optimizers
+    path: Path, config: Config, *, modules: Modules, optimizers: Optimizers
 ) -> dict[str, Any]:
     """Put networks and optimizers back as they were, and return the facts.
 
@@ -98,7 +100,7 @@ def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     return {key.removeprefix(start): x for key, x in tensors.items() if key.startswith(start)}
 
 
-def _dump(config: TrainConfig) -> str:
+def _dump(config: Config) -> str:
     return json.dumps(dataclasses.asdict(config))
 
 

@@ -41,6 +41,8 @@ class TrainConfig:
         adversarial_weight: Weight of the critic's verdict in the hybrid objective, in nats.
         objective_weight: Weight of the objective beside the restoration error in the second stage;
             it keeps G(z) of any z an image.
+        paper_weight: Weight, in the second stage, of squared ink at pixels that no training image
+            inks; without it faint dots can appear on empty paper.
         active_share: Mean share of the hidden units that are on, for random latent vectors and
             for restored ones, above which the loss rises (ReLU only). Fewer are faster to
             search, since the C++ kernels skip the others; 1 sets no limit.
@@ -71,6 +73,7 @@ class TrainConfig:
     gradient_penalty: float = 10.0
     adversarial_weight: float = 20.0
     objective_weight: float = 0.03
+    paper_weight: float = 10.0
     active_share: float = 1.0
     augmentation: float = 1.0
     average: float = 0.999
@@ -106,6 +109,7 @@ class TrainConfig:
             ("gradient_penalty", 0.0, 1e6),
             ("adversarial_weight", 0.0, 1e6),
             ("objective_weight", 0.0, 1e6),
+            ("paper_weight", 0.0, 1e6),
             ("active_share", 0.01, 1.0),
             ("augmentation", 0.0, 5.0),
             ("average", 0.0, 0.999999),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaint.errors import ArgumentError, FileError
+from inpaint.errors import ArgumentError, FileError, ShapeError
 from inpaint.readers.idx import read_idx
 
 
@@ -63,3 +63,21 @@ def digest_images(images: Tensor) -> str:
     """A hash of images, to tell data sets apart in records and checkpoints."""
     content = images.detach().cpu().float().contiguous()
     return hashlib.sha256(content.numpy().tobytes()).hexdigest()
+
+
+def check_images(images: Tensor) -> None:
+    """Refuse what no training can be on.
+
+    Raises:
+        ShapeError: If `images` is not [K, C, H, W] with at least one image.
+        ArgumentError: If a pixel is outside 0 to 1.
+    """
+    if images.ndim != 4 or images.numel() == 0:
+        raise ShapeError(
+            f"images has shape {list(images.shape)}; training takes [K, C, H, W] with at least "
+            "one image."
+        )
+    if not bool(((images >= 0) & (images <= 1)).all()):
+        raise ArgumentError(
+            "images has values outside 0 to 1 (or NaN); 1 is paper and 0 is ink. Rescale them."
+        )

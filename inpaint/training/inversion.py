@@ -160,9 +160,7 @@ def loss(decoder: nn.Sequential, latents: Tensor, damaged: Damaged) -> tuple[Ten
     """
     latents = latents.detach().requires_grad_()
     pixels = decoder(latents)
-    observed, squares = damaged.observed, (pixels - damaged.ideal).square()
-    lost = _mean(squares, 1 - observed)
-    errors = (lost + FLOOR).log() + OBSERVED_WEIGHT * (_mean(squares, observed) + FLOOR).log()
+    errors, lost = restoration_errors(pixels, damaged, observed_weight=OBSERVED_WEIGHT)
     error = errors.mean()
     (slope,) = torch.autograd.grad(error, latents, retain_graph=True)
     (cost_slope,) = torch.autograd.grad(
@@ -172,6 +170,26 @@ def loss(decoder: nn.Sequential, latents: Tensor, damaged: Damaged) -> tuple[Ten
         _, hessian = _gauss_newton(decoder, latents, pixels, damaged)
         direction = torch.linalg.solve(hessian, slope)
     return error - (direction * cost_slope).sum(), lost.detach().mean()
+
+
+def restoration_errors(
+    pixels: Tensor, damaged: Damaged, *, observed_weight: float
+) -> tuple[Tensor, Tensor]:
+    """How far restored images are from the undamaged ones.
+
+    Args:
+        pixels: Of the restored images. [B, P]
+        damaged: What they were restored from.
+        observed_weight: Weight of the observed pixels' error; that of the lost ones weighs 1.
+
+    Returns:
+        Weighted sum of the logarithms of the mean squared errors [B]; mean squared error of the
+        lost pixels [B].
+    """
+    observed, squares = damaged.observed, (pixels - damaged.ideal).square()
+    lost = _mean(squares, 1 - observed)
+    seen = _mean(squares, observed)
+    return (lost + FLOOR).log() + observed_weight * (seen + FLOOR).log(), lost
 
 
 def _mean(squares: Tensor, weights: Tensor) -> Tensor:

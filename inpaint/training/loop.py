@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from inpaint.checks import check_device
-from inpaint.errors import ArgumentError, ShapeError
+from inpaint.errors import ArgumentError
 from inpaint.generator import Generator
-from inpaint.training import activity, inversion
+from inpaint.training import activity, inversion, paper
 from inpaint.training.adversarial import Adversarial
 from inpaint.training.augmentation import augment
 from inpaint.training.checkpoint import load_checkpoint, save_checkpoint
 from inpaint.training.config import TrainConfig
-from inpaint.training.data import digest_images
+from inpaint.training.data import check_images, digest_images
 from inpaint.training.networks import make_decoder, to_generator
 from inpaint.training.randomness import Draws
 from inpaint.training.variational import Variational
@@ -50,7 +50,7 @@ class TrainProgress:
         steps: Steps of both stages.
         losses: Losses of this step by name: "variational" and "critic" in nats or the
             critic's units, "inversion" as the mean squared error of the lost pixels,
-            "active_share" as the highest share itself.
+            "paper" as squared ink, "active_share" as the highest share itself.
         seconds: Time since the training began or went on.
     """
 
@@ -101,7 +101,7 @@ def train(
             checkpoint is of another training.
         FileError: If the checkpoint cannot be read or written.
     """
-    _validate(images)
+    check_images(images)
     training = _Training(images, config)
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None and path.exists():
@@ -138,6 +138,7 @@ class _Training:
         channels, height, width = self.images.shape[1:]
         self.image_shape = (channels, height, width)
         self.images = self.images.to(check_device(config.device), torch.float32)
+        self.empty = paper.empty_pixels(self.images)
         pixels = math.prod(self.image_shape)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -180,6 +181,10 @@ class _Training:
         if inverting:
             error, terms["inversion"], met = self._inversion(draws)
             total = error + config.objective_weight * total
+        if met is not None and config.paper_weight > 0:
+            random = draws.normal(paper.RANDOM, config.latent_size)
+            terms["paper"] = paper.loss(self.decoder, [random, met], self.empty)
+            total = total + config.paper_weight * terms["paper"]
         if config.active_share < 1:
             shares = self._active_shares(met, draws)
             total = total + activity.loss(shares, config.active_share)
@@ -318,15 +323,3 @@ class _Training:
             "history": self.history,
         }
         return TrainResult(generator, record)
-
-
-def _validate(images: Tensor) -> None:
-    if images.ndim != 4 or images.numel() == 0:
-        raise ShapeError(
-            f"images has shape {list(images.shape)}; training takes [K, C, H, W] with at least "
-            "one image."
-        )
-    if not bool(((images >= 0) & (images <= 1)).all()):
-        raise ArgumentError(
-            "images has values outside 0 to 1 (or NaN); 1 is paper and 0 is ink. Rescale them."
-        )

@@ -13,7 +13,7 @@ from inpaint.checks import check_choice
 from inpaint.config import RestoreConfig
 from inpaint.errors import FileError
 from inpaint.generator import AnyGenerator
-from inpaint.misfit import Misfit, check_masked
+from inpaint.misfit import Misfit
 from inpaint.posterior import (
     Posterior,
     PosteriorConfig,
@@ -26,6 +26,7 @@ from inpaint.posterior.config import SHARED
 from inpaint.posterior.estimates import ESTIMATES, estimate_images, recommend
 from inpaint.posterior.real import (
     REAL_ESTIMATES,
+    check_real,
     estimate_real,
     settings_for_real,
     tell_misfit,
@@ -102,8 +103,8 @@ class Wish:
             ArgumentError: If a value is not finite, or particles or budget are too few.
         """
         check_fit(measurement, generator, self.config)
-        if self.estimate in REAL_ESTIMATES:
-            check_masked(measurement)
+        if self.estimate is not None and self.estimate in REAL_ESTIMATES:
+            check_real(self.estimate, measurement, generator)
 
     @property
     def words(self) -> str:
@@ -146,7 +147,7 @@ def sample(
     summaries = summarise(measurement, generator, posterior, level=level)
     names = _names(summaries, estimate)
     if misfit is not None:
-        images = estimate_real(names[0], measurement, summaries, misfit)
+        images = estimate_real(names[0], measurement, generator, summaries, misfit)
     else:
         images = estimate_images(names, generator, posterior, summaries, restoration)
     return Sampled(posterior, summaries, names, images, misfit)

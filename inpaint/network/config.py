@@ -1,0 +1,70 @@
+"""The settings of a network's training: the only home of their defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from inpaint.checks import check_integer, check_number
+from inpaint.errors import ArgumentError
+
+GROUPS = 8
+"""Groups of channels that are normalised together; a width is a multiple of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """How to train an inpainting network.
+
+    Attributes:
+        width: Channels at full resolution, a multiple of 8; half of the resolution has twice as
+            many, a quarter four times.
+        steps: Steps of the training.
+        batch_size: Damaged images of a step.
+        learning_rate: A short rise, then a cosine down to 1 %.
+        weight_decay: Of AdamW.
+        dropout: Share of the channels that is dropped in a block while training.
+        augmentation: Strength of the random turns, slants, stretches and shifts of the
+            training images; 0 leaves them as they are.
+        average: Share of the old value in the running average of the weights, which is the
+            network that is returned; 0 returns the last weights.
+        seed: All randomness follows from it.
+        device: Where torch computes: "cpu", "cuda", "cuda:1".
+        checkpoint_every: Steps from one checkpoint to the next.
+        name: What to call the network.
+    """
+
+    width: int = 16
+    steps: int = 14_000
+    batch_size: int = 48
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    dropout: float = 0.1
+    augmentation: float = 1.0
+    average: float = 0.999
+    seed: int = 0
+    device: str = "cpu"
+    checkpoint_every: int = 500
+    name: str = "network"
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("width", GROUPS, 1024),
+            ("steps", 1, 100_000_000),
+            ("batch_size", 1, 1_000_000),
+            ("seed", 0, 2**63 - 1),
+            ("checkpoint_every", 1, 100_000_000),
+        ):
+            check_integer(name, getattr(self, name), low, high)
+        if self.width % GROUPS:
+            raise ArgumentError(f"width is {self.width}; choose a multiple of {GROUPS}.")
+        check_number("learning_rate", self.learning_rate, positive=True)
+        for name, most in (
+            ("weight_decay", 1e3),
+            ("dropout", 0.9),
+            ("augmentation", 5.0),
+            ("average", 0.999999),
+        ):
+            value = getattr(self, name)
+            check_number(name, value, positive=False)
+            if value > most:
+                raise ArgumentError(f"{name} is {value!r}; choose a number from 0 to {most:g}.")

@@ -1,0 +1,221 @@
+"""`train_network`: damaged training images in, their undamaged forms out."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from inpaint.checks import check_device
+from inpaint.errors import ArgumentError
+from inpaint.network.config import NetworkConfig
+from inpaint.network.model import InpaintingNetwork
+from inpaint.training.augmentation import augment
+from inpaint.training.checkpoint import load_checkpoint, save_checkpoint
+from inpaint.training.data import check_images, digest_images
+from inpaint.training.inversion import damage, restoration_errors
+from inpaint.training.loop import FALL, HISTORY_EVERY
+from inpaint.training.randomness import Draws
+
+RISE = 200
+"""Steps over which the learning rate rises at the beginning."""
+
+LARGEST_GRADIENT = 1.0
+"""Longer gradients are shortened."""
+
+OBSERVED_WEIGHT = 0.1
+"""Weight of the observed pixels' error; that of the lost ones weighs 1."""
+
+
+@dataclass(frozen=True)
+class NetworkProgress:
+    """How far a training is.
+
+    Attributes:
+        step: Steps done.
+        steps: Steps in all.
+        loss: Mean squared error of the lost pixels in this step.
+    """
+
+    step: int
+    steps: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class NetworkResult:
+    """A trained network and the record of its training.
+
+    Attributes:
+        network: The running average of the weights.
+        record: The whole configuration, the data's digest and size, versions, seconds, and
+            under `history` the loss after each hundred steps; JSON holds all of it.
+    """
+
+    network: InpaintingNetwork
+    record: dict[str, Any]
+
+
+OnNetworkProgress = Callable[[NetworkProgress], bool | None]
+
+
+def train_network(
+    images: Tensor,
+    config: NetworkConfig = NetworkConfig(),  # noqa: B008 (frozen)
+    *,
+    on_progress: OnNetworkProgress | None = None,
+    checkpoint: str | Path | None = None,
+) -> NetworkResult:
+    """Train an inpainting network on images, damaged as `inpaint.training.inversion` does.
+
+    Args:
+        images: Training images, 1 = paper, 0 = ink; sides that are multiples of 4. [K, C, H, W]
+        config: How to train. The seed repeats a training exactly on the same machine.
+        on_progress: Called after each step; if it returns False the training ends there, as
+            it does on Ctrl-C, and the network as it stands is returned.
+        checkpoint: File from which the training goes on if it exists, and that is written
+            every `checkpoint_every` steps and at the end.
+
+    Raises:
+        ShapeError: If `images` is not [K, C, H, W] with at least one image, or a side is unfit.
+        ArgumentError: If a pixel is outside 0 to 1, the device does not exist, or the
+            checkpoint is of another training.
+        FileError: If the checkpoint cannot be read or written.
+    """
+    check_images(images)
+    training = _Training(images, config)
+    path = None if checkpoint is None else Path(checkpoint)
+    if path is not None and path.exists():
+        training.resume(path)
+    began = time.perf_counter()
+    going = True
+    try:
+        while training.step < config.steps and going:
+            progress = training.advance()
+            if path is not None and training.step % config.checkpoint_every == 0:
+                training.save(path)
+            going = on_progress is None or on_progress(progress) is not False
+    except KeyboardInterrupt:
+        pass
+    training.seconds += time.perf_counter() - began
+    if path is not None:
+        training.save(path)
+    return training.result()
+
+
+@dataclass
+class _Training:
+    """A training under way."""
+
+    images: Tensor
+    config: NetworkConfig
+    step: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        config = self.config
+        self.digest = digest_images(self.images)
+        self.images = self.images.to(check_device(config.device), torch.float32)
+        channels, height, width = self.images.shape[1:]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            network = InpaintingNetwork(
+                (channels, height, width), config.width, dropout=config.dropout, name=config.name
+            )
+        self.network = network.to(self.images.device)
+        self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.modules: dict[str, nn.Module] = {"network": self.network, "average": self.average}
+        self.optimizers: dict[str, Optimizer] = {"optimizer": self.optimizer}
+
+    def advance(self) -> NetworkProgress:
+        """Take one step."""
+        config = self.config
+        draws = Draws(config.seed, self.step, self.images.device)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        numbers = draws.integers(0, len(self.images), config.batch_size)
+        images = augment(self.images[numbers], draws, config.augmentation)
+        damaged = damage(images, draws)
+        self.network.train()
+        # Dropout draws from torch's own generator, so that is set for this step alone.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(draws.integers(0, 2**62, 1)))
+            found = self.network(
+                damaged.values.view_as(images), damaged.observed.view_as(images)
+            ).flatten(1)
+        errors, lost = restoration_errors(found, damaged, observed_weight=OBSERVED_WEIGHT)
+        self.optimizer.zero_grad()
+        torch.autograd.backward(errors.mean())
+        nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
+        self.optimizer.step()
+        self._update_average()
+        self.step += 1
+        loss = float(lost.detach().mean())
+        if self.step % HISTORY_EVERY == 0 or self.step == config.steps:
+            self.history.append({"step": self.step, "loss": loss})
+        return NetworkProgress(self.step, config.steps, loss)
+
+    def _learning_rate(self) -> float:
+        """A short rise, then a cosine."""
+        cosine = FALL + (1 - FALL) * 0.5 * (1 + math.cos(math.pi * self.step / self.config.steps))
+        return self.config.learning_rate * min(1, (self.step + 1) / RISE) * cosine
+
+    def _update_average(self) -> None:
+        # An early average is short, so that the first weights are soon forgotten.
+        keep = min(self.config.average, (1 + self.step) / (10 + self.step))
+        keep = 0.0 if self.config.average == 0 else keep
+        with torch.no_grad():
+            for mean, value in zip(
+                self.average.parameters(), self.network.parameters(), strict=True
+            ):
+                mean.lerp_(value, 1 - keep)
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+        facts = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "data": self.digest,
+            "history": self.history,
+        }
+        save_checkpoint(
+            path, self.config, modules=self.modules, optimizers=self.optimizers, facts=facts
+        )
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        facts = load_checkpoint(path, self.config, modules=self.modules, optimizers=self.optimizers)
+        if facts["data"] != self.digest:
+            raise ArgumentError(
+                f"checkpoint {path} is of a training on other images; name another file, or "
+                "give the same images."
+            )
+        self.step, self.seconds = facts["step"], facts["seconds"]
+        self.history = facts["history"]
+
+    def result(self) -> NetworkResult:
+        """The averaged network, and the record."""
+        record = {
+            "config": dataclasses.asdict(self.config),
+            "status": "finished" if self.step == self.config.steps else "cancelled",
+            "steps": self.step,
+            "data": {"images": len(self.images), "sha256": self.digest},
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "seconds": round(self.seconds, 3),
+            "history": self.history,
+        }
+        return NetworkResult(copy.deepcopy(self.average).cpu().eval(), record)
