@@ -154,7 +154,9 @@ def test_the_combined_estimate_takes_the_generators_network(
     shown = read(out / "restoration.npz")["posterior_estimate"]
     np.testing.assert_array_equal(shown, repeated["posterior_estimate"])
     problem = load(Run(generator="eights", numbers=(0,)))
-    filled = fill_in(load_network("eights"), problem.measurement).numpy()
+    network = load_network("eights")
+    assert json.loads((out / "run.json").read_text())["network_sha256"] == network.digest()
+    filled = fill_in(network, problem.measurement).numpy()
     accurate = (shown - NETWORK_SHARE * filled) / (1 - NETWORK_SHARE)
     # What is left is an image again; of another network it would not be.
     assert -SINGLE < accurate.min() < accurate.max() < 1 + 10 * SINGLE

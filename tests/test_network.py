@@ -201,6 +201,9 @@ def test_a_combined_estimate_needs_a_network_and_is_what_it_says(images: Tensor)
 
 
 def test_a_shipped_generators_network_is_found_by_its_name() -> None:
-    assert network_of(read_generator("eights")).name == "eights"
-    with pytest.raises(ArgumentError, match="no inpainting network|there is none for"):
-        network_of(read_generator("eights-10"))
+    found = network_of("combined", read_generator("eights"))
+    assert found is not None
+    assert found.name == "eights"
+    assert network_of("accurate", read_generator("eights-10")) is None
+    with pytest.raises(ArgumentError, match="there is none for the generator 'eights-10'"):
+        network_of("combined", read_generator("eights-10"))

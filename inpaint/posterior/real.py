@@ -123,19 +123,24 @@ def check_real(name: str, measurement: Measurement, generator: AnyGenerator) -> 
         ArgumentError: If the estimate needs a network, and there is none for this generator.
     """
     check_masked(measurement)
-    if REAL_ESTIMATES[name].network_share:
-        network_of(generator)
+    network_of(name, generator)
 
 
-def network_of(generator: AnyGenerator) -> InpaintingNetwork:
+def network_of(name: str, generator: AnyGenerator) -> InpaintingNetwork | None:
     """The shipped network of the generator's name, which learned from the same images.
+
+    Args:
+        name: A key of `REAL_ESTIMATES`; None is returned for one that takes no share of a network.
+        generator: What is searched.
 
     Raises:
         ArgumentError: If there is none.
     """
+    if not REAL_ESTIMATES[name].network_share:
+        return None
     if generator.name not in network_names():
         raise ArgumentError(
-            f"The combined estimate needs an inpainting network, and there is none for the "
+            f"The {name} estimate needs an inpainting network, and there is none for the "
             f"generator {generator.name!r}; choose the estimate accurate, or the generator "
             f"{' or '.join(network_names())}."
         )
@@ -152,18 +157,18 @@ def fill_in(network: InpaintingNetwork, measurement: Measurement) -> Tensor:
 def estimate_real(
     name: str,
     measurement: Measurement,
-    generator: AnyGenerator,
     summaries: Sequence[PosteriorSummary],
     misfit: Misfit,
+    network: InpaintingNetwork | None = None,
 ) -> Tensor:
     """The images that an estimate gives.
 
     Args:
         name: A key of `REAL_ESTIMATES`.
         measurement: What was observed. B images
-        generator: What was searched.
         summaries: What the posteriors of the weighed measurement say.
         misfit: Noise and misfit.
+        network: What `network_of` gives, for an estimate that takes a share of it.
 
     Returns:
         [B, C, H, W]
@@ -171,7 +176,7 @@ def estimate_real(
     real = REAL_ESTIMATES[name]
     images = torch.stack([getattr(summary, real.of) for summary in summaries])
     images = continue_misfit(measurement, images, misfit)
-    if not real.network_share:
+    if network is None:
         return images
-    filled = fill_in(network_of(generator), measurement)
+    filled = fill_in(network, measurement)
     return images.lerp(filled.to(images), real.network_share)

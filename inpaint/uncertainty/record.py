@@ -228,10 +228,12 @@ def beside(sampled: Sampled, images: list[dict[str, Any]], asked: str | None) ->
     if sampled.misfit is not None:
         levels = sampled.misfit.noise_level.tolist()
         rows = [row | {"noise_alone": level} for row, level in zip(rows, levels, strict=True)]
+    network = {} if sampled.network is None else {"network_sha256": sampled.network}
     return {
         "posterior": describe_posterior(sampled.posterior),
         "estimate": asked,
         "images": rows,
+        **network,
     }
 
 

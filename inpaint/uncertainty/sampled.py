@@ -28,6 +28,7 @@ from inpaint.posterior.real import (
     REAL_ESTIMATES,
     check_real,
     estimate_real,
+    network_of,
     settings_for_real,
     tell_misfit,
 )
@@ -53,6 +54,7 @@ class Sampled:
         estimates: Which estimate of each image is shown.
         images: Those estimates. [B, C, H, W]
         misfit: Noise and misfit of each image, where the estimate tells them apart.
+        network: SHA-256 of the inpainting network that the images are made with, if any.
     """
 
     posterior: Posterior
@@ -60,6 +62,7 @@ class Sampled:
     estimates: tuple[str, ...]
     images: Tensor
     misfit: Misfit | None = None
+    network: str | None = None
 
 
 @dataclass(frozen=True)
@@ -146,11 +149,14 @@ def sample(
     posterior = sample_posterior(measurement, generator, config, on_progress=on_progress)
     summaries = summarise(measurement, generator, posterior, level=level)
     names = _names(summaries, estimate)
-    if misfit is not None:
-        images = estimate_real(names[0], measurement, generator, summaries, misfit)
-    else:
+    if misfit is None:
         images = estimate_images(names, generator, posterior, summaries, restoration)
-    return Sampled(posterior, summaries, names, images, misfit)
+        return Sampled(posterior, summaries, names, images)
+    network = network_of(names[0], generator)
+    images = estimate_real(names[0], measurement, summaries, misfit, network)
+    return Sampled(
+        posterior, summaries, names, images, misfit, None if network is None else network.digest()
+    )
 
 
 def compare_sampled(
