@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,15 +15,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from inpaint.checks import check_device
-from inpaint.errors import ArgumentError
 from inpaint.network.config import NetworkConfig
 from inpaint.network.model import InpaintingNetwork
 from inpaint.training.augmentation import augment
 from inpaint.training.checkpoint import load_checkpoint, save_checkpoint
 from inpaint.training.data import check_images, digest_images
 from inpaint.training.inversion import damage, restoration_errors
-from inpaint.training.loop import FALL, HISTORY_EVERY
+from inpaint.training.loop import HISTORY_EVERY
 from inpaint.training.randomness import Draws
+from inpaint.training.schedule import follow, learning_rate
 
 RISE = 200
 """Steps over which the learning rate rises at the beginning."""
@@ -145,7 +144,7 @@ class _Training:
         config = self.config
         draws = Draws(config.seed, self.step, self.images.device)
         for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = learning_rate(self.step, config.steps, config.learning_rate, RISE)
         numbers = draws.integers(0, len(self.images), config.batch_size)
         images = augment(self.images[numbers], draws, config.augmentation)
         damaged = damage(images, draws)
@@ -161,27 +160,12 @@ class _Training:
         torch.autograd.backward(errors.mean())
         nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
         self.optimizer.step()
-        self._update_average()
+        follow(self.average, self.network, config.average, self.step)
         self.step += 1
         loss = float(lost.detach().mean())
         if self.step % HISTORY_EVERY == 0 or self.step == config.steps:
             self.history.append({"step": self.step, "loss": loss})
         return NetworkProgress(self.step, config.steps, loss)
-
-    def _learning_rate(self) -> float:
-        """A short rise, then a cosine."""
-        cosine = FALL + (1 - FALL) * 0.5 * (1 + math.cos(math.pi * self.step / self.config.steps))
-        return self.config.learning_rate * min(1, (self.step + 1) / RISE) * cosine
-
-    def _update_average(self) -> None:
-        # An early average is short, so that the first weights are soon forgotten.
-        keep = min(self.config.average, (1 + self.step) / (10 + self.step))
-        keep = 0.0 if self.config.average == 0 else keep
-        with torch.no_grad():
-            for mean, value in zip(
-                self.average.parameters(), self.network.parameters(), strict=True
-            ):
-                mean.lerp_(value, 1 - keep)
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
@@ -197,12 +181,13 @@ class _Training:
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint."""
-        facts = load_checkpoint(path, self.config, modules=self.modules, optimizers=self.optimizers)
-        if facts["data"] != self.digest:
-            raise ArgumentError(
-                f"checkpoint {path} is of a training on other images; name another file, or "
-                "give the same images."
-            )
+        facts = load_checkpoint(
+            path,
+            self.config,
+            modules=self.modules,
+            optimizers=self.optimizers,
+            data=self.digest,
+        )
         self.step, self.seconds = facts["step"], facts["seconds"]
         self.history = facts["history"]
 

@@ -59,7 +59,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, config: Config, *, modules: Modules, optimizers: Optimizers
+    path: Path, config: Config, *, modules: Modules, optimizers: Optimizers, data: str
 ) -> dict[str, Any]:
     """Put networks and optimizers back as they were, and return the facts.
 
@@ -68,10 +68,11 @@ def load_checkpoint(
         config: Settings of the training that goes on.
         modules: Networks by name, to be filled.
         optimizers: Optimizers by name, to be filled.
+        data: Digest of the training images.
 
     Raises:
         FileError: If the file cannot be read or is no checkpoint.
-        ArgumentError: If it is of a training with other settings.
+        ArgumentError: If it is of a training with other settings, or on other images.
     """
     tensors, metadata = read_tensors(path)
     if not {"config", "facts"} <= set(metadata):
@@ -92,6 +93,11 @@ def load_checkpoint(
         raise FileError(
             f"{path} does not hold a whole checkpoint ({error}). Delete it to start anew."
         ) from error
+    if facts["data"] != data:
+        raise ArgumentError(
+            f"checkpoint {path} is of a training on other images; name another file, or "
+            "give the same images."
+        )
     return facts
 
 

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from inpaint.checks import check_device
-from inpaint.errors import ArgumentError
 from inpaint.generator import Generator
 from inpaint.training import activity, inversion, paper
 from inpaint.training.adversarial import Adversarial
@@ -26,13 +25,11 @@ from inpaint.training.config import TrainConfig
 from inpaint.training.data import check_images, digest_images
 from inpaint.training.networks import make_decoder, to_generator
 from inpaint.training.randomness import Draws
+from inpaint.training.schedule import follow, learning_rate
 from inpaint.training.variational import Variational
 
 RISE = 100
 """Steps over which the learning rate rises at the beginning of a stage."""
-
-FALL = 0.01
-"""Share of the learning rate that is left at the end of a stage."""
 
 LARGEST_GRADIENT = 7.0
 """The second stage shortens longer gradients: at a kink of J one image can give any length."""
@@ -195,7 +192,7 @@ class _Training:
         if inverting:
             nn.utils.clip_grad_norm_(self.parameters, LARGEST_GRADIENT)
         optimizer.step()
-        self._update_average()
+        follow(self.average, self.decoder, config.average, self.step)
         self.step += 1
         losses |= {name: float(term.detach()) for name, term in terms.items()}
         if self.step % HISTORY_EVERY == 0 or self.step == config.total_steps:
@@ -264,18 +261,7 @@ class _Training:
         else:
             step, steps = self.step - config.steps, config.inversion_steps
             highest = config.inversion_learning_rate
-        cosine = FALL + (1 - FALL) * 0.5 * (1 + math.cos(math.pi * step / steps))
-        return highest * min(1, (step + 1) / RISE) * cosine
-
-    def _update_average(self) -> None:
-        # An early average is short, so that the first weights are soon forgotten.
-        keep = min(self.config.average, (1 + self.step) / (10 + self.step))
-        keep = 0.0 if self.config.average == 0 else keep
-        with torch.no_grad():
-            for mean, value in zip(
-                self.average.parameters(), self.decoder.parameters(), strict=True
-            ):
-                mean.lerp_(value, 1 - keep)
+        return learning_rate(step, steps, highest, RISE)
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
@@ -291,12 +277,13 @@ class _Training:
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint."""
-        facts = load_checkpoint(path, self.config, modules=self.modules, optimizers=self.optimizers)
-        if facts["data"] != self.digest:
-            raise ArgumentError(
-                f"checkpoint {path} is of a training on other images; name another file, or "
-                "give the same images."
-            )
+        facts = load_checkpoint(
+            path,
+            self.config,
+            modules=self.modules,
+            optimizers=self.optimizers,
+            data=self.digest,
+        )
         self.step, self.seconds = facts["step"], facts["seconds"]
         self.history = facts["history"]
 
