@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
-from inpaint.checks import check_device
 from inpaint.network.config import NetworkConfig
 from inpaint.network.model import InpaintingNetwork
 from inpaint.training.augmentation import augment
-from inpaint.training.checkpoint import load_checkpoint, save_checkpoint
-from inpaint.training.data import check_images, digest_images
+from inpaint.training.course import Course
 from inpaint.training.inversion import damage, restoration_errors
-from inpaint.training.loop import HISTORY_EVERY
 from inpaint.training.randomness import Draws
 from inpaint.training.schedule import follow, learning_rate
 
@@ -90,41 +84,18 @@ def train_network(
             checkpoint is of another training.
         FileError: If the checkpoint cannot be read or written.
     """
-    check_images(images)
     training = _Training(images, config)
-    path = None if checkpoint is None else Path(checkpoint)
-    if path is not None and path.exists():
-        training.resume(path)
-    began = time.perf_counter()
-    going = True
-    try:
-        while training.step < config.steps and going:
-            progress = training.advance()
-            if path is not None and training.step % config.checkpoint_every == 0:
-                training.save(path)
-            going = on_progress is None or on_progress(progress) is not False
-    except KeyboardInterrupt:
-        pass
-    training.seconds += time.perf_counter() - began
-    if path is not None:
-        training.save(path)
+    training.run(checkpoint, on_progress)
     return training.result()
 
 
-@dataclass
-class _Training:
+class _Training(Course[NetworkProgress]):
     """A training under way."""
 
-    images: Tensor
     config: NetworkConfig
-    step: int = 0
-    seconds: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        config = self.config
-        self.digest = digest_images(self.images)
-        self.images = self.images.to(check_device(config.device), torch.float32)
+    def __init__(self, images: Tensor, config: NetworkConfig) -> None:
+        super().__init__(images, config, config.steps)
         channels, height, width = self.images.shape[1:]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -136,8 +107,8 @@ class _Training:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        self.modules: dict[str, nn.Module] = {"network": self.network, "average": self.average}
-        self.optimizers: dict[str, Optimizer] = {"optimizer": self.optimizer}
+        self.modules |= {"network": self.network, "average": self.average}
+        self.optimizers["optimizer"] = self.optimizer
 
     def advance(self) -> NetworkProgress:
         """Take one step."""
@@ -163,44 +134,9 @@ class _Training:
         follow(self.average, self.network, config.average, self.step)
         self.step += 1
         loss = float(lost.detach().mean())
-        if self.step % HISTORY_EVERY == 0 or self.step == config.steps:
-            self.history.append({"step": self.step, "loss": loss})
-        return NetworkProgress(self.step, config.steps, loss)
-
-    def save(self, path: Path) -> None:
-        """Write a checkpoint."""
-        facts = {
-            "step": self.step,
-            "seconds": self.seconds,
-            "data": self.digest,
-            "history": self.history,
-        }
-        save_checkpoint(
-            path, self.config, modules=self.modules, optimizers=self.optimizers, facts=facts
-        )
-
-    def resume(self, path: Path) -> None:
-        """Go on from a checkpoint."""
-        facts = load_checkpoint(
-            path,
-            self.config,
-            modules=self.modules,
-            optimizers=self.optimizers,
-            data=self.digest,
-        )
-        self.step, self.seconds = facts["step"], facts["seconds"]
-        self.history = facts["history"]
+        self.remember({"loss": loss})
+        return NetworkProgress(self.step, self.steps, loss)
 
     def result(self) -> NetworkResult:
         """The averaged network, and the record."""
-        record = {
-            "config": dataclasses.asdict(self.config),
-            "status": "finished" if self.step == self.config.steps else "cancelled",
-            "steps": self.step,
-            "data": {"images": len(self.images), "sha256": self.digest},
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-            "seconds": round(self.seconds, 3),
-            "history": self.history,
-        }
-        return NetworkResult(copy.deepcopy(self.average).cpu().eval(), record)
+        return NetworkResult(copy.deepcopy(self.average).cpu().eval(), self.record())

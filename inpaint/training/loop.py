@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import math
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from inpaint.checks import check_device
 from inpaint.generator import Generator
 from inpaint.training import activity, inversion, paper
 from inpaint.training.adversarial import Adversarial
 from inpaint.training.augmentation import augment
-from inpaint.training.checkpoint import load_checkpoint, save_checkpoint
 from inpaint.training.config import TrainConfig
-from inpaint.training.data import check_images, digest_images
+from inpaint.training.course import Course
 from inpaint.training.networks import make_decoder, to_generator
 from inpaint.training.randomness import Draws
 from inpaint.training.schedule import follow, learning_rate
@@ -33,8 +29,6 @@ RISE = 100
 
 LARGEST_GRADIENT = 7.0
 """The second stage shortens longer gradients: at a kink of J one image can give any length."""
-
-HISTORY_EVERY = 100
 
 
 @dataclass(frozen=True)
@@ -98,43 +92,20 @@ def train(
             checkpoint is of another training.
         FileError: If the checkpoint cannot be read or written.
     """
-    check_images(images)
     training = _Training(images, config)
-    path = None if checkpoint is None else Path(checkpoint)
-    if path is not None and path.exists():
-        training.resume(path)
-    began = time.perf_counter()
-    cancelled = False
-    try:
-        while training.step < config.total_steps and not cancelled:
-            progress = training.advance(time.perf_counter() - began)
-            if path is not None and training.step % config.checkpoint_every == 0:
-                training.save(path)
-            cancelled = on_progress is not None and on_progress(progress) is False
-    except KeyboardInterrupt:
-        cancelled = True
-    training.seconds += time.perf_counter() - began
-    if path is not None:
-        training.save(path)
+    training.run(checkpoint, on_progress)
     return training.result()
 
 
-@dataclass
-class _Training:
+class _Training(Course[TrainProgress]):
     """A training under way."""
 
-    images: Tensor
     config: TrainConfig
-    step: int = 0
-    seconds: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        config = self.config
-        self.digest = digest_images(self.images)
+    def __init__(self, images: Tensor, config: TrainConfig) -> None:
+        super().__init__(images, config, config.total_steps)
         channels, height, width = self.images.shape[1:]
         self.image_shape = (channels, height, width)
-        self.images = self.images.to(check_device(config.device), torch.float32)
         self.empty = paper.empty_pixels(self.images)
         pixels = math.prod(self.image_shape)
         with torch.random.fork_rng(devices=[]):
@@ -149,8 +120,8 @@ class _Training:
         self.average = copy.deepcopy(self.decoder).requires_grad_(requires_grad=False)
         learned = [self.decoder] if self.variational is None else [self.decoder, self.variational]
         self.parameters = [x for module in learned for x in module.parameters()]
-        self.optimizers: dict[str, Optimizer] = {"optimizer": self._optimizer(self.parameters)}
-        self.modules: dict[str, nn.Module] = {"decoder": self.decoder, "average": self.average}
+        self.optimizers["optimizer"] = self._optimizer(self.parameters)
+        self.modules |= {"decoder": self.decoder, "average": self.average}
         if self.variational is not None:
             self.modules["variational"] = self.variational
         if self.adversarial is not None:
@@ -163,7 +134,7 @@ class _Training:
         first = 0.5 if self.config.is_adversarial else 0.9
         return torch.optim.Adam(parameters, lr=self.config.learning_rate, betas=(first, 0.999))
 
-    def advance(self, seconds: float) -> TrainProgress:
+    def advance(self) -> TrainProgress:
         """Take one step."""
         config = self.config
         inverting = self.step >= config.steps
@@ -195,10 +166,9 @@ class _Training:
         follow(self.average, self.decoder, config.average, self.step)
         self.step += 1
         losses |= {name: float(term.detach()) for name, term in terms.items()}
-        if self.step % HISTORY_EVERY == 0 or self.step == config.total_steps:
-            self.history.append({"step": self.step, **losses})
+        self.remember(losses)
         stage = "inversion" if inverting else "objective"
-        return TrainProgress(stage, self.step, config.total_steps, losses, seconds)
+        return TrainProgress(stage, self.step, self.steps, losses, self.elapsed)
 
     def _batch(self, draws: Draws, size: int) -> Tensor:
         """Augmented training images [size, C, H, W]."""
@@ -263,30 +233,6 @@ class _Training:
             highest = config.inversion_learning_rate
         return learning_rate(step, steps, highest, RISE)
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint."""
-        facts = {
-            "step": self.step,
-            "seconds": self.seconds,
-            "data": self.digest,
-            "history": self.history,
-        }
-        save_checkpoint(
-            path, self.config, modules=self.modules, optimizers=self.optimizers, facts=facts
-        )
-
-    def resume(self, path: Path) -> None:
-        """Go on from a checkpoint."""
-        facts = load_checkpoint(
-            path,
-            self.config,
-            modules=self.modules,
-            optimizers=self.optimizers,
-            data=self.digest,
-        )
-        self.step, self.seconds = facts["step"], facts["seconds"]
-        self.history = facts["history"]
-
     def result(self) -> TrainResult:
         """The averaged generator, and the record."""
         config = self.config
@@ -298,15 +244,5 @@ class _Training:
         }
         generator = to_generator(self.average, config, self.image_shape, card=card)
         generator = generator.to(dtype=torch.float32, device="cpu")
-        record = {
-            "config": dataclasses.asdict(config),
-            "status": "finished" if self.step == config.total_steps else "cancelled",
-            "steps": self.step,
-            "data": {"images": len(self.images), "sha256": self.digest},
-            "generator": {"sha256": generator.digest(), "shape": list(self.image_shape)},
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-            "seconds": round(self.seconds, 3),
-            "history": self.history,
-        }
-        return TrainResult(generator, record)
+        shape = {"sha256": generator.digest(), "shape": list(self.image_shape)}
+        return TrainResult(generator, self.record() | {"generator": shape})
