@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from torch import Tensor
 
 from inpaint import Dense, Generator, ImageSet, read_generator, read_images
+from inpaint.examples import PenStroke, draw
 
 # Machines are shared and slow at times: no deadline, and the same examples in every run.
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=40)
@@ -76,3 +79,10 @@ def random_generator(
 def small_generator() -> Generator:
     """3 latent numbers to pictures of 4x5 pixels."""
     return random_generator()
+
+
+def pen_strokes(count: int) -> Tensor:
+    """Drawn eights, always the same. [count, 1, 28, 28]"""
+    rng = np.random.default_rng(0)
+    drawings = [draw(PenStroke.random(rng)) for _ in range(count)]
+    return torch.from_numpy(np.stack(drawings))[:, None].float()

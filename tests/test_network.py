@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,6 @@ from inpaint import (
 )
 from inpaint.errors import ArgumentError, FileError, ShapeError
 from inpaint.evaluate.evaluation import evaluate
-from inpaint.examples import PenStroke, draw
 from inpaint.metrics import compare_images
 from inpaint.network import (
     InpaintingNetwork,
@@ -37,26 +35,15 @@ from inpaint.network import (
 )
 from inpaint.posterior.real import NETWORK_SHARE, network_of
 from inpaint.readers.safetensors import read_tensors, write_tensors
-from tests.conftest import random_generator
+from tests.conftest import pen_strokes, random_generator
 from tests.tolerances import SINGLE
 
 SMALL = NetworkConfig(width=8, steps=6, batch_size=8, average=0.5, checkpoint_every=100)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slower on more threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def images() -> Tensor:
-    rng = np.random.default_rng(0)
-    drawings = [draw(PenStroke.random(rng)) for _ in range(24)]
-    return torch.from_numpy(np.stack(drawings))[:, None].float()
+    return pen_strokes(24)
 
 
 def test_a_training_repeats_and_resumes_bit_equal(images: Tensor, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from inpaint.errors import ArgumentError, FileError, InpaintError, ShapeError
-from inpaint.examples import PenStroke, draw
 from inpaint.training import TrainConfig, activity, inversion, paper, read_digits, train
 from inpaint.training.augmentation import augment
 from inpaint.training.networks import make_decoder, to_generator
 from inpaint.training.randomness import Draws
+from tests.conftest import pen_strokes
 
 SMALL = TrainConfig(
     latent_size=3,
@@ -33,20 +32,9 @@ SMALL = TrainConfig(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slower on more threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def images() -> Tensor:
-    rng = np.random.default_rng(0)
-    drawings = [draw(PenStroke.random(rng)) for _ in range(24)]
-    return torch.from_numpy(np.stack(drawings))[:, None].float()
+    return pen_strokes(24)
 
 
 @pytest.mark.parametrize("objective", ["variational", "adversarial", "hybrid"])
