@@ -155,7 +155,11 @@ def test_the_combined_estimate_takes_the_generators_network(
     np.testing.assert_array_equal(shown, repeated["posterior_estimate"])
     problem = load(Run(generator="eights", numbers=(0,)))
     network = load_network("eights")
-    assert json.loads((out / "run.json").read_text())["network_sha256"] == network.digest()
+    record = json.loads((out / "run.json").read_text())
+    assert record["network_sha256"] == network.digest()
+    (out / "run.json").write_text(json.dumps(record | {"network_sha256": "0" * 64}))
+    told = inpaint("restore", "--from-run", out / "run.json", "--output", tmp_path / "other").output
+    assert "other weights of the inpainting network" in " ".join(told.split())
     filled = fill_in(network, problem.measurement).numpy()
     accurate = (shown - NETWORK_SHARE * filled) / (1 - NETWORK_SHARE)
     # What is left is an image again; of another network it would not be.

@@ -184,6 +184,12 @@ def _repeat(path: Path, moved: _Moved, output: Path) -> None:
     check_writable(output)
     found = _restore(problem, wish)
     restoration, comparison = found.restoration, found.comparison
+    network = None if found.sampled is None else found.sampled.network
+    if network != record.get("network_sha256"):
+        screen.warn(
+            "The run was recorded with other weights of the inpainting network; the estimates "
+            "differ."
+        )
     if restoration.backend != record.get("backend"):
         screen.warn(
             f"The run was recorded with {record.get('backend')} and now ran on "
