@@ -377,12 +377,12 @@ def test_a_link_repeats_the_run(page: Page, browser: Browser, tmp_path: Path) ->
     page.get_by_role("textbox", name="Which of them").press("Enter")
     page.get_by_text("Restored 3 images").wait_for()
     choose(page, "What is observed", "Averages of blocks")
+    page.get_by_text("M = 49 averages of 4x4 pixels observed").wait_for()
     page.get_by_text("Solver settings").click()
     for label, value in (("Restarts", "7"), ("Seed", "5"), ("Tolerance", "0.01")):
         field = page.get_by_role("spinbutton", name=label)
         field.fill(value)
         field.press("Enter")
-    page.get_by_text("M = 49 averages of 4x4 pixels observed").wait_for()
     page.wait_for_url(re.compile("(?=.*seed=5)(?=.*tolerance=0.01)(?=.*observed=)"))
 
     def record(page: Page) -> dict[str, object]:
