@@ -42,7 +42,7 @@ class TrainConfig:
         objective_weight: Weight of the objective beside the restoration error in the second stage;
             it keeps G(z) of any z an image.
         paper_weight: Weight, in the second stage, of squared ink at pixels that no training image
-            inks; without it faint dots can appear on empty paper.
+            inks, so that no faint dots appear there.
         active_share: Mean share of the hidden units that are on, for random latent vectors and
             for restored ones, above which the loss rises (ReLU only). Fewer are faster to
             search, since the C++ kernels skip the others; 1 sets no limit.

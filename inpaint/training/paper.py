@@ -3,7 +3,7 @@
 The error of a restored image hardly counts a faint dot on empty paper. But where that paper is
 observed, ink raises J, and so the second stage finds that dots keep vectors away which restore
 badly (docs/generators.md). This loss forbids that, at random latent vectors and at those of the
-search.
+search; but only where no image has ink, and a pixel that one image inks can take the dot.
 """
 
 from __future__ import annotations
