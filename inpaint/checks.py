@@ -32,6 +32,13 @@ def check_number(name: str, value: Any, *, positive: bool) -> None:
         raise ArgumentError(f"{name} is {value!r}; choose a finite number {rule}.")
 
 
+def check_between(name: str, value: Any, low: float, high: float) -> None:
+    """Refuse what is no finite number from `low` to `high`."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or not low <= value <= high:
+        raise ArgumentError(f"{name} is {value!r}; choose a number from {low:g} to {high:g}.")
+
+
 def check_device(name: str) -> torch.device:
     """The torch device called so, if it can be used here."""
     try:

@@ -178,7 +178,7 @@ def test_a_combined_estimate_needs_a_network_and_is_what_it_says(images: Tensor)
     assert combined is not None
     assert filled is not None
     expected = (1 - NETWORK_SHARE) * accurate + NETWORK_SHARE * filled
-    torch.testing.assert_close(combined, expected.to(combined), rtol=SINGLE, atol=SINGLE)
+    torch.testing.assert_close(combined, expected.to(combined), rtol=0, atol=1e-5)
     torch.testing.assert_close(filled, network.restore(damaged.values, mask), rtol=0, atol=0)
     alone = evaluate(damaged, generator, config=config, methods=("combined",))
     assert alone.results[0].images is None

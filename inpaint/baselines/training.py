@@ -15,6 +15,7 @@ from inpaint.baselines.gaussian import Gaussian
 from inpaint.checks import check_number
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.operators import Mask, measure
+from inpaint.readers.idx import HALF_LEVEL
 from inpaint.types import ImageSet
 
 VALIDATION_SHARE = 0.1
@@ -24,8 +25,8 @@ MOST_VALIDATION = 500
 FEWEST = 4
 """Training images at least: one of them is put aside."""
 
-FINEST = 1 / 510
-"""Half a grey level of 8 bits: an error below it is none, or empty paper would decide alone."""
+FINEST = HALF_LEVEL
+"""An error below it is none, or empty paper would decide alone."""
 
 Setting = TypeVar("Setting")
 

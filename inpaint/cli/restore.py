@@ -184,8 +184,8 @@ def _repeat(path: Path, moved: _Moved, output: Path) -> None:
     check_writable(output)
     found = _restore(problem, wish)
     restoration, comparison = found.restoration, found.comparison
-    network = None if found.sampled is None else found.sampled.network
-    if network != record.get("network_sha256"):
+    sampled = found.sampled
+    if sampled is not None and sampled.network != record.get("network_sha256"):
         screen.warn(
             "The run was recorded with other weights of the inpainting network; the estimates "
             "differ."

@@ -1,4 +1,4 @@
-"""The images that a generator gives for damaged ones: estimates, by their names."""
+"""What a generator, or a network beside it, makes of damaged images: estimates, by their names."""
 
 from __future__ import annotations
 

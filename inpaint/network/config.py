@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inpaint.checks import check_integer, check_number
+from inpaint.checks import check_between, check_integer, check_number
 from inpaint.errors import ArgumentError
 
 GROUPS = 8
@@ -64,7 +64,4 @@ class NetworkConfig:
             ("augmentation", 5.0),
             ("average", 0.999999),
         ):
-            value = getattr(self, name)
-            check_number(name, value, positive=False)
-            if value > most:
-                raise ArgumentError(f"{name} is {value!r}; choose a number from 0 to {most:g}.")
+            check_between(name, getattr(self, name), 0.0, most)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import torch
 
-from inpaint.errors import ArgumentError, FileError, ShapeError
+from inpaint.errors import FileError, ShapeError
 from inpaint.network.model import InpaintingNetwork
+from inpaint.pretrained.shelf import ENDING, Shelf
 from inpaint.readers.safetensors import read_tensors, write_tensors
 
-_ENDING = ".safetensors"
+_SHELF = Shelf("network", "networks", f", or a file that ends in {ENDING}")
 
 
 def write_network(network: InpaintingNetwork, path: str | Path) -> None:
@@ -58,8 +57,7 @@ def read_network(path: str | Path) -> InpaintingNetwork:
 
 def network_names() -> tuple[str, ...]:
     """The names that `load_network` knows, in alphabetical order."""
-    files = (file.name for file in _folder().iterdir())
-    return tuple(sorted(name.removesuffix(_ENDING) for name in files if name.endswith(_ENDING)))
+    return _SHELF.names()
 
 
 def load_network(name: str) -> InpaintingNetwork:
@@ -72,10 +70,9 @@ def load_network(name: str) -> InpaintingNetwork:
         ArgumentError: If there is no such network.
         FileError: If the file cannot be read.
     """
-    if name.endswith(_ENDING):
+    if name.endswith(ENDING):
         return read_network(name)
-    _check(name)
-    with resources.as_file(_folder() / f"{name}{_ENDING}") as path:
+    with _SHELF.weights(name) as path:
         return read_network(path)
 
 
@@ -88,18 +85,4 @@ def network_card(name: str) -> str:
     Raises:
         ArgumentError: If there is no such network.
     """
-    _check(name)
-    return (_folder() / f"{name}.md").read_text(encoding="utf-8")
-
-
-def _folder() -> Traversable:
-    return resources.files("inpaint.pretrained") / "networks"
-
-
-def _check(name: str) -> None:
-    names = network_names()
-    if name not in names:
-        raise ArgumentError(
-            f"There is no shipped network {name!r}; choose one of {', '.join(names)}, or a file "
-            f"that ends in {_ENDING}."
-        )
+    return _SHELF.card(name)

@@ -123,7 +123,7 @@ def check_real(name: str, measurement: Measurement, generator: AnyGenerator) -> 
         ArgumentError: If the estimate needs a network, and there is none for this generator.
     """
     check_masked(measurement)
-    network_of(name, generator)
+    _check_network(name, generator)
 
 
 def network_of(name: str, generator: AnyGenerator) -> InpaintingNetwork | None:
@@ -136,15 +136,18 @@ def network_of(name: str, generator: AnyGenerator) -> InpaintingNetwork | None:
     Raises:
         ArgumentError: If there is none.
     """
-    if not REAL_ESTIMATES[name].network_share:
-        return None
-    if generator.name not in network_names():
+    _check_network(name, generator)
+    return load_network(generator.name) if REAL_ESTIMATES[name].network_share else None
+
+
+def _check_network(name: str, generator: AnyGenerator) -> None:
+    """Refuse an estimate whose network is not there; no weights are read."""
+    if REAL_ESTIMATES[name].network_share and generator.name not in network_names():
         raise ArgumentError(
             f"The {name} estimate needs an inpainting network, and there is none for the "
             f"generator {generator.name!r}; choose the estimate accurate, or the generator "
             f"{' or '.join(network_names())}."
         )
-    return load_network(generator.name)
 
 
 def fill_in(network: InpaintingNetwork, measurement: Measurement) -> Tensor:

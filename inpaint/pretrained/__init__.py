@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
-from inpaint.errors import ArgumentError
 from inpaint.generator import Generator
+from inpaint.pretrained.shelf import Shelf
 from inpaint.readers.safetensors import read_safetensors
 
-_ENDING = ".safetensors"
+_SHELF = Shelf("generator")
 
 
 def pretrained_names() -> tuple[str, ...]:
     """The names that `load_pretrained` knows, in alphabetical order."""
-    files = (file.name for file in resources.files(__name__).iterdir())
-    return tuple(sorted(name.removesuffix(_ENDING) for name in files if name.endswith(_ENDING)))
+    return _SHELF.names()
 
 
 def load_pretrained(name: str) -> Generator:
@@ -26,8 +23,7 @@ def load_pretrained(name: str) -> Generator:
     Raises:
         ArgumentError: If there is no such generator.
     """
-    _check(name)
-    with resources.as_file(resources.files(__name__) / f"{name}{_ENDING}") as path:
+    with _SHELF.weights(name) as path:
         return read_safetensors(path)
 
 
@@ -40,13 +36,4 @@ def model_card(name: str) -> str:
     Raises:
         ArgumentError: If there is no such generator.
     """
-    _check(name)
-    return (resources.files(__name__) / f"{name}.md").read_text(encoding="utf-8")
-
-
-def _check(name: str) -> None:
-    names = pretrained_names()
-    if name not in names:
-        raise ArgumentError(
-            f"There is no shipped generator {name!r}; choose one of {', '.join(names)}."
-        )
+    return _SHELF.card(name)

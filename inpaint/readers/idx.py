@@ -27,6 +27,9 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_RATIO = 1032
 """Deflate shrinks nothing by more than this, so a gzip file that declares more is false."""
 
+HALF_LEVEL = 1 / 510
+"""Half a grey level of 8 bits: what lies nearer to a value is taken for it."""
+
 
 def read_idx(path: str | Path) -> np.ndarray:
     """Read the array of an IDX file, packed with gzip or not.

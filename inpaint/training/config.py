@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from inpaint.checks import check_choice, check_integer
+from inpaint.checks import check_between, check_choice, check_integer
 from inpaint.errors import ArgumentError
 
 ObjectiveName = Literal["adversarial", "variational", "hybrid"]
@@ -114,7 +113,7 @@ class TrainConfig:
             ("augmentation", 0.0, 5.0),
             ("average", 0.0, 0.999999),
         ):
-            _check_number(name, getattr(self, name), lowest, highest)
+            check_between(name, getattr(self, name), lowest, highest)
         if self.active_share < 1 and self.activation != "relu":
             raise ArgumentError(
                 f"active_share is {self.active_share} with activation {self.activation!r}, whose "
@@ -135,9 +134,3 @@ class TrainConfig:
     def is_adversarial(self) -> bool:
         """Whether a critic is trained along."""
         return self.objective in ("adversarial", "hybrid")
-
-
-def _check_number(name: str, value: Any, low: float, high: float) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not low <= value <= high:
-        raise ArgumentError(f"{name} is {value!r}; choose a number from {low:g} to {high:g}.")

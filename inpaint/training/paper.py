@@ -11,16 +11,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from inpaint.readers.idx import HALF_LEVEL
+
 RANDOM = 64
 """Random latent vectors of a step."""
-
-FAINTEST = 1 / 510
-"""Half a grey level of 8 bits: fainter ink is none."""
 
 
 def empty_pixels(images: Tensor) -> Tensor:
     """1 at pixels that are paper in all of the images [K, C, H, W], else 0. [P]"""
-    return (images.amin(0) > 1 - FAINTEST).flatten().to(images)
+    return (images.amin(0) > 1 - HALF_LEVEL).flatten().to(images)
 
 
 def loss(decoder: nn.Module, places: list[Tensor], empty: Tensor) -> Tensor:
