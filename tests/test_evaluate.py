@@ -281,7 +281,7 @@ def test_the_command_prints_the_table_and_writes_the_record(files: Path, tmp_pat
     assert list(record["methods"]) == list(METHODS)
     for name, method in record["methods"].items():
         assert method["not_run"] is None
-        for figure in ("psnr", "psnr_missing", "ssim", "ssim_missing", "error"):
+        for figure in ("psnr", "psnr_observed", "psnr_missing", "ssim", "ssim_missing", "error"):
             assert method[figure] == pytest.approx(statistics.fmean(method["images"][figure]))
             assert method["standard_errors"][figure] >= 0
         assert method["seconds"] >= 0

@@ -192,7 +192,7 @@ def test_damage_is_of_all_sides_and_leaves_enough() -> None:
     assert (damaged.values[damaged.observed == 0] == 0).all()
 
 
-def test_ink_where_no_training_image_has_any_is_what_the_paper_loss_counts(images: Tensor) -> None:
+def test_the_paper_loss_counts_ink_where_hardly_any_image_has_some(images: Tensor) -> None:
     empty = paper.empty_pixels(images)
     assert 0 < empty.sum() < len(empty)
     assert (images.flatten(1)[:, empty > 0] == 1).all()
@@ -203,6 +203,13 @@ def test_ink_where_no_training_image_has_any_is_what_the_paper_loss_counts(image
     decoder = nn.Embedding.from_pretrained(drawn)
     places = [torch.tensor([0, 1]), torch.tensor([0])]
     torch.testing.assert_close(paper.loss(decoder, places, empty), torch.tensor(0.125 + 0.25))
+
+
+def test_a_pixel_is_empty_while_few_images_ink_it() -> None:
+    images = torch.ones(400, 1, 1, 3)
+    images[:2, 0, 0, 0] = 0.5
+    images[:3, 0, 0, 1] = 0.5
+    assert paper.empty_pixels(images).tolist() == [1, 0, 1]
 
 
 def test_a_training_holds_empty_pixels_clean(images: Tensor) -> None:

@@ -25,7 +25,7 @@ from inpaint.training.data import digest_images
 
 FORMAT = 1
 """Version of `evaluation.json`."""
-FIGURES = ("psnr", "psnr_missing", "ssim", "ssim_missing", "error")
+FIGURES = ("psnr", "psnr_observed", "psnr_missing", "ssim", "ssim_missing", "error")
 """What is told of each method, besides its time."""
 HIGHEST = -20 * math.log10(FINEST)
 """PSNR counted at most, 54.2 dB: a lost part that is empty paper can be restored exactly."""

@@ -40,8 +40,8 @@ class TrainConfig:
         adversarial_weight: Weight of the critic's verdict in the hybrid objective, in nats.
         objective_weight: Weight of the objective beside the restoration error in the second stage;
             it keeps G(z) of any z an image.
-        paper_weight: Weight, in the second stage, of squared ink at pixels that no training image
-            inks, so that no faint dots appear there.
+        paper_weight: Weight, in the second stage, of squared ink at pixels that hardly any training
+            image inks; without it faint dots can appear on empty paper.
         active_share: Mean share of the hidden units that are on, for random latent vectors and
             for restored ones, above which the loss rises (ReLU only). Fewer are faster to
             search, since the C++ kernels skip the others; 1 sets no limit.
