@@ -19,12 +19,16 @@ from widgets import Request
 
 from inpaint import readers
 from inpaint.baselines import BASELINES, UNTRAINED, Baseline, Training, fit_baseline
+from inpaint.network import load_network, network_names
 from inpaint.operators import Mask
 from inpaint.training.data import read_digits
 from inpaint.types import ImageSet, ImageShape
 
 SLOW = ("pca", "ridge", "kernel")
 """Baselines whose fit takes seconds."""
+
+NETWORK = "network "
+"""What the names of networks begin with here."""
 
 MOST_IMAGES = 10_000
 """Training images taken at most, the first ones: more change little and fill the memory."""
@@ -43,7 +47,7 @@ class Method:
     """A way to restore without a generator.
 
     Attributes:
-        name: A key of `BASELINES`.
+        name: One of `titles`.
         images: What it learns from; None for one that learns nothing.
         fits: Those that the session has made.
     """
@@ -55,7 +59,27 @@ class Method:
     @property
     def title(self) -> str:
         """What to call it."""
-        return BASELINES[self.name].title
+        return titles()[self.name]
+
+    @property
+    def about(self) -> str:
+        """What it knows, in a sentence or two."""
+        if self.name.startswith(NETWORK):
+            return (
+                "The right side is a convolutional network that was trained to fill in what lies "
+                "beyond a straight edge of such images. It sees the observed pixels alone, gives "
+                "one image, and knows of no other that fits."
+            )
+        if self.name in UNTRAINED:
+            return (
+                "The right side continues the picture from the observed pixels and knows no other "
+                "one; it keeps those pixels with their noise."
+            )
+        return (
+            "The right side has learned from the training images; settings of its own were chosen "
+            "on some of them, with this damage and the noise that the search found. The command "
+            "`inpaint evaluate` compares all methods on hundreds of images."
+        )
 
     def is_quick(self, request: Request) -> bool:
         """Whether it restores what is asked for in moments."""
@@ -76,6 +100,8 @@ class Method:
         Raises:
             InpaintError: If the training images do not suit what is to be restored.
         """
+        if self.name.startswith(NETWORK):
+            return load_network(self.name.removeprefix(NETWORK))
         if self.images is None:
             return fit_baseline(self.name)
         key = self._key(request)
@@ -104,18 +130,24 @@ class _Stopped(Exception):
     """A fit was stopped."""
 
 
+def titles() -> dict[str, str]:
+    """What to call each method, by its name."""
+    networks = {NETWORK + name: f"inpainting network {name}" for name in network_names()}
+    return {name: kind.title for name, kind in BASELINES.items()} | networks
+
+
 def ask(name: str, request: Request | None, row: DeltaGenerator) -> Method | None:
     """What a method learns from; None while that is awaited.
 
     Args:
-        name: A key of `BASELINES`.
+        name: One of `titles`.
         request: What is to be restored, if that is known already.
         row: Where the method was chosen; the choice of a digit stands beside it.
 
     Raises:
         InpaintError: If an upload cannot be read.
     """
-    if name in UNTRAINED:
+    if name in UNTRAINED or name.startswith(NETWORK):
         return Method(name)
     shape: ImageShape | None = None
     if request is not None:

@@ -20,7 +20,6 @@ from tables import Column
 from widgets import Request
 
 from inpaint import sheet
-from inpaint.baselines import UNTRAINED
 from inpaint.comparison import CAPTIONS, Comparison, Row, percent
 from inpaint.errors import ArgumentError
 from inpaint.metrics import compare_images
@@ -263,17 +262,8 @@ def draw_table(pair: Pair) -> None:
         {f"{side} {name}": column for side in SIDES for name, column in FIGURES.items()},
     )
     method = pair.request.right
-    if isinstance(method, Method) and method.name in UNTRAINED:
-        st.caption(
-            "The right side continues the picture from the observed pixels and knows no other one; "
-            "it keeps those pixels with their noise."
-        )
-    elif isinstance(method, Method):
-        st.caption(
-            "The right side has learned from the training images; settings of its own were chosen "
-            "on some of them, with this damage and the noise that the search found. The command "
-            "`inpaint evaluate` compares all methods on hundreds of images."
-        )
+    if isinstance(method, Method):
+        st.caption(method.about)
     else:
         st.caption(
             "Success is the share of the restarts that ended at that side's best image. Where few "

@@ -14,7 +14,6 @@ from pairs import Question
 from streamlit.delta_generator import DeltaGenerator
 from widgets import Request
 
-from inpaint.baselines import BASELINES
 from inpaint.config import PRESETS, SOLVERS, RestoreConfig
 from inpaint.errors import InpaintError
 
@@ -72,12 +71,13 @@ def ask_right(request: Request | None) -> RestoreConfig | Method | None:
         InpaintError: If a setting breaks its rule, or an upload cannot be read.
     """
     row = st.container(horizontal=True, gap="small")
+    titles = learned.titles()
     method = row.selectbox(
         "Right side",
-        [SEARCH, *BASELINES],
-        format_func=lambda name: "a search" if name == SEARCH else BASELINES[name].title,
+        [SEARCH, *titles],
+        format_func=lambda name: titles.get(name, "a search"),
         key="right",
-        width=190,
+        width=240,
         bind="query-params",
     )
     return ask_other(row) if method == SEARCH else learned.ask(str(method), request, row)

@@ -18,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 from inpaint import explore, readers
 from inpaint.baselines import Training, fit_baseline
+from inpaint.network import load_network, network_names
 from inpaint.operators import Mask
 from inpaint.types import ImageSet
 from tests.dashboard.conftest import mat_file, settle, texts
@@ -95,6 +96,19 @@ def test_a_search_is_held_against_a_method_that_learns(
     settle(app)
     assert app.session_state["compare result"].request == pair.request, "a fit is kept"
     assert not app.error
+
+
+@pytest.mark.parametrize("name", network_names())
+def test_a_search_is_held_against_a_shipped_network(app: AppTest, name: str) -> None:
+    compare(app, f"network {name}")
+    pair = app.session_state["compare result"]
+    measurement = pair.left.problem.measurement
+    expected = load_network(name).restore(measurement.values, measurement.operator)
+    for row, image in zip(pair.right.comparison.rows, expected, strict=True):
+        assert torch.equal(row.output, image.float())
+    assert f"inpainting network {name} in" in texts(app)
+    assert "knows of no other that fits" in texts(app)
+    assert "Smaller error: left on" in texts(app)
 
 
 def test_a_digit_is_picked_by_its_label(app: AppTest, digits: np.ndarray) -> None:
