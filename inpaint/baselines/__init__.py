@@ -43,19 +43,21 @@ class Kind:
         title: What to call it over a picture or in a table.
         make: From nothing, for one that needs no training images.
         fit: From training images, for one that learns.
+        slow: Whether a fit takes seconds.
     """
 
     title: str
     make: Callable[[], Baseline] | None = None
     fit: Callable[[Training], Baseline] | None = None
+    slow: bool = False
 
 
 BASELINES: dict[str, Kind] = {
     "mean": Kind("mean image", fit=MeanImage.fit),
     "nearest": Kind("nearest image", fit=NearestImage.fit),
-    "pca": Kind("probabilistic PCA", fit=ProbabilisticPCA.fit),
-    "ridge": Kind("ridge regression", fit=RidgeRegression.fit),
-    "kernel": Kind("kernel regression", fit=KernelRidge.fit),
+    "pca": Kind("probabilistic PCA", fit=ProbabilisticPCA.fit, slow=True),
+    "ridge": Kind("ridge regression", fit=RidgeRegression.fit, slow=True),
+    "kernel": Kind("kernel regression", fit=KernelRidge.fit, slow=True),
     "biharmonic": Kind("biharmonic", make=Biharmonic),
     "telea": Kind("Telea", make=lambda: OpenCVFill("telea")),
     "navier-stokes": Kind("Navier-Stokes", make=lambda: OpenCVFill("navier-stokes")),

@@ -8,7 +8,6 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-import learned
 import numpy as np
 import pytest
 import torch
@@ -17,7 +16,7 @@ from sources import Source
 from streamlit.testing.v1 import AppTest
 
 from inpaint import explore, readers
-from inpaint.baselines import Training, fit_baseline
+from inpaint.baselines import BASELINES, Training, fit_baseline
 from inpaint.network import load_network, network_names
 from inpaint.operators import Mask
 from inpaint.types import ImageSet
@@ -70,7 +69,7 @@ def test_a_search_is_held_against_a_method_that_learns(
     assert "learns from undamaged images" in texts(app)
     give(app, "digits.npz", archive(digits))
     assert f"Learns from {COUNT} images." in texts(app)
-    if method in learned.SLOW:
+    if BASELINES[method].slow:
         assert "Press Run" in texts(app)
         run(app)
     pair = app.session_state["compare result"]
@@ -89,7 +88,7 @@ def test_a_search_is_held_against_a_method_that_learns(
 
     app.slider("N").set_value(400)
     settle(app)
-    if method in learned.SLOW:
+    if BASELINES[method].slow:
         run(app)
     assert app.session_state["compare result"].request != pair.request
     app.slider("N").set_value(350)
