@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from inpaint.errors import ArgumentError, FileError, InpaintError, ShapeError
 from inpaint.training import TrainConfig, activity, inversion, paper, read_digits, train
 from inpaint.training.augmentation import augment
+from inpaint.training.damage import Damaged, damage
 from inpaint.training.networks import make_decoder, to_generator
 from inpaint.training.randomness import Draws
 from tests.conftest import pen_strokes
@@ -78,7 +79,7 @@ def test_the_second_stage_lowers_the_restoration_error(images: Tensor) -> None:
     torch.manual_seed(0)
     decoder = make_decoder(config, images.mean(0).flatten())
     optimizer = torch.optim.Adam(decoder.parameters(), lr=1e-2)
-    damaged = inversion.damage(images[:8], Draws(0, 0, "cpu"))
+    damaged = damage(images[:8], Draws(0, 0, "cpu"))
     figures = []
     for step in range(40):
         generator = to_generator(decoder, config, (1, 28, 28))
@@ -144,7 +145,7 @@ def test_gradient_through_the_search_is_that_of_finite_differences() -> None:
         parameter.data *= 3
     truth = decoder(torch.randn(5, 3).double()).detach()
     observed = (torch.arange(36) < 24).double().expand(5, 36)
-    damaged = inversion.Damaged(truth, (truth + 0.005 * torch.randn(5, 36)) * observed, observed)
+    damaged = Damaged(truth, (truth + 0.005 * torch.randn(5, 36)) * observed, observed)
 
     def minimise() -> Tensor:
         latents = torch.zeros(5, 3, dtype=torch.float64, requires_grad=True)
@@ -178,18 +179,6 @@ def test_gradient_through_the_search_is_that_of_finite_differences() -> None:
     numeric = (ends[0] - ends[1]) / (2 * step)
     # Gauss-Newton leaves the curvature of the decoder out of H.
     assert float(gradient[2, 1]) == pytest.approx(numeric, rel=0.05)
-
-
-def test_damage_is_of_all_sides_and_leaves_enough() -> None:
-    damaged = inversion.damage(torch.ones(200, 1, 28, 28), Draws(0, 0, "cpu"))
-    observed = damaged.observed.view(200, 28, 28)
-    share = damaged.observed.mean(1)
-    assert share.min() > inversion.KEPT[0] - 0.01
-    assert share.max() < inversion.KEPT[1] + 0.01
-    for corners in ((0, 0, -1, 0), (0, -1, -1, -1), (0, 0, 0, -1), (-1, 0, -1, -1)):
-        first, second = observed[:, corners[0], corners[1]], observed[:, corners[2], corners[3]]
-        assert ((first > 0) & (second > 0)).any()
-    assert (damaged.values[damaged.observed == 0] == 0).all()
 
 
 def test_the_paper_loss_counts_ink_where_hardly_any_image_has_some(images: Tensor) -> None:

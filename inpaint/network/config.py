@@ -34,7 +34,7 @@ class NetworkConfig:
     """
 
     width: int = 16
-    steps: int = 14_000
+    steps: int = 18_000
     batch_size: int = 48
     learning_rate: float = 2e-3
     weight_decay: float = 0.02

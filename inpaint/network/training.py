@@ -15,7 +15,8 @@ from inpaint.network.config import NetworkConfig
 from inpaint.network.model import InpaintingNetwork
 from inpaint.training.augmentation import augment
 from inpaint.training.course import Course
-from inpaint.training.inversion import damage, restoration_errors
+from inpaint.training.damage import damage, in_many_ways
+from inpaint.training.inversion import restoration_errors
 from inpaint.training.randomness import Draws
 from inpaint.training.schedule import follow, learning_rate
 
@@ -68,7 +69,7 @@ def train_network(
     on_progress: OnNetworkProgress | None = None,
     checkpoint: str | Path | None = None,
 ) -> NetworkResult:
-    """Train an inpainting network on images, damaged as `inpaint.training.inversion` does.
+    """Train an inpainting network on images, damaged in many ways (`inpaint.training.damage`).
 
     Args:
         images: Training images, 1 = paper, 0 = ink; sides that are multiples of 4. [K, C, H, W]
@@ -118,7 +119,7 @@ class _Training(Course[NetworkProgress]):
             group["lr"] = learning_rate(self.step, config.steps, config.learning_rate, RISE)
         numbers = draws.integers(0, len(self.images), config.batch_size)
         images = augment(self.images[numbers], draws, config.augmentation)
-        damaged = damage(images, draws)
+        damaged = damage(images, draws, in_many_ways)
         self.network.train()
         # Dropout draws from torch's own generator, so that is set for this step alone.
         with torch.random.fork_rng(devices=[]):

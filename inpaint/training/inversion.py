@@ -9,13 +9,13 @@ theorem
     dL/dw = dL/dw |z*  -  v' d(grad_z J)/dw   with   H v = dL/dz,   H = Hessian of J at z*.
 
 H is taken as Gauss-Newton's, which is positive definite. This holds at a minimum only, so the
-search ends with steps of Levenberg and Marquardt. The masks are of many kinds, so that the
-generator learns no single one.
+search ends with steps of Levenberg and Marquardt. The masks are of many kinds
+(`inpaint.training.damage`), so that the generator learns no single one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ from inpaint.config import RestoreConfig
 from inpaint.generator import Generator
 from inpaint.operators import Mask
 from inpaint.restore import restore
+from inpaint.training.damage import Damaged
 from inpaint.training.randomness import Draws
 from inpaint.types import Measurement
 
@@ -45,53 +46,11 @@ POLISH = 3
 DAMPING = 0.1
 """Share of the Hessian's diagonal that is added to it at first."""
 
-NOISE = (0.07, 0.13)
-"""Lowest and highest standard deviation of the noise on the damaged images."""
-
-KEPT = (0.32, 0.85)
-"""Lowest and highest share of the pixels that is observed."""
-
-LEFT = 5
-"""Of 8 masks this many keep the left side; the others the right, the upper or the lower one."""
-
 OBSERVED_WEIGHT = 0.3
 """Weight of the observed pixels' error; that of the lost ones weighs 1."""
 
 FLOOR = 2e-3
 """Mean squared error below which an image has nothing more to gain: 27 dB."""
-
-
-@dataclass(frozen=True)
-class Damaged:
-    """Damaged images, and what they were.
-
-    Attributes:
-        ideal: 1 = paper. [B, P]
-        values: With noise; lost pixels are zero. [B, P]
-        observed: 1 where a pixel is observed, else 0. [B, P]
-    """
-
-    ideal: Tensor
-    values: Tensor
-    observed: Tensor
-
-
-def damage(images: Tensor, draws: Draws) -> Damaged:
-    """Add noise, and lose the pixels beyond a straight edge of images [B, C, H, W]."""
-    count, channels, height, width = images.shape
-    pixels = height * width
-    kept = (KEPT[0] + (KEPT[1] - KEPT[0]) * draws.uniform(count, 1)) * pixels
-    order = torch.arange(pixels, device=images.device)
-    by_rows = (order < kept).view(count, 1, height, width)
-    by_columns = (order < kept).view(count, 1, width, height).transpose(2, 3)
-    side = draws.integers(0, 8, count).view(count, 1, 1, 1)
-    observed = torch.where(side < LEFT, by_columns, by_columns.flip(3))
-    observed = torch.where(side == LEFT + 1, by_rows, observed)
-    observed = torch.where(side == LEFT + 2, by_rows.flip(2), observed)
-    mask = observed.expand(-1, channels, -1, -1).flatten(1).to(images)
-    level = NOISE[0] + (NOISE[1] - NOISE[0]) * draws.uniform(count, 1)
-    ideal = images.flatten(1)
-    return Damaged(ideal, (ideal + level * draws.normal(*ideal.shape)) * mask, mask)
 
 
 def search(generator: Generator, damaged: Damaged, draws: Draws, restarts: int) -> Tensor:

@@ -19,6 +19,7 @@ from inpaint.training.adversarial import Adversarial
 from inpaint.training.augmentation import augment
 from inpaint.training.config import TrainConfig
 from inpaint.training.course import Course
+from inpaint.training.damage import damage
 from inpaint.training.networks import make_decoder, to_generator
 from inpaint.training.randomness import Draws
 from inpaint.training.schedule import follow, learning_rate
@@ -210,7 +211,7 @@ class _Training(Course[TrainProgress]):
     def _inversion(self, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
         """The restoration error of a batch of damaged images, its figure, and where it is."""
         images = self._batch(draws, self.config.inversion_batch)
-        damaged = inversion.damage(images, draws)
+        damaged = damage(images, draws)
         generator = to_generator(self.decoder, self.config, self.image_shape)
         found = inversion.search(generator, damaged, draws, self.config.inversion_restarts)
         latents = inversion.polish(self.decoder, found, damaged)
