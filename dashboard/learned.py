@@ -130,7 +130,7 @@ class _Stopped(Exception):
 
 def titles() -> dict[str, str]:
     """What to call each method, by its name."""
-    networks = {NETWORK + name: f"inpainting network {name}" for name in network_names()}
+    networks = {NETWORK + name: NETWORK + name for name in network_names()}
     return {name: kind.title for name, kind in BASELINES.items()} | networks
 
 

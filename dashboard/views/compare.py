@@ -77,7 +77,7 @@ def ask_right(request: Request | None) -> RestoreConfig | Method | None:
         [SEARCH, *titles],
         format_func=lambda name: titles.get(name, "a search"),
         key="right",
-        width=240,
+        width=190,
         bind="query-params",
     )
     return ask_other(row) if method == SEARCH else learned.ask(str(method), request, row)

@@ -105,7 +105,7 @@ def test_a_search_is_held_against_a_shipped_network(app: AppTest, name: str) -> 
     expected = load_network(name).restore(measurement.values, measurement.operator)
     for row, image in zip(pair.right.comparison.rows, expected, strict=True):
         assert torch.equal(row.output, image.float())
-    assert f"inpainting network {name} in" in texts(app)
+    assert f"network {name} in" in texts(app)
     assert "knows of no other that fits" in texts(app)
     assert "Smaller error: left on" in texts(app)
 
