@@ -114,10 +114,14 @@ def test_a_fit_finds_two_clusters() -> None:
     assert np.abs(np.abs(mixture.centres[heavy, 0]) - FAR).max() < 2
 
 
-def test_a_fit_survives_states_that_are_all_one() -> None:
+@pytest.mark.parametrize("place", [0.0, 1.0, 7.3])
+@pytest.mark.parametrize("directions", [0, 1, SIZE - 1])
+def test_a_fit_survives_states_of_fewer_directions(directions: int, place: float) -> None:
     random = np.random.default_rng(6)
-    mixture = fit_mixture(np.ones((40, SIZE)), 3, random)
-    assert np.isfinite(mixture.log_density(np.ones((2, SIZE)))).all()
+    states = np.full((40, SIZE), place)
+    states[:, :directions] += random.standard_normal((40, directions))
+    mixture = fit_mixture(states, 3, random)
+    assert np.isfinite(mixture.log_density(states[:2])).all()
 
 
 def test_products_in_parts_are_whole() -> None:

@@ -28,6 +28,10 @@ FREEDOM = 8.0
 ROUNDS = 4
 """Rounds of expectation and maximisation."""
 
+LEAST = 1e-9
+"""Added to each variance: far above the rounding of second moments, which differs from one BLAS
+kernel to the next, and far below the variance of any posterior."""
+
 SMALL = 250_000
 """Multiplications of a product that BLAS gives to one thread."""
 
@@ -120,8 +124,8 @@ def mix(parts: Sequence[tuple[Mixture, float]]) -> Mixture:
 def fit_mixture(latents: Array, components: int, stream: np.random.Generator) -> Mixture:
     """Fit a mixture to states of equal weight, by expectation and maximisation.
 
-    Every covariance is drawn to the mean of all, as if D more states had that one, which keeps it
-    away from singular.
+    Every covariance is drawn to the mean of all, as if D more states had that one, and is at least
+    `LEAST`: neither few states nor equal ones make it singular.
 
     Args:
         latents: [n, D]
@@ -131,7 +135,8 @@ def fit_mixture(latents: Array, components: int, stream: np.random.Generator) ->
     count, size = latents.shape
     powers = monomials(latents)
     centred = latents - latents.mean(0)
-    spread = product(centred.T, centred) / count + 1e-12 * np.eye(size)
+    least = LEAST * np.eye(size)
+    spread = product(centred.T, centred) / count + least
     chosen = latents[stream.choice(count, components, replace=False)]
     factor = np.linalg.cholesky(spread)
     # Narrow at first, so that each state belongs to the centre that is nearest.
@@ -147,8 +152,7 @@ def fit_mixture(latents: Array, components: int, stream: np.random.Generator) ->
         second[:, rows, columns] = second[:, columns, rows] = moments[:, size + 1 :]
         second -= weights[:, None, None] * centres[:, :, None] * centres[:, None]
         held = size / count
-        pooled = second.sum(0) + 1e-6 * spread
-        covariances = (second + held * pooled) / (weights + held)[:, None, None]
+        covariances = (second + held * second.sum(0)) / (weights + held)[:, None, None] + least
         mixture = Mixture(weights / weights.sum(), centres, np.linalg.cholesky(covariances))
     return mixture
 
