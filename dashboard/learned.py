@@ -63,9 +63,9 @@ class Method:
         """What it knows, in a sentence or two."""
         if self.name.startswith(NETWORK):
             return (
-                "The right side is a convolutional network that was trained to fill in what lies "
-                "beyond a straight edge of such images. It sees the observed pixels alone, gives "
-                "one image, and knows of no other that fits."
+                "The right side is a convolutional network that was trained to fill in what is "
+                "lost of such images. It sees the observed pixels alone, gives one image, and "
+                "knows of no other that fits."
             )
         if self.name in UNTRAINED:
             return (

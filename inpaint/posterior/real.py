@@ -70,7 +70,7 @@ REAL_ESTIMATES: dict[str, RealEstimate] = {
     "combined": RealEstimate(
         "combined estimate",
         "A fifth of the accurate estimate, and four fifths of what a convolutional network fills "
-        "in: the smallest error where one straight edge bounds the lost part.",
+        "in: the smallest error on handwriting of the kind that both have learned from.",
         "mean",
         NETWORK_SHARE,
     ),
