@@ -287,7 +287,7 @@ def test_the_command_prints_the_table_and_writes_the_record(files: Path, tmp_pat
         assert method["seconds"] >= 0
         assert name in result.stdout
         assert f"{method['psnr_missing']:.2f}" in result.stdout
-    assert set(record["sha256"]) == {"images", "training", "generator", "network"}
+    assert set(record["sha256"]) == {"images", "training", "mask", "generator", "network"}
     again = inpaint(*words(files, "--digit", 8, "--keep", 400, "--limit", 5, "--output", out))
     assert again.exit_code == 0
     repeated = json.loads((out / "evaluation.json").read_text())
@@ -326,9 +326,46 @@ def test_several_n_get_a_folder_each(files: Path, tmp_path: Path) -> None:
     assert record["methods"]["pca"]["psnr"] > 15
 
 
+def test_damage_of_other_kinds_by_name_and_by_file(files: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    observed = np.ones((28, 28), dtype=bool)
+    observed[:5] = False
+    np.save(tmp_path / "mine.npy", observed)
+    masks = f"box:8, random:0.25,{tmp_path / 'mine.npy'}"
+    more = ("--limit", 2, "--methods", "pca,network", "--output", out)
+    result = inpaint(*words(files, "--mask", masks, *more))
+    assert result.exit_code == 0, result.output
+    lost = {"box-8": 64, "random-0.25": 196, "mine.npy": 140}
+    assert sorted(path.name for path in out.iterdir()) == sorted(lost)
+    hashes = set()
+    for name, count in lost.items():
+        record = json.loads((out / name / "evaluation.json").read_text())
+        assert record["keep"] is record["settings"]["keep"] is None
+        assert record["methods"]["network"]["psnr_missing"] > 0
+        assert f"N = {784 - count} of 784, noise" in result.stdout
+        hashes.add(record["sha256"]["mask"])
+    assert len(hashes) == 3
+    assert record["mask"] == str(tmp_path / "mine.npy")
+    assert "mask mine.npy" in result.stdout
+
+    # One of them alone has the same figures, and no folder of its own.
+    alone = inpaint(*words(files, "--mask", "box:8", *more[:-1], tmp_path / "alone"))
+    assert alone.exit_code == 0
+    one, three = (
+        json.loads((folder / "evaluation.json").read_text())["methods"]["pca"]["images"]
+        for folder in (tmp_path / "alone", out / "box-8")
+    )
+    assert one == three
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
+        (("--mask", "box:8", "--keep", 400), "--keep and --mask both say what is observed"),
+        (("--mask", "box:8,box:8"), "give masks of different names"),
+        (("--mask", "circle"), "mask is 'circle'; write a preset like box:10"),
+        (("--mask", "left,box:99"), "side is 99"),
+        (("--mask", "missing.npy"), "missing.npy"),
         (("--labels", "short"), "must be one label for each"),
         (("--digit", 7), "no image of"),
         (("--limit", 0), "limit is 0"),

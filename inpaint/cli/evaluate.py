@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,8 +31,22 @@ def evaluate(
         str | None, typer.Option(metavar="NUMBERS", help="Labels wanted.", show_default="all")
     ] = None,
     keep: Annotated[
-        str, typer.Option(metavar="NUMBERS", help="Numbers N of observed pixels.")
-    ] = str(Trial.keep),
+        str | None,
+        typer.Option(
+            metavar="NUMBERS",
+            help="Numbers N of observed pixels.",
+            show_default=str(Trial.keep),
+        ),
+    ] = None,
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PRESETS|FILE",
+            help="What is lost, instead of --keep: one or more of what `inpaint restore --mask` "
+            "takes, such as box:12,left,random:0.5.",
+            show_default=False,
+        ),
+    ] = None,
     noise: Annotated[
         str | None,
         typer.Option(
@@ -116,22 +131,39 @@ def evaluate(
     if methods is not None:
         changes["methods"] = tuple(methods.split(","))
     changes["config"] = replace(RestoreConfig.preset(preset), **settings)
-    keeps = options.whole_numbers("keep", keep)
-    if len(set(keeps)) < len(keeps):
-        raise ArgumentError(f"keep is {keep}; give different numbers of pixels.")
     trial = Trial(images=images, labels=labels, train=train, train_labels=train_labels, **changes)
-    _perform([replace(trial, keep=number) for number in keeps], output)
+    _perform(_damaged(trial, keep, mask), output)
+
+
+def _damaged(trial: Trial, keep: str | None, mask: str | None) -> list[Trial]:
+    """The trial with each damage asked for."""
+    if mask is None:
+        keeps = (trial.keep,) if keep is None else options.whole_numbers("keep", keep)
+        if len(set(keeps)) < len(keeps):
+            raise ArgumentError(f"keep is {keep}; give different numbers of pixels.")
+        return [replace(trial, keep=number) for number in keeps]
+    if keep is not None:
+        options.refuse_both("keep", "mask")
+    trials = [replace(trial, mask=name.strip()) for name in mask.split(",")]
+    if len({_folder(trial) for trial in trials}) < len(trials):
+        raise ArgumentError(f"mask is {mask}; give masks of different names.")
+    return trials
+
+
+def _folder(trial: Trial) -> str:
+    """Where a trial's files go where there are several."""
+    return re.sub(r"[^\w.]+", "-", trial.damage.replace("N = ", "N"))
 
 
 def _perform(trials: Sequence[Trial], output: Path) -> None:
-    """Evaluate at each N, and write what was reached."""
+    """Evaluate with each damage, and write what was reached."""
     from inpaint.evaluate.evaluation import METHODS, evaluate
     from inpaint.evaluate.inputs import damage, load_trial
     from inpaint.evaluate.report import title_of
     from inpaint.record import check_writable
 
     inputs = load_trial(trials[0])
-    # All are made first, so that a number out of range is refused before any work.
+    # All are made first, so that a damage that cannot be is refused before any work.
     measurements = [damage(trial, inputs) for trial in trials]
     check_writable(output)
     folders = []
@@ -145,12 +177,12 @@ def _perform(trials: Sequence[Trial], output: Path) -> None:
                 noise=trial.noise,
                 config=trial.config,
                 methods=trial.methods or METHODS,
-                on_progress=_report(watch, f"N = {trial.keep}: "),
+                on_progress=_report(watch, f"{trial.damage}: "),
             )
             if len(evaluation.measurement):
-                folder = output if len(trials) == 1 else output / f"N{trial.keep}"
+                folder = output if len(trials) == 1 else output / _folder(trial)
                 _write(folder, trial, inputs, evaluation)
-                _print(title_of(trial, inputs), evaluation)
+                _print(title_of(trial, inputs, evaluation), evaluation)
                 folders.append(str(folder))
             if evaluation.cancelled:
                 break
@@ -168,7 +200,7 @@ def _write(folder: Path, trial: Trial, inputs: Inputs, evaluation: Evaluation) -
     from inpaint.record import write_files
 
     record = describe_evaluation(trial, inputs, evaluation)
-    figure = draw_evaluation(evaluation, title=title_of(trial, inputs))
+    figure = draw_evaluation(evaluation, title=title_of(trial, inputs, evaluation))
     write_files(
         folder,
         {

@@ -290,6 +290,13 @@ def _parse(kind: Callable[[str], Value], name: str, text: str, rule: str) -> Val
         raise ArgumentError(f"{name} is {text!r}; give {rule}.") from error
 
 
+def refuse_both(first: str, second: str) -> None:
+    """Two options both say what is observed."""
+    raise ArgumentError(
+        f"--{first} and --{second} both say what is observed; leave one of the two out."
+    )
+
+
 def whole_numbers(name: str, text: str) -> tuple[int, ...]:
     """Numbers and ranges of them, such as 0,2-3.
 

@@ -51,10 +51,10 @@ def restore(
     estimate: Annotated[
         str | None,
         typer.Option(
-            metavar="minimum|mean|median|accurate|sharp",
+            metavar="minimum|mean|median|accurate|sharp|combined",
             help="Image to show: the minimum of J, the posterior mean, or the median of the best "
             "mode; for images that are not of the generator, such as real handwriting, one of "
-            "small error (accurate) or clear strokes (sharp).",
+            "small error (accurate, or combined with a network's) or clear strokes (sharp).",
             show_default="the minimum; with --posterior the mean where the sampling converged",
         ),
     ] = None,
@@ -110,9 +110,7 @@ def make_run(source: str | None, generator: str | None, given: dict[str, Any]) -
         if name not in given:
             continue
         if "keep" in given:
-            raise ArgumentError(
-                f"--keep and --{name} both say what is observed; leave one of the two out."
-            )
+            options.refuse_both("keep", name)
         changes[name] = given.pop(name)
     if "keep" in given:
         changes["keep"] = options.whole_number("keep", given.pop("keep"))

@@ -11,7 +11,7 @@ from inpaint.evaluate.trial import Trial
 from inpaint.generator import AnyGenerator
 from inpaint.network import InpaintingNetwork, load_network, network_names
 from inpaint.operators import Mask, measure
-from inpaint.readers import read_generator
+from inpaint.readers import read_generator, read_mask
 from inpaint.training.data import read_digits
 from inpaint.types import ImageSet, Measurement
 
@@ -59,13 +59,19 @@ def load_trial(trial: Trial) -> Inputs:
 
 
 def damage(trial: Trial, inputs: Inputs) -> Measurement:
-    """Damage a trial's images; the noise added to an image is the same at every N.
+    """Damage a trial's images; the noise added to an image is the same whatever is lost.
 
     Raises:
-        ArgumentError: If N is out of range.
+        ArgumentError: If N is out of range, or there is no such mask.
+        FileError: If the file of a mask cannot be read.
+        ShapeError: If a mask is not of the images' shape.
     """
-    channels, height, width = inputs.image_set.images.shape[1:]
-    mask = Mask.leading(trial.keep, (channels, height, width))
+    count, channels, height, width = inputs.image_set.images.shape
+    shape = (channels, height, width)
+    if trial.mask is None:
+        mask = Mask.leading(trial.keep, shape)
+    else:
+        mask = read_mask(trial.mask, shape, count)
     return measure(inputs.image_set, mask, noise=trial.noise, seed=trial.config.seed)
 
 

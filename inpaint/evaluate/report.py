@@ -20,6 +20,7 @@ from inpaint.baselines.training import FINEST
 from inpaint.evaluate.evaluation import Evaluation, Result
 from inpaint.evaluate.inputs import Inputs
 from inpaint.evaluate.trial import Trial
+from inpaint.operators import Mask
 from inpaint.record import machine, versions
 from inpaint.training.data import digest_images
 
@@ -74,23 +75,29 @@ def describe_evaluation(trial: Trial, inputs: Inputs, evaluation: Evaluation) ->
     for name in ("images", "labels", "train", "train_labels"):
         path = getattr(trial, name)
         settings[name] = None if path is None else str(path.resolve())
-    for name in ("generator", "network"):
+    for name in ("generator", "network", "mask"):
         given = settings[name]
         if given is not None and Path(given).is_file():
             settings[name] = str(Path(given).resolve())
     settings["methods"] = [result.name for result in evaluation.results]
     settings["config"] = asdict(trial.config.resolved())
+    mask = evaluation.measurement.operator
+    assert isinstance(mask, Mask)
+    if trial.mask is not None:
+        settings["keep"] = None
     return {
         "format": FORMAT,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": settings,
-        "keep": trial.keep,
+        "keep": settings["keep"],
+        "mask": settings["mask"],
         "count": len(evaluation.measurement),
         "training_count": None if inputs.training is None else len(inputs.training),
         "cancelled": evaluation.cancelled,
         "sha256": {
             "images": None if ideal is None else digest_images(ideal),
             "training": None if inputs.training is None else digest_images(inputs.training),
+            "mask": digest_images(mask.observed),
             "generator": inputs.generator.digest(),
             "network": None if inputs.network is None else inputs.network.digest(),
         },
@@ -122,10 +129,15 @@ def describe_result(result: Result) -> dict[str, Any]:
     }
 
 
-def title_of(trial: Trial, inputs: Inputs) -> str:
-    """N, noise and generator, in words."""
-    pixels = inputs.image_set.images[0, 0].numel()
-    return f"N = {trial.keep} of {pixels}, noise {trial.noise:g}, generator {inputs.generator.name}"
+def title_of(trial: Trial, inputs: Inputs, evaluation: Evaluation) -> str:
+    """Mask, N, noise and generator, in words."""
+    observed = evaluation.measurement.operator.observed
+    assert observed is not None
+    parts = [f"N = {int(observed.sum())} of {observed.numel()}"]
+    parts += [f"noise {trial.noise:g}", f"generator {inputs.generator.name}"]
+    if trial.mask is not None:
+        parts.insert(0, f"mask {trial.damage}")
+    return ", ".join(parts)
 
 
 def draw_evaluation(evaluation: Evaluation, *, title: str = "") -> Figure:

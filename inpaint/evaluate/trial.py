@@ -24,6 +24,8 @@ class Trial:
         skip: Images of those that are left out, from the first on.
         limit: Images evaluated at most: the first ones of what is left.
         keep: Number N of leading pixels observed, column after column.
+        mask: What is lost instead: a preset such as "box:10", or a mask file in which white,
+            1 and True mean observed. `keep` is ignored then.
         noise: Standard deviation of the noise added, in units of the pixels.
         generator: Generator file, or name of a shipped one.
         network: Network file, or name of a shipped one; None is that of the generator's name, if
@@ -41,6 +43,7 @@ class Trial:
     skip: int = 0
     limit: int = 200
     keep: int = 504
+    mask: str | None = None
     noise: float = 0.0973
     generator: str = field(default_factory=default_generator)
     network: str | None = None
@@ -59,3 +62,8 @@ class Trial:
                 "Training images and their labels come together; give both, --train and "
                 "--train-labels, or none."
             )
+
+    @property
+    def damage(self) -> str:
+        """What the images suffer, in words that differ from those of other damage."""
+        return f"N = {self.keep}" if self.mask is None else Path(self.mask).name
