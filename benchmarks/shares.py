@@ -1,0 +1,103 @@
+r"""Which share of a network's image goes best with a generator's estimate.
+
+    python -m benchmarks.shares train-images-idx3-ubyte.gz train-labels-idx1-ubyte.gz \
+        --skip 600 --limit 80
+
+Images of a digit are damaged in several ways, and restored by the generator and by the network
+that ships with it. Printed are PSNR in dB and SSIM of the lost pixels where the network has a share
+of the image and the generator's estimate the rest: of each damage, and their means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+from inpaint import RestoreConfig
+from inpaint.evaluate.evaluation import evaluate
+from inpaint.evaluate.inputs import damage, load_trial
+from inpaint.evaluate.trial import Trial
+from inpaint.metrics import compare_images
+
+SHARES = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+KEEPS = (504, 392, 308)
+MASKS = ("box:12", "random:0.5", "rows:4", "checkerboard:4", "strokes:3", "top", "bottom", "left")
+NOISES = (0.02, 0.2)
+"""Of these the left half is lost as well."""
+
+
+def main() -> None:
+    """Print a line for each damage and share."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("images", type=Path)
+    parser.add_argument("labels", type=Path)
+    parser.add_argument("--generator", default="eights")
+    parser.add_argument("--digit", type=int, default=8)
+    parser.add_argument("--skip", type=int, default=600)
+    parser.add_argument("--limit", type=int, default=80)
+    parser.add_argument("--estimate", choices=("accurate", "sharp"), default="accurate")
+    options = parser.parse_args()
+    trial = Trial(
+        images=options.images,
+        labels=options.labels,
+        digits=(options.digit,),
+        skip=options.skip,
+        limit=options.limit,
+        generator=options.generator,
+        config=RestoreConfig.preset("fast"),
+    )
+    trials = [replace(trial, keep=keep) for keep in KEEPS]
+    trials += [replace(trial, mask=mask) for mask in MASKS]
+    trials += [replace(trial, mask="left", noise=noise) for noise in NOISES]
+    print(f"{'PSNR / SSIM, share':22}" + "".join(f"{share:>14}" for share in SHARES))
+    found = []
+    for each in trials:
+        figures = measure_shares(each, options.estimate)
+        found.append(figures)
+        _print(f"{each.damage}, noise {each.noise}", figures)
+    means = [
+        tuple(map(statistics.fmean, zip(*column, strict=True)))
+        for column in zip(*found, strict=True)
+    ]
+    _print("mean", means)
+
+
+def measure_shares(trial: Trial, estimate: str) -> list[tuple[float, ...]]:
+    """Mean PSNR and SSIM of the lost pixels at each share."""
+    inputs = load_trial(trial)
+    measurement = damage(trial, inputs)
+    found = evaluate(
+        measurement,
+        inputs.generator,
+        network=inputs.network,
+        noise=trial.noise,
+        config=trial.config,
+        methods=(estimate, "network"),
+    )
+    ideal, observed = measurement.ideal, measurement.operator.observed
+    ours, network = (result.images for result in found.results)
+    assert ours is not None
+    assert network is not None
+    assert ideal is not None
+    assert observed is not None
+    figures = []
+    for share in SHARES:
+        rows = [
+            compare_images(output, truth, observed)
+            for output, truth in zip(ours.lerp(network, share), ideal, strict=True)
+        ]
+        psnr = [row.psnr_missing for row in rows if row.psnr_missing is not None]
+        ssim = [row.ssim_missing for row in rows if row.ssim_missing is not None]
+        figures.append((statistics.fmean(psnr), statistics.fmean(ssim)))
+    return figures
+
+
+def _print(name: str, figures: list[tuple[float, ...]]) -> None:
+    cells = "".join(f"{psnr:>7.2f} {ssim:.4f}" for psnr, ssim in figures)
+    print(f"{name:22}{cells}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
