@@ -86,3 +86,11 @@ def pen_strokes(count: int) -> Tensor:
     rng = np.random.default_rng(0)
     drawings = [draw(PenStroke.random(rng)) for _ in range(count)]
     return torch.from_numpy(np.stack(drawings))[:, None].float()
+
+
+@pytest.fixture(scope="session")
+def drawings() -> Tensor:
+    """36 drawn eights, with the grey levels that an IDX file holds. [36, 1, 28, 28]"""
+    rng = np.random.default_rng(0)
+    pictures = [draw(PenStroke.random(rng)) for _ in range(36)]
+    return torch.from_numpy(np.rint(255 * np.stack(pictures)) / 255)[:, None].float()
