@@ -40,7 +40,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, drawings: Tensor) -> Path:
     narrow = ink[:, :20]
     header = bytes([0, 0, 8, 3]) + struct.pack(">3I", *narrow.shape)
     (folder / "narrow").write_bytes(header + narrow.tobytes())
-    generator = random_generator((4, 8, 784), image_shape=(1, 28, 28)).to(dtype=torch.float32)
+    generator = random_generator((4, 8, 784), image_shape=(1, 28, 28))
     write_generator(generator, folder / "generator.safetensors")
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -209,6 +209,9 @@ def test_the_active_share_counts_units_that_are_not_zero(generator: Generator) -
     first = generator.layers[0]
     hidden = latents @ first.weight.T + first.bias
     assert active_share(generator, latents) == pytest.approx(float((hidden > 0).float().mean()))
+    # The search's vectors are of single precision, whatever the generator is of.
+    double = generator.to(dtype=torch.float64)
+    assert active_share(double, latents) == pytest.approx(active_share(generator, latents))
 
 
 def test_names_are_those_of_estimates_and_baselines() -> None:

@@ -222,7 +222,7 @@ def active_share(generator: AnyGenerator, latents: Tensor) -> float | None:
     """
     if not isinstance(generator, Generator) or len(generator.layers) < 2:
         return None
-    values, hidden = latents, []
+    values, hidden = latents.to(generator.layers[0].weight), []
     for layer in generator.layers[:-1]:
         values = layer.forward(values)
         hidden.append(values != 0)
