@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import argparse
 import statistics
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from inpaint import RestoreConfig
 from inpaint.evaluate.evaluation import evaluate
-from inpaint.evaluate.inputs import damage, load_trial
+from inpaint.evaluate.inputs import Inputs, damage, load_trial
+from inpaint.evaluate.report import summarize
 from inpaint.evaluate.trial import Trial
 from inpaint.metrics import compare_images
 
@@ -51,10 +53,11 @@ def main() -> None:
     trials = [replace(trial, keep=keep) for keep in KEEPS]
     trials += [replace(trial, mask=mask) for mask in MASKS]
     trials += [replace(trial, mask="left", noise=noise) for noise in NOISES]
+    inputs = load_trial(trial)
     print(f"{'PSNR / SSIM, share':22}" + "".join(f"{share:>14}" for share in SHARES))
     found = []
     for each in trials:
-        figures = measure_shares(each, options.estimate)
+        figures = measure_shares(each, inputs, options.estimate)
         found.append(figures)
         _print(f"{each.damage}, noise {each.noise}", figures)
     means = [
@@ -64,9 +67,8 @@ def main() -> None:
     _print("mean", means)
 
 
-def measure_shares(trial: Trial, estimate: str) -> list[tuple[float, ...]]:
+def measure_shares(trial: Trial, inputs: Inputs, estimate: str) -> list[tuple[float, float]]:
     """Mean PSNR and SSIM of the lost pixels at each share."""
-    inputs = load_trial(trial)
     measurement = damage(trial, inputs)
     found = evaluate(
         measurement,
@@ -84,17 +86,19 @@ def measure_shares(trial: Trial, estimate: str) -> list[tuple[float, ...]]:
     assert observed is not None
     figures = []
     for share in SHARES:
-        rows = [
+        metrics = tuple(
             compare_images(output, truth, observed)
             for output, truth in zip(ours.lerp(network, share), ideal, strict=True)
-        ]
-        psnr = [row.psnr_missing for row in rows if row.psnr_missing is not None]
-        ssim = [row.ssim_missing for row in rows if row.ssim_missing is not None]
-        figures.append((statistics.fmean(psnr), statistics.fmean(ssim)))
+        )
+        means = summarize(replace(found.results[0], metrics=metrics))
+        psnr, ssim = means["psnr_missing"], means["ssim_missing"]
+        assert psnr is not None
+        assert ssim is not None
+        figures.append((psnr[0], ssim[0]))
     return figures
 
 
-def _print(name: str, figures: list[tuple[float, ...]]) -> None:
+def _print(name: str, figures: Sequence[tuple[float, ...]]) -> None:
     cells = "".join(f"{psnr:>7.2f} {ssim:.4f}" for psnr, ssim in figures)
     print(f"{name:22}{cells}", flush=True)
 

@@ -91,6 +91,4 @@ def pen_strokes(count: int) -> Tensor:
 @pytest.fixture(scope="session")
 def drawings() -> Tensor:
     """36 drawn eights, with the grey levels that an IDX file holds. [36, 1, 28, 28]"""
-    rng = np.random.default_rng(0)
-    pictures = [draw(PenStroke.random(rng)) for _ in range(36)]
-    return torch.from_numpy(np.rint(255 * np.stack(pictures)) / 255)[:, None].float()
+    return (255 * pen_strokes(36)).round() / 255

@@ -29,7 +29,6 @@ from inpaint.types import ImageSet, Measurement
 from tests.conftest import random_generator
 
 CONFIG = RestoreConfig(restarts=2, screen=0, solver="adam", steps=5, backend="torch")
-QUICK = ("--restarts", "2", "--screen", "0", "--steps", "5", "--backend", "torch")
 NOISE = 0.1
 
 

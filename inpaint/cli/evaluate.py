@@ -152,7 +152,7 @@ def _damaged(trial: Trial, keep: str | None, mask: str | None) -> list[Trial]:
 
 def _folder(trial: Trial) -> str:
     """Where a trial's files go where there are several."""
-    return re.sub(r"[^\w.]+", "-", trial.damage.replace("N = ", "N"))
+    return f"N{trial.keep}" if trial.mask is None else re.sub(r"[^\w.]+", "-", trial.damage)
 
 
 def _perform(trials: Sequence[Trial], output: Path) -> None:

@@ -14,6 +14,7 @@ from typing import (
     Annotated,
     Any,
     Literal,
+    NoReturn,
     TypeVar,
     Union,
     get_args,
@@ -290,8 +291,12 @@ def _parse(kind: Callable[[str], Value], name: str, text: str, rule: str) -> Val
         raise ArgumentError(f"{name} is {text!r}; give {rule}.") from error
 
 
-def refuse_both(first: str, second: str) -> None:
-    """Two options both say what is observed."""
+def refuse_both(first: str, second: str) -> NoReturn:
+    """Refuse two options that both say what is observed.
+
+    Raises:
+        ArgumentError: Always.
+    """
     raise ArgumentError(
         f"--{first} and --{second} both say what is observed; leave one of the two out."
     )

@@ -68,10 +68,8 @@ def damage(trial: Trial, inputs: Inputs) -> Measurement:
     """
     count, channels, height, width = inputs.image_set.images.shape
     shape = (channels, height, width)
-    if trial.mask is None:
-        mask = Mask.leading(trial.keep, shape)
-    else:
-        mask = read_mask(trial.mask, shape, count)
+    asked = trial.mask
+    mask = Mask.leading(trial.keep, shape) if asked is None else read_mask(asked, shape, count)
     return measure(inputs.image_set, mask, noise=trial.noise, seed=trial.config.seed)
 
 
