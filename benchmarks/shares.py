@@ -1,11 +1,11 @@
-r"""Which share of a network's image goes best with a generator's estimate.
+r"""Which share of a network's image goes best with what a generator draws given it.
 
     python -m benchmarks.shares train-images-idx3-ubyte.gz train-labels-idx1-ubyte.gz \
         --skip 600 --limit 80
 
-Images of a digit are damaged in several ways, and restored by the generator and by the network
-that ships with it. Printed are PSNR in dB and SSIM of the lost pixels where the network has a share
-of the image and the generator's estimate the rest: of each damage, and their means.
+Images of a digit are damaged in several ways, and restored by `combined` with several shares.
+Printed are PSNR in dB and SSIM of the lost pixels: of each damage, and their means. The last column
+has the shares that were chosen, more beside observed pixels.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from inpaint import RestoreConfig
 from inpaint.evaluate.evaluation import evaluate
 from inpaint.evaluate.inputs import Inputs, damage, load_trial
 from inpaint.evaluate.report import summarize
 from inpaint.evaluate.trial import Trial
 from inpaint.metrics import compare_images
+from inpaint.posterior.real import network_share
 
-SHARES = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+SHARES = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 KEEPS = (504, 392, 308)
 MASKS = ("box:12", "random:0.5", "rows:4", "checkerboard:4", "strokes:3", "top", "bottom", "left")
 NOISES = (0.02, 0.2)
@@ -39,7 +42,6 @@ def main() -> None:
     parser.add_argument("--digit", type=int, default=8)
     parser.add_argument("--skip", type=int, default=600)
     parser.add_argument("--limit", type=int, default=80)
-    parser.add_argument("--estimate", choices=("accurate", "sharp"), default="accurate")
     options = parser.parse_args()
     trial = Trial(
         images=options.images,
@@ -54,10 +56,10 @@ def main() -> None:
     trials += [replace(trial, mask=mask) for mask in MASKS]
     trials += [replace(trial, mask="left", noise=noise) for noise in NOISES]
     inputs = load_trial(trial)
-    print(f"{'PSNR / SSIM, share':22}" + "".join(f"{share:>14}" for share in SHARES))
+    print(f"{'PSNR / SSIM, share':22}" + "".join(f"{share:>14}" for share in (*SHARES, "chosen")))
     found = []
     for each in trials:
-        figures = measure_shares(each, inputs, options.estimate)
+        figures = measure_shares(each, inputs)
         found.append(figures)
         _print(f"{each.damage}, noise {each.noise}", figures)
     means = [
@@ -67,7 +69,7 @@ def main() -> None:
     _print("mean", means)
 
 
-def measure_shares(trial: Trial, inputs: Inputs, estimate: str) -> list[tuple[float, float]]:
+def measure_shares(trial: Trial, inputs: Inputs) -> list[tuple[float, float]]:
     """Mean PSNR and SSIM of the lost pixels at each share."""
     measurement = damage(trial, inputs)
     found = evaluate(
@@ -76,19 +78,22 @@ def measure_shares(trial: Trial, inputs: Inputs, estimate: str) -> list[tuple[fl
         network=inputs.network,
         noise=trial.noise,
         config=trial.config,
-        methods=(estimate, "network"),
+        methods=("combined", "network"),
     )
     ideal, observed = measurement.ideal, measurement.operator.observed
-    ours, network = (result.images for result in found.results)
-    assert ours is not None
+    combined, network = (result.images for result in found.results)
+    assert combined is not None
     assert network is not None
     assert ideal is not None
     assert observed is not None
+    # What the generator draws: what is left when the network's share is taken out.
+    chosen = network_share(measurement)
+    drawn = network + (combined - network) / (1 - chosen)
     figures = []
-    for share in SHARES:
+    for share in (*map(torch.tensor, SHARES), chosen):
         metrics = tuple(
             compare_images(output, truth, observed)
-            for output, truth in zip(ours.lerp(network, share), ideal, strict=True)
+            for output, truth in zip(drawn + share * (network - drawn), ideal, strict=True)
         )
         means = summarize(replace(found.results[0], metrics=metrics))
         psnr, ssim = means["psnr_missing"], means["ssim_missing"]

@@ -12,7 +12,9 @@ still unknown. An image in the generator's range gives a = 0 and the plain J bac
 
 Neighbours err together, so the misfit goes on a little way into the lost part, and in the observed
 part it is told from the noise by being smooth: `continue_misfit` adds what is to be expected of it.
-docs/evaluation.md tells what both gain.
+
+Images from elsewhere, such as those of a network, can be joined to a measurement: a second witness,
+of the lost pixels, that is doubted where it is grey. docs/evaluation.md tells what each gains.
 """
 
 from __future__ import annotations
@@ -60,16 +62,26 @@ class Misfit:
         noise_level: Standard deviation of the noise alone. [B]
         scale: a, the variance of the misfit in units of the prior's variance. [B]
         prior_variance: V. [C, H, W]
+        doubt: Variance by which a pixel is less sure than a measured one; None if all were
+            measured alike. [B, C, H, W]
     """
 
     noise_level: Tensor
     scale: Tensor
     prior_variance: Tensor
+    doubt: Tensor | None = None
 
     @property
     def variance(self) -> Tensor:
         """Variance of what each pixel's residual holds. [B, C, H, W]"""
-        return self.noise_level[:, None, None, None].square() + self.own_variance
+        return self.noise_variance + self.own_variance
+
+    @property
+    def noise_variance(self) -> Tensor:
+        """Variance of the noise alone, and the doubt. [B, C, H, W]"""
+        noise = self.noise_level[:, None, None, None].square()
+        noise = noise.expand(-1, *self.prior_variance.shape)
+        return noise if self.doubt is None else noise + self.doubt
 
     @property
     def own_variance(self) -> Tensor:
@@ -117,17 +129,44 @@ def weigh(measurement: Measurement, misfit: Misfit) -> Measurement:
     The weights of an image have the mean 1, so that its estimated noise level keeps its meaning.
     """
     observed = _observed(measurement).to(measurement.values)
-    weights = observed / misfit.variance.to(measurement.values)
-    mean = weights.sum((1, 2, 3), keepdim=True) / observed.sum((1, 2, 3), keepdim=True)
-    return replace(measurement, weights=weights / mean)
+    return replace(measurement, weights=_weights(misfit, observed) * observed)
+
+
+def join(measurement: Measurement, misfit: Misfit, images: Tensor) -> tuple[Measurement, Misfit]:
+    """Take images from elsewhere for a second measurement: a witness of the lost pixels.
+
+    A grey q of such an image says how probably a pixel is paper, and ink otherwise. What it stands
+    for then differs from it by the variance q (1 - q), and by noise as in a measured pixel.
+
+    Args:
+        measurement: What was observed, by a mask. B images
+        misfit: Their noise and misfit.
+        images: Values in 0 to 1, made without the generator. [B, C, H, W]
+
+    Returns:
+        A measurement of all pixels, weighing as in `weigh` (those observed have the mean 1), and
+        the misfit with the doubt of the lost ones.
+
+    Raises:
+        ShapeError: If the operator is no mask.
+    """
+    observed = _observed(measurement)
+    images = images.to(measurement.values)
+    doubt = (images * (1 - images)).masked_fill(observed, 0)
+    misfit = replace(misfit, doubt=doubt.to(misfit.prior_variance))
+    values = torch.where(observed, measurement.values, images)
+    weights = _weights(misfit, observed.to(values))
+    whole = Mask(torch.ones_like(observed))
+    return replace(measurement, values=values, operator=whole, weights=weights), misfit
 
 
 def continue_misfit(measurement: Measurement, images: Tensor, misfit: Misfit) -> Tensor:
     """Add the misfit that is to be expected, of lost pixels and of observed ones.
 
     The misfit is a Gaussian field: m_p and m_q have the covariance
-    d_p d_q exp(-|p - q|^2 / (2 l^2)), with d^2 its variance and l = LENGTH. With K the covariances
-    and o the observed pixels, what is to be expected of it is K_ao (K_oo + s I)^-1 (y - G)_o.
+    d_p d_q exp(-|p - q|^2 / (2 l^2)), with d^2 its variance and l = LENGTH. With K the covariances,
+    o the observed pixels and S the variances of their noise, what is to be expected of it is
+    K_ao (K_oo + S)^-1 (y - G)_o.
 
     Args:
         measurement: What was observed, by a mask. B images
@@ -144,7 +183,7 @@ def continue_misfit(measurement: Measurement, images: Tensor, misfit: Misfit) ->
     """
     observed = _numbers(_observed(measurement))
     deviation = _numbers(misfit.own_variance.sqrt())
-    noise = _numbers(misfit.noise_level.square()[:, None, None, None]).clip(min=SMALLEST)
+    sure = 1 / np.sqrt(_numbers(misfit.noise_variance).clip(min=SMALLEST))
     shape = observed.shape
 
     def covary(field: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -155,14 +194,14 @@ def continue_misfit(measurement: Measurement, images: Tensor, misfit: Misfit) ->
 
     def apply(vector: NDArray[np.float64]) -> NDArray[np.float64]:
         field = vector.reshape(shape)
-        # Divided by the noise, so that images of different noise are solved alike.
-        return (field + observed * covary(observed * field) / noise).ravel()
+        # In units of the noise, so that images of different noise are solved alike.
+        return (field + observed * sure * covary(observed * sure * field)).ravel()
 
-    residual = observed * (_numbers(measurement.values) - _numbers(images)) / noise
+    residual = observed * sure * (_numbers(measurement.values) - _numbers(images))
     size = residual.size
     system = LinearOperator((size, size), matvec=apply, dtype=np.float64)
     solved, _ = cg(system, residual.ravel(), rtol=PRECISION)
-    field = covary(observed * solved.reshape(shape))
+    field = covary(observed * sure * solved.reshape(shape))
     return (images + torch.from_numpy(field).to(images)).clamp(0, 1)
 
 
@@ -177,6 +216,13 @@ def check_masked(measurement: Measurement) -> None:
             f"The operator is a {type(measurement.operator).__name__}; a misfit is estimated "
             "pixel by pixel. Give a mask."
         )
+
+
+def _weights(misfit: Misfit, observed: Tensor) -> Tensor:
+    """1 over the variance of each pixel, those observed (1, others 0) with the mean 1."""
+    weights = 1 / misfit.variance.to(observed)
+    mean = (weights * observed).sum((1, 2, 3), keepdim=True) / observed.sum((1, 2, 3), keepdim=True)
+    return weights / mean
 
 
 def _observed(measurement: Measurement) -> Tensor:

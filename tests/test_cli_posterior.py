@@ -13,7 +13,7 @@ from PIL import Image
 
 from inpaint import write_generator
 from inpaint.network import load_network
-from inpaint.posterior.real import NETWORK_SHARE, fill_in
+from inpaint.posterior.real import fill_in, network_share
 from inpaint.problem import load
 from inpaint.run import Run
 from tests.conftest import random_generator
@@ -161,9 +161,10 @@ def test_the_combined_estimate_takes_the_generators_network(
     told = inpaint("restore", "--from-run", out / "run.json", "--output", tmp_path / "other").output
     assert "other weights of the inpainting network" in " ".join(told.split())
     filled = fill_in(network, problem.measurement).numpy()
-    accurate = (shown - NETWORK_SHARE * filled) / (1 - NETWORK_SHARE)
+    share = network_share(problem.measurement).numpy()
+    drawn = (shown - share * filled) / (1 - share)
     # What is left is an image again; of another network it would not be.
-    assert -SINGLE < accurate.min() < accurate.max() < 1 + 10 * SINGLE
+    assert -SINGLE < drawn.min() < drawn.max() < 1 + 10 * SINGLE
     words = ("--estimate", "combined", "--output", tmp_path / "none")
     refused(inpaint("restore", "--generator", generator, *QUICK, *words), "choose the estimate")
 

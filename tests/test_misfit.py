@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from inpaint import BlockAverage, Generator, Mask, Measurement, RestoreConfig, measure, restore
 from inpaint.errors import ShapeError
 from inpaint.generator import Dense
-from inpaint.misfit import FACTOR, LENGTH, Misfit, continue_misfit, fit_misfit, weigh
+from inpaint.misfit import FACTOR, LENGTH, Misfit, continue_misfit, fit_misfit, join, weigh
 from inpaint.types import ImageSet
 
 NOISE = 0.05
@@ -66,6 +68,28 @@ def test_weights_are_inverse_variances_of_mean_one(generator: Generator) -> None
     torch.testing.assert_close(product, product[:, :1].expand_as(product), rtol=1e-4, atol=0)
 
 
+def test_a_second_witness_is_doubted_where_it_is_grey(generator: Generator) -> None:
+    measurement = damaged(generator, misfit=0.1)
+    misfit = fit_misfit(measurement, generator, restore(measurement, generator, CONFIG))
+    weighed = weigh(measurement, misfit)
+    witness = torch.linspace(0, 1, 1200).view(SHAPE).expand(3, *SHAPE)
+    joined, doubted = join(measurement, misfit, witness)
+    observed = measurement.operator.observed
+    assert observed is not None
+    assert weighed.weights is not None
+    assert joined.weights is not None
+    assert joined.operator.observed.all()
+    assert torch.equal(joined.values[:, observed], measurement.values[:, observed])
+    assert torch.equal(joined.values[:, ~observed], witness[:, ~observed])
+    assert torch.equal(doubted.variance[:, observed], misfit.variance[:, observed])
+    more = (witness * (1 - witness))[:, ~observed]
+    torch.testing.assert_close(doubted.variance[:, ~observed], misfit.variance[:, ~observed] + more)
+    # What was measured weighs as it did alone, and the rest on the same scale.
+    torch.testing.assert_close(joined.weights[:, observed], weighed.weights[:, observed])
+    product = joined.weights * doubted.variance
+    torch.testing.assert_close(product, product[:, :, :1, :1].expand_as(product))
+
+
 def smooth_misfit(count: int) -> tuple[Measurement, Misfit, torch.Tensor]:
     """Grey images with a misfit that is a Gaussian field, its variance falling to the right.
 
@@ -91,13 +115,18 @@ def smooth_misfit(count: int) -> tuple[Measurement, Misfit, torch.Tensor]:
     return measurement, known, covariance
 
 
-def test_the_misfit_is_continued_as_a_gaussian_field() -> None:
+@pytest.mark.parametrize("doubted", [False, True])
+def test_the_misfit_is_continued_as_a_gaussian_field(doubted: bool) -> None:
     measurement, misfit, covariance = smooth_misfit(6)
+    if doubted:
+        stream = torch.Generator().manual_seed(6)
+        doubt = 0.05 * torch.rand(measurement.values.shape, generator=stream)
+        misfit = replace(misfit, doubt=doubt)
     grey = torch.full_like(measurement.values, 0.5)
     found = continue_misfit(measurement, grey, misfit)
     for b in range(6):
         seen = measurement.operator.batch(6)[b].flatten()
-        noise = misfit.noise_level[b].double().square() * torch.eye(int(seen.sum()))
+        noise = misfit.noise_variance[b].double().flatten()[seen].diag()
         residual = measurement.values[b].double().flatten()[seen] - 0.5
         gain = torch.linalg.solve(covariance[seen][:, seen] + noise, residual)
         expected = (0.5 + covariance[:, seen] @ gain).clamp(0, 1).view(1, 9, 11)

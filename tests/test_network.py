@@ -33,7 +33,7 @@ from inpaint.network import (
     train_network,
     write_network,
 )
-from inpaint.posterior.real import NETWORK_SHARE, network_of
+from inpaint.posterior.real import FAR_SHARE, NEAR_SHARE, network_of, network_share
 from inpaint.readers.safetensors import read_tensors, write_tensors
 from tests.conftest import pen_strokes, random_generator
 from tests.tolerances import SINGLE
@@ -171,14 +171,25 @@ def test_a_combined_estimate_needs_a_network_and_is_what_it_says(images: Tensor)
     mask = Mask.leading(500, (1, 28, 28))
     damaged = measure(ImageSet(images[:3], ideal=images[:3]), mask, noise=0.1)
     config = RestoreConfig(restarts=2, screen=0, solver="adam", steps=5, backend="torch")
-    methods = ("accurate", "combined", "network")
+    methods = ("sharp", "combined", "network")
     found = evaluate(damaged, generator, network=network, config=config, methods=methods)
-    accurate, combined, filled = (result.images for result in found.results)
-    assert accurate is not None
+    sharp, combined, filled = (result.images for result in found.results)
+    assert sharp is not None
     assert combined is not None
     assert filled is not None
-    expected = (1 - NETWORK_SHARE) * accurate + NETWORK_SHARE * filled
-    torch.testing.assert_close(combined, expected.to(combined), rtol=0, atol=1e-5)
+    share = network_share(damaged)
+    # The 500th pixel is the last observed one, in row 23 of column 17.
+    assert [round(float(each), 6) for each in share[0, 0, 2, 16:20]] == [
+        NEAR_SHARE,
+        NEAR_SHARE,
+        NEAR_SHARE,
+        FAR_SHARE,
+    ]
+    drawn = filled + (combined - filled) / (1 - share)
+    assert -1e-5 < drawn.min() < drawn.max() < 1 + 1e-5
+    # The generator heard the second witness where nothing else was known.
+    lost = ~mask.batch(3)
+    assert (drawn - filled)[lost].abs().mean() < 0.9 * (sharp - filled)[lost].abs().mean()
     torch.testing.assert_close(filled, network.restore(damaged.values, mask), rtol=0, atol=0)
     alone = evaluate(damaged, generator, config=config, methods=("combined",))
     assert alone.results[0].images is None

@@ -14,12 +14,13 @@ from inpaint.config import RestoreConfig
 from inpaint.errors import ShapeError
 from inpaint.evaluate.blending import blend_observed
 from inpaint.generator import AnyGenerator, Generator
-from inpaint.misfit import Misfit, continue_misfit
+from inpaint.misfit import Misfit, join
 from inpaint.network import InpaintingNetwork
 from inpaint.operators import Mask
 from inpaint.posterior import PosteriorConfig, sample_posterior
 from inpaint.posterior.real import (
     REAL_ESTIMATES,
+    estimate_real,
     fill_in,
     first_search,
     settings_for_real,
@@ -95,6 +96,13 @@ class Search:
         weighed, _ = self.told
         return self._once("draws", lambda: _draw(self, weighed))
 
+    @property
+    def joined_draws(self) -> tuple[Tensor, ...]:
+        """The same, given the second witness as well."""
+        _, misfit = self.told
+        joined, _ = join(self.measurement, misfit, self.filled)
+        return self._once("joined_draws", lambda: _draw(self, joined))
+
     def _search(self, config: RestoreConfig) -> Restoration:
         return restore(self.measurement, self.generator, config, on_progress=self.on_progress)
 
@@ -167,25 +175,27 @@ def blended(search: Search) -> Tensor:
 
 def accurate(search: Search) -> Tensor:
     """The posterior mean, each observed pixel weighing by its noise and misfit, and the misfit."""
-    return _continued(search, lambda images: images.mean(0))
+    return _real(search, "accurate", search.draws)
 
 
 def sharp(search: Search) -> Tensor:
     """The posterior median of each pixel, likewise: ink or paper, not grey."""
-    return _continued(search, lambda images: images.median(0).values)
+    return _real(search, "sharp", search.draws)
 
 
 def combined(search: Search) -> Tensor:
-    """The accurate estimate, and more of what the network fills in."""
-    images = accurate(search)
-    return images.lerp(search.filled.to(images), REAL_ESTIMATES["combined"].network_share)
+    """The same given what the network fills in as well, and a share of that."""
+    return _real(search, "combined", search.joined_draws, search.filled)
 
 
-def _continued(search: Search, pool: Callable[[Tensor], Tensor]) -> Tensor:
+def _real(
+    search: Search, name: str, draws: tuple[Tensor, ...], filled: Tensor | None = None
+) -> Tensor:
     """One image of the draws of each, and the misfit to be expected."""
     _, misfit = search.told
-    images = torch.stack([pool(images) for images in search.draws])
-    return continue_misfit(search.measurement, images, misfit)
+    mean = REAL_ESTIMATES[name].of == "mean"
+    pooled = [each.mean(0) if mean else each.median(0).values for each in draws]
+    return estimate_real(search.measurement, torch.stack(pooled), misfit, filled)
 
 
 def _draw(search: Search, weighed: Measurement) -> tuple[Tensor, ...]:

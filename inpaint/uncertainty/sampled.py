@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from inpaint.checks import check_choice
@@ -28,6 +29,7 @@ from inpaint.posterior.real import (
     REAL_ESTIMATES,
     check_real,
     estimate_real,
+    fill_in,
     network_of,
     settings_for_real,
     tell_misfit,
@@ -141,19 +143,21 @@ def sample(
         ArgumentError: If there is no such estimate, or see `sample_posterior`.
     """
     check_choices(level, estimate, also=() if restoration is None else tuple(REAL_ESTIMATES))
-    misfit = None
+    weighed, misfit, network, filled = measurement, None, None, None
     if estimate in REAL_ESTIMATES and restoration is not None:
-        measurement, misfit = tell_misfit(measurement, generator, restoration)
+        network = network_of(estimate, generator)
+        filled = None if network is None else fill_in(network, measurement)
+        weighed, misfit = tell_misfit(measurement, generator, restoration, filled)
         config = settings_for_real(config, generator)
     # Each run searches for itself, so that the same settings sample the same without a search.
-    posterior = sample_posterior(measurement, generator, config, on_progress=on_progress)
-    summaries = summarise(measurement, generator, posterior, level=level)
+    posterior = sample_posterior(weighed, generator, config, on_progress=on_progress)
+    summaries = summarise(weighed, generator, posterior, level=level)
     names = _names(summaries, estimate)
     if misfit is None:
         images = estimate_images(names, generator, posterior, summaries, restoration)
         return Sampled(posterior, summaries, names, images)
-    network = network_of(names[0], generator)
-    images = estimate_real(names[0], measurement, summaries, misfit, network)
+    images = torch.stack([getattr(summary, REAL_ESTIMATES[names[0]].of) for summary in summaries])
+    images = estimate_real(measurement, images, misfit, filled)
     return Sampled(
         posterior, summaries, names, images, misfit, None if network is None else network.digest()
     )
