@@ -70,7 +70,8 @@ REAL_ESTIMATES: dict[str, RealEstimate] = {
     "combined": RealEstimate(
         "combined estimate",
         "Strokes that the generator can draw, where what a convolutional network fills in is a "
-        "second witness: the nearest on handwriting of the kind that both have learned from.",
+        "second witness: the nearest on handwriting of the kind that both have learned from. Its "
+        "intervals are too narrow; take those of accurate.",
         "median",
         network=True,
     ),
