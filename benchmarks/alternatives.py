@@ -32,14 +32,14 @@ from inpaint import (
     read_images,
     restore,
 )
-from inpaint.backends import cpp
-from inpaint.backends.hamiltonian import Moves
-from inpaint.objective import Objective, make_objective
 from inpaint.posterior import PosteriorConfig, sample_posterior
 from inpaint.posterior.diagnostics import agreement
 from inpaint.posterior.estimates import pooled_pixels
 from inpaint.posterior.particles import factor_of
 from inpaint.posterior.summary import VARIES
+from inpaint.search.backends import cpp
+from inpaint.search.backends.hamiltonian import Moves
+from inpaint.search.objective import Objective, make_objective
 
 Array = NDArray[np.float64]
 RUNS, CHAINS = 4, 16

@@ -1,22 +1,29 @@
-"""The full bench: this package, its peers and the peak of the core, interleaved in one run."""
+"""The full bench: this package, its peers and the peak of the core, interleaved in one run.
+
+python -m benchmarks.full --output bench.json     # 10 to 30 minutes
+"""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import itertools
 import os
 import statistics
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import PEERS
 from benchmarks.worker import Place, Worker
-from inpaint.bench import VARIANTS, BenchResult, Skipped
+from inpaint.bench import VARIANTS, BenchResult, Skipped, load_default_generator
 from inpaint.bench.result import describe_machine, make_row
 from inpaint.bench.timing import Cell, OnProgress, Plan, Sample, interleave
+from inpaint.cli.bench import time_variants
 from inpaint.errors import BackendError
-from inpaint.generator import Generator
+from inpaint.files.reading import read_generator
+from inpaint.generators import Generator
 
 RESTARTS = (1, 8, 64, 512, 4096)
 KEEPS = (350, 784)
@@ -153,3 +160,18 @@ def _peak(worker: Worker, samples: list[Sample]) -> dict[str, Any]:
 
 def _cpu_rate(samples: list[Sample]) -> float:
     return statistics.median(sample.work / sample.cpu_seconds for sample in samples)
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--generator", help="generator file; left out, it is the shipped one")
+    parser.add_argument("--seconds", type=float, default=600.0, help="time for the timing")
+    parser.add_argument("--output", type=Path, help="JSON file for the rows and the machine")
+    asked = parser.parse_args()
+    generator = read_generator(asked.generator) if asked.generator else load_default_generator()
+    time_variants(partial(run_full_bench, seconds=asked.seconds, generator=generator), asked.output)
+
+
+if __name__ == "__main__":
+    main()

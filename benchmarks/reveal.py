@@ -14,7 +14,7 @@ import math
 import torch
 
 from inpaint import Mask, Measurement, read_generator
-from inpaint.explore import simulate
+from inpaint.generators.samples import simulate
 from inpaint.operators import measure
 from inpaint.posterior import Posterior, PosteriorConfig, sample_posterior
 from inpaint.posterior.estimates import pooled_pixels

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from inpaint import Mask, read_generator
 from inpaint.posterior import PosteriorConfig, sample_posterior
-from inpaint.posterior.calibration import simulate_truths
 from inpaint.posterior.estimates import pooled_pixels
+from inpaint.studies.calibrate.calibration import simulate_truths
 
 TARGETS = {400: 0.78, 300: 2.3, 250: 4.1}
 SET = 24

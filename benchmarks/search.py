@@ -32,10 +32,10 @@ from inpaint import (
     read_images,
 )
 from inpaint import restore as run_restore
-from inpaint.backends import choose
-from inpaint.objective import make_objective
-from inpaint.restarts import draw_latents
-from inpaint.solvers import make_solver, start
+from inpaint.generators.samples import draw_latents
+from inpaint.search.backends import choose
+from inpaint.search.objective import make_objective
+from inpaint.search.solvers import make_solver, start
 from inpaint.types import Status
 
 SHAPE = (1, 28, 28)

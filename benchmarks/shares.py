@@ -19,12 +19,12 @@ from pathlib import Path
 import torch
 
 from inpaint import RestoreConfig
-from inpaint.evaluate.evaluation import evaluate
-from inpaint.evaluate.inputs import Inputs, damage, load_trial
-from inpaint.evaluate.report import summarize
-from inpaint.evaluate.trial import Trial
 from inpaint.metrics import compare_images
+from inpaint.plots.evaluation import summarize
 from inpaint.posterior.real import network_share
+from inpaint.studies.evaluate.evaluation import evaluate
+from inpaint.studies.evaluate.inputs import Inputs, damage, load_trial
+from inpaint.studies.evaluate.job import Trial
 
 SHARES = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 KEEPS = (504, 392, 308)

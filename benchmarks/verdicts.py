@@ -20,8 +20,8 @@ from torch import Tensor
 
 from inpaint import Generator, ImageSet, Mask, measure, read_generator, read_images
 from inpaint import restore as run_restore
-from inpaint.readers.idx import read_idx
-from inpaint.verdict import judge
+from inpaint.files.idx import read_idx
+from inpaint.search.verdict import judge
 
 NOISE = 0.1
 KEEPS = (500, 400, 350, 300, 250, 200)

@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.native import CACHE
 from inpaint.bench.timing import Cell, Plan, Sample
 from inpaint.errors import BackendError
-from inpaint.generator import Generator
+from inpaint.generators import Generator
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-// inpaint._C: the problem, and the functions of inpaint/backends/cpp.py. The only file that
+// inpaint._C: the problem, and the functions of inpaint/search/backends/cpp.py. The only file that
 // sees torch and pybind11; checks of values and shapes are the Python side's.
 #include <ATen/Context.h>
 #include <ATen/Version.h>
@@ -241,7 +241,7 @@ std::array<Tensor, 4> move_particles(const AnyProblem& problem, const Tensor& la
 
 PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
   namespace py = pybind11;
-  module.doc() = "The C++ backend; inpaint.backends.cpp is its Python side.";
+  module.doc() = "The C++ backend; inpaint.search.backends.cpp is its Python side.";
   module.def("capability", &capability);
   module.def("supports", &supports, py::arg("capability"));
 

@@ -1,6 +1,6 @@
 // Hamiltonian Monte Carlo as a plain sequential program for one particle.
 //
-// The formulas, their order and the arrays are those of inpaint/backends/hamiltonian.py, which
+// The formulas, their order and the arrays are those of inpaint/search/backends/hamiltonian.py, which
 // carries the explanations. All random numbers come from there.
 #pragma once
 

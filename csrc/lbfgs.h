@@ -10,7 +10,7 @@
 
 namespace inpaint {
 
-// Limited-memory BFGS: inpaint/backends/quasi_newton.py for one restart, and without masks.
+// Limited-memory BFGS: inpaint/search/backends/quasi_newton.py for one restart, and without masks.
 //
 // `Restart::latent` is the trial point, `best_latent` the iterate.
 struct LBFGS {
@@ -21,7 +21,7 @@ struct LBFGS {
   double curvature_floor;
   double first_length;
 
-  // `SolveState.memory` by name; the layout is that of `LBFGS` in inpaint/solvers.py.
+  // `SolveState.memory` by name; the layout is that of `LBFGS` in inpaint/search/solvers.py.
   template <class Real>
   struct Memory {
     Memory(Real* memory, std::int32_t pairs, std::int32_t size)

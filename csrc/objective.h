@@ -3,7 +3,7 @@
 //   J(z) = N log S(z) + z'z,   S(z) = sum_m weight_m (y_m - x_m(z))^2
 //
 // or J(z) = S(z) / sigma^2 + z'z where the noise sigma is known: the same function as
-// inpaint/objective.py, which explains it. A kernel gives the misfit S and half its gradient;
+// inpaint/search/objective.py, which explains it. A kernel gives the misfit S and half its gradient;
 // all else is here, once for all kernels.
 #pragma once
 

@@ -37,7 +37,7 @@ void parallel_for(std::int64_t items, int threads, std::size_t scratch_bytes, co
   }
 }
 
-// `SolveState` of inpaint/solvers.py: arrays over [B, R].
+// `SolveState` of inpaint/search/solvers.py: arrays over [B, R].
 template <class Real>
 struct StateView {
   std::int64_t restarts;  // of each image

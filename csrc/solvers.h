@@ -1,6 +1,6 @@
 // Solvers as plain sequential programs for one restart, and the loop that drives them.
 //
-// The formulas, their order and the state are those of inpaint/backends/torch.py, which
+// The formulas, their order and the state are those of inpaint/search/backends/torch.py, which
 // carries the explanations. A descent can be cut into chunks anywhere: all that it needs is
 // in `Restart`. lbfgs.h has the quasi-Newton solver.
 #pragma once
@@ -18,13 +18,13 @@ enum class Status : std::uint8_t { kRunning, kConverged, kMaxSteps, kNonFinite, 
 // Restarts that take turns, at most.
 constexpr std::int32_t kMaxBlock = 16;
 
-// When a restart stops early: see `Solver` in inpaint/solvers.py.
+// When a restart stops early: see `Solver` in inpaint/search/solvers.py.
 struct Stopping {
   double tolerance;
   std::int32_t patience;
 };
 
-// One restart's part of `SolveState` in inpaint/solvers.py.
+// One restart's part of `SolveState` in inpaint/search/solvers.py.
 template <class Real>
 struct Restart {
   Real* latent;  // [D]

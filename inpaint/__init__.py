@@ -2,12 +2,12 @@
 
 from inpaint.config import RestoreConfig
 from inpaint.errors import InpaintError
-from inpaint.generator import ConvTranspose, Dense, Generator, ModuleGenerator, from_module
+from inpaint.files.reading import read_generator, read_images, write_generator, write_images
+from inpaint.generators import ConvTranspose, Dense, Generator, ModuleGenerator, from_module
 from inpaint.operators import BlockAverage, Blur, Composition, LinearOperator, Mask, measure
-from inpaint.readers import read_generator, read_images, write_generator, write_images
-from inpaint.restore import restore
+from inpaint.search.restore import restore
+from inpaint.search.verdict import Verdict, judge
 from inpaint.types import ImageSet, Measurement, Progress, Restoration, Status
-from inpaint.verdict import Verdict, judge
 
 __all__ = [
     "BlockAverage",

@@ -12,7 +12,7 @@ from hypothesis import settings
 from torch import Tensor
 
 from inpaint import Dense, Generator, ImageSet, read_generator, read_images
-from inpaint.examples import PenStroke, draw
+from inpaint.files.examples import PenStroke, draw
 
 # Machines are shared and slow at times: no deadline, and the same examples in every run.
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=40)

@@ -10,14 +10,15 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
-from inpaint import RestoreConfig, examples
-from inpaint.animation import compose_frame, compose_reel, pick_frames, to_gif
-from inpaint.comparison import Row, compare
+from inpaint import RestoreConfig
 from inpaint.errors import ArgumentError
+from inpaint.files import examples
+from inpaint.generators.pretrained import load_pretrained, pretrained_names
 from inpaint.operators import Mask, measure
-from inpaint.pretrained import load_pretrained, pretrained_names
-from inpaint.replay import Replay, replay
-from inpaint.restore import restore
+from inpaint.plots.comparison import Row, compare
+from inpaint.plots.film import compose_frame, compose_reel, pick_frames, to_gif
+from inpaint.search.replay import Replay, replay
+from inpaint.search.restore import restore
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from inpaint import Mask, measure
-from inpaint.baselines import (
+from inpaint.errors import ArgumentError, BackendError, ShapeError
+from inpaint.studies.baselines import (
     BASELINES,
     UNTRAINED,
     KernelRidge,
@@ -20,8 +21,7 @@ from inpaint.baselines import (
     Training,
     fit_baseline,
 )
-from inpaint.baselines.gaussian import Gaussian
-from inpaint.errors import ArgumentError, BackendError, ShapeError
+from inpaint.studies.baselines.gaussian import Gaussian
 from inpaint.types import ImageSet
 
 SHAPE = (1, 6, 7)

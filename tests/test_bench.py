@@ -16,11 +16,11 @@ from inpaint.bench import (
     Variant,
     run_bench,
 )
-from inpaint.bench.problem import check_agreement, make_problem, reference_descent
+from inpaint.bench.case import check_agreement, make_problem, reference_descent
 from inpaint.bench.variants import INDEXED
 from inpaint.errors import ArgumentError, BackendError
-from inpaint.generator import Dense, Generator
-from inpaint.run import default_generator
+from inpaint.files.job import default_generator
+from inpaint.generators import Dense, Generator
 
 PIXELS = 30
 

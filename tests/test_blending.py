@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from inpaint import Mask
-from inpaint.evaluate.blending import blend_observed
+from inpaint.studies.evaluate.blending import blend_observed
 
 
 def test_blending_comes_near_the_best_weights_and_leaves_lost_pixels() -> None:

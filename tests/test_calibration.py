@@ -16,9 +16,9 @@ from inpaint import Mask, write_generator
 from inpaint.cli import app
 from inpaint.errors import ArgumentError
 from inpaint.posterior import PosteriorConfig
-from inpaint.posterior.calibration import calibrate, simulate_truths, truths_of
-from inpaint.posterior.ranking import Ranks
-from inpaint.uncertainty.study import Study
+from inpaint.studies.calibrate.calibration import calibrate, simulate_truths, truths_of
+from inpaint.studies.calibrate.ranking import Ranks
+from inpaint.studies.calibrate.study import Study
 from tests.conftest import random_generator
 from tests.test_posterior import SIGMA, linear_problem
 

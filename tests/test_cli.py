@@ -18,8 +18,8 @@ from typer.testing import CliRunner, Result
 
 from inpaint import RestoreConfig, write_generator
 from inpaint.cli import app
+from inpaint.files.job import KEEPS, Run
 from inpaint.network import NetworkConfig
-from inpaint.run import KEEPS, Run
 from inpaint.training.config import TrainConfig
 from tests.conftest import random_generator
 

@@ -20,8 +20,8 @@ from typer.testing import CliRunner, Result
 
 from inpaint import write_generator
 from inpaint.cli import app
-from inpaint.evaluate.evaluation import METHODS
 from inpaint.network import InpaintingNetwork, write_network
+from inpaint.studies.evaluate.evaluation import METHODS
 from tests.conftest import random_generator
 from tests.tolerances import SINGLE
 

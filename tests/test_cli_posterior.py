@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inpaint import write_generator
+from inpaint.files.job import Run
+from inpaint.files.problem import load
 from inpaint.network import load_network
 from inpaint.posterior.real import fill_in, network_share
-from inpaint.problem import load
-from inpaint.run import Run
 from tests.conftest import random_generator
 from tests.test_cli import QUICK, inpaint, refused
 from tests.tolerances import SINGLE

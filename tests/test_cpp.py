@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from inpaint import Generator, ImageSet, Mask, ModuleGenerator, RestoreConfig, measure
-from inpaint.backends import cpp
-from inpaint.backends import torch as reference
 from inpaint.errors import BackendError
-from inpaint.objective import Objective, make_objective
-from inpaint.solvers import SolveState, make_solver, start
+from inpaint.search.backends import cpp
+from inpaint.search.backends import torch as reference
+from inpaint.search.objective import Objective, make_objective
+from inpaint.search.solvers import SolveState, make_solver, start
 from inpaint.types import Status
 from tests.conftest import random_generator
 from tests.tolerances import FLOAT64, GRADIENT, MANY_STEPS, SINGLE
@@ -293,7 +293,7 @@ def test_advance_leaves_the_state_that_it_was_given() -> None:
 def test_the_environment_chooses_the_instruction_set(capability: str) -> None:
     name = {"portable": "default"}.get(capability, capability)
     run = subprocess.run(
-        [sys.executable, "-c", "from inpaint.backends import cpp; print(cpp.capability())"],
+        [sys.executable, "-c", "from inpaint.search.backends import cpp; print(cpp.capability())"],
         env={**os.environ, "ATEN_CPU_CAPABILITY": name},
         capture_output=True,
         text=True,
@@ -334,9 +334,9 @@ MEMORY = """
 import resource, sys
 import torch
 from inpaint import Dense, Generator
-from inpaint.backends import cpp
-from inpaint.objective import Objective
-from inpaint.solvers import LBFGS, start
+from inpaint.search.backends import cpp
+from inpaint.search.objective import Objective
+from inpaint.search.solvers import LBFGS, start
 
 def used():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -12,19 +12,19 @@ import torch
 from torch import Tensor
 
 from inpaint import Generator, Mask, RestoreConfig, measure
-from inpaint.baselines import BASELINES
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.evaluate import evaluation as evaluations
-from inpaint.evaluate.estimates import (
+from inpaint.network import InpaintingNetwork
+from inpaint.plots.evaluation import draw_evaluation, summarize
+from inpaint.posterior.real import RESTARTS
+from inpaint.studies.baselines import BASELINES
+from inpaint.studies.evaluate import evaluation as evaluations
+from inpaint.studies.evaluate.estimates import (
     ESTIMATES,
     Estimate,
     Search,
     active_share,
 )
-from inpaint.evaluate.evaluation import METHODS, evaluate
-from inpaint.evaluate.report import draw_evaluation, summarize
-from inpaint.network import InpaintingNetwork
-from inpaint.posterior.real import RESTARTS
+from inpaint.studies.evaluate.evaluation import METHODS, evaluate
 from inpaint.types import ImageSet, Measurement
 from tests.conftest import random_generator
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from inpaint.errors import ArgumentError
-from inpaint.examples import NOISE, bundled_names, draw_strokes, hand_drawn, load_bundled
+from inpaint.files.examples import NOISE, bundled_names, draw_strokes, hand_drawn, load_bundled
 
 
 def test_bundled_sets_have_the_same_images_on_every_call() -> None:

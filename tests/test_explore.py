@@ -7,8 +7,14 @@ import torch
 
 from inpaint import Generator
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.explore import draw_vectors, sample_images, sample_vector, simulate, walk
-from inpaint.restarts import draw_latents
+from inpaint.generators.samples import (
+    draw_latents,
+    draw_vectors,
+    sample_images,
+    sample_vector,
+    simulate,
+    walk,
+)
 
 
 def test_samples_follow_from_their_seed(small_generator: Generator) -> None:

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from inpaint import sheet
-from inpaint.comparison import CAPTIONS, COLUMNS, MARKS, MOST_MODES, compare, percent
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.figures import MAX_ROWS, draw_comparison, draw_modes, draw_samples, to_png
-from inpaint.generator import Dense, Generator
+from inpaint.generators import Dense, Generator
 from inpaint.operators import Mask
+from inpaint.plots import sheet
+from inpaint.plots.columns import MAX_ROWS, draw_comparison, draw_modes, draw_samples, to_png
+from inpaint.plots.comparison import CAPTIONS, COLUMNS, MARKS, MOST_MODES, compare, percent
+from inpaint.search.verdict import judge
 from inpaint.types import Measurement, Restoration, Status
-from inpaint.verdict import judge
 
 
 def make_case(images=2, *, shape=(1, 28, 28), restarts=5, steps=20, known=True, name="made-up"):

@@ -18,7 +18,7 @@ from inpaint import (
     restore,
 )
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.generator import ACTIVATIONS, from_module
+from inpaint.generators import ACTIVATIONS, from_module
 from tests.conftest import random_generator
 from tests.tolerances import FLOAT64
 

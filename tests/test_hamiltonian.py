@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from inpaint.backends import cpp
-from inpaint.backends import torch as reference
-from inpaint.backends.hamiltonian import Moved, Moves
-from inpaint.objective import Objective, make_objective
+from inpaint.search.backends import cpp
+from inpaint.search.backends import torch as reference
+from inpaint.search.backends.hamiltonian import Moved, Moves
+from inpaint.search.objective import Objective, make_objective
 from tests.conftest import random_generator
 from tests.test_cpp import capability, make_problem
 from tests.test_objective import some_values

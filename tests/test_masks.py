@@ -14,8 +14,8 @@ from PIL import Image
 
 from inpaint import Mask
 from inpaint.errors import ArgumentError, FileError, InpaintError, ShapeError
+from inpaint.files.reading import read_mask
 from inpaint.operators import MASK_PRESETS, mask_preset
-from inpaint.readers import read_mask
 
 SHAPE = (1, 28, 28)
 SMALL = (3, 5, 6)

@@ -9,8 +9,8 @@ import torch
 
 from inpaint import BlockAverage, Generator, Mask, Measurement, RestoreConfig, measure, restore
 from inpaint.errors import ShapeError
-from inpaint.generator import Dense
-from inpaint.misfit import FACTOR, LENGTH, Misfit, continue_misfit, fit_misfit, join, weigh
+from inpaint.generators import Dense
+from inpaint.search.misfit import FACTOR, LENGTH, Misfit, continue_misfit, fit_misfit, join, weigh
 from inpaint.types import ImageSet
 
 NOISE = 0.05

@@ -21,7 +21,7 @@ from inpaint import (
     write_generator,
 )
 from inpaint.errors import ArgumentError, FileError, ShapeError
-from inpaint.evaluate.evaluation import evaluate
+from inpaint.files.safetensors import read_tensors, write_tensors
 from inpaint.metrics import compare_images
 from inpaint.network import (
     InpaintingNetwork,
@@ -34,7 +34,7 @@ from inpaint.network import (
     write_network,
 )
 from inpaint.posterior.real import FAR_SHARE, NEAR_SHARE, network_of, network_share
-from inpaint.readers.safetensors import read_tensors, write_tensors
+from inpaint.studies.evaluate.evaluation import evaluate
 from tests.conftest import pen_strokes, random_generator
 from tests.tolerances import SINGLE
 

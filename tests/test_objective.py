@@ -22,9 +22,9 @@ from inpaint import (
     read_images,
     restore,
 )
-from inpaint.backends import cpp
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.objective import Observation, make_objective
+from inpaint.search.backends import cpp
+from inpaint.search.objective import Observation, make_objective
 from inpaint.types import Operator
 from tests.conftest import missing, random_generator
 from tests.test_generator import as_module
@@ -213,7 +213,7 @@ def test_a_matrix_too_large_for_a_layer_is_applied_as_it_is(
     measurement = some_values(OPERATORS["sparse matrix"])
     z = torch.randn(3, 4, 3, dtype=torch.float64)
     as_layer = make_objective(measurement, generator, dtype=torch.float64)
-    monkeypatch.setattr("inpaint.objective.LARGEST_MATRIX", 10)
+    monkeypatch.setattr("inpaint.search.objective.LARGEST_MATRIX", 10)
     applied = make_objective(measurement, generator, dtype=torch.float64)
     assert isinstance(applied.generator, Observation)
     for found, expected in zip(

@@ -209,7 +209,9 @@ def test_bad_problems_are_refused() -> None:
 
 def test_a_backend_that_cannot_serve_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     measurement, generator = linear_problem()
-    monkeypatch.setattr("inpaint.backends.cpp.obstacle", lambda objective: "It is not built.")
+    monkeypatch.setattr(
+        "inpaint.search.backends.cpp.obstacle", lambda objective: "It is not built."
+    )
     with pytest.raises(BackendError, match="It is not built"):
         sample_posterior(measurement, generator, replace(SMALL, backend="cpp"))
     assert sample_posterior(measurement, generator, SMALL).backend == "torch (cpu)"

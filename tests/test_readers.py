@@ -27,9 +27,9 @@ from inpaint import (
     read_images,
 )
 from inpaint.errors import FileError
+from inpaint.files.normalize import settle_ink
+from inpaint.files.reading import read_mask, read_operator, read_state_dict
 from inpaint.operators import to_matrix
-from inpaint.readers import read_mask, read_operator, read_state_dict
-from inpaint.readers.settling import settle_ink
 
 
 def test_columns_of_the_real_file_become_upright_pictures(data_dir: Path, eights: ImageSet) -> None:

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from inpaint import RestoreConfig, restore, write_generator
-from inpaint.comparison import compare
 from inpaint.errors import ArgumentError, FileError
-from inpaint.examples import load_bundled
-from inpaint.problem import Problem, Run, load, select
-from inpaint.record import check_inputs, check_writable, read_run, write_files, write_run
-from inpaint.verdict import judge
+from inpaint.files.examples import load_bundled
+from inpaint.files.problem import Problem, Run, load, select
+from inpaint.files.record import check_inputs, check_writable, read_run, write_files, write_run
+from inpaint.plots.comparison import compare
+from inpaint.search.verdict import judge
 from tests.conftest import random_generator
 
 CONFIG = RestoreConfig(restarts=3, screen=10, solver="adam", steps=8, backend="torch", seed=5)

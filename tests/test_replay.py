@@ -9,7 +9,7 @@ import torch
 
 from inpaint import restore
 from inpaint.config import SOLVERS
-from inpaint.replay import replay
+from inpaint.search.replay import replay
 from tests.conftest import random_generator
 from tests.test_objective import some_measurement
 from tests.test_restore import EXACT

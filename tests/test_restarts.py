@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inpaint.errors import ShapeError
-from inpaint.restarts import LatentStream, screen, select_best
+from inpaint.generators.samples import LatentStream
+from inpaint.search.restarts import screen, select_best
 
 
 @given(seed=st.integers(0, 2**63 - 1), few=st.integers(1, 5), many=st.integers(5, 9))

@@ -11,12 +11,12 @@ from safetensors.torch import load_file, save_file
 
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, FileError
-from inpaint.examples import load_bundled
-from inpaint.generator import Dense, Generator
+from inpaint.files.examples import load_bundled
+from inpaint.files.safetensors import read_safetensors, write_safetensors
+from inpaint.generators import Dense, Generator
+from inpaint.generators.pretrained import load_pretrained, model_card, pretrained_names
 from inpaint.operators import Mask
-from inpaint.pretrained import load_pretrained, model_card, pretrained_names
-from inpaint.readers.safetensors import read_safetensors, write_safetensors
-from inpaint.restore import restore
+from inpaint.search.restore import restore
 from inpaint.types import Measurement
 
 

@@ -10,10 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inpaint import RestoreConfig, Status
-from inpaint.backends import torch as backend
 from inpaint.config import SOLVERS
-from inpaint.objective import Objective, make_objective
-from inpaint.solvers import LBFGS, Adam, GradientDescent, RMSprop, SolveState, make_solver, start
+from inpaint.search.backends import torch as backend
+from inpaint.search.objective import Objective, make_objective
+from inpaint.search.solvers import (
+    LBFGS,
+    Adam,
+    GradientDescent,
+    RMSprop,
+    SolveState,
+    make_solver,
+    start,
+)
 from tests.conftest import random_generator
 from tests.test_objective import some_measurement
 from tests.tolerances import FLOAT64

@@ -8,11 +8,11 @@ import pytest
 
 from inpaint import RestoreConfig, restore, write_generator
 from inpaint.errors import ArgumentError
-from inpaint.problem import Problem, Run, load
-from inpaint.run import KEEPS
-from inpaint.sweep import sweep
-from inpaint.trends import draw_trends
-from inpaint.trials import followed
+from inpaint.files.job import KEEPS
+from inpaint.files.problem import Problem, Run, load
+from inpaint.plots.curves import draw_trends
+from inpaint.search.subsearch import followed
+from inpaint.studies.sweep import sweep
 from tests.conftest import random_generator
 
 CONFIG = RestoreConfig(restarts=2, screen=0, solver="adam", steps=5, backend="torch")

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from inpaint import Generator, ImageSet, Mask, RestoreConfig, measure, read_images, restore
-from inpaint.modes import SAME_IMAGE, find_modes, search_statistics
-from inpaint.verdict import Verdict, judge
+from inpaint.search.modes import SAME_IMAGE, find_modes, search_statistics
+from inpaint.search.verdict import Verdict, judge
 from tests.conftest import random_generator
 from tests.test_objective import some_measurement
 from tests.test_restore import QUICK

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from inpaint import ImageSet, read_generator, read_images, write_images
 from inpaint.errors import ArgumentError, FileError
-from inpaint.readers import read_operator, read_state_dict
+from inpaint.files.reading import read_operator, read_state_dict
 from tests.conftest import missing, random_generator
 
 IMAGES = torch.ones(3, 1, 9, 9, dtype=torch.float64)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from strips import data_url
+from parts.strips import data_url
 
 from components import register
-from inpaint.sheet import Pixels
+from inpaint.plots.sheet import Pixels
 
 Observed = NDArray[np.bool_]
 """True where a pixel is observed. [H, W]"""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import streamlit as st
-from strips import data_url
+from parts.strips import data_url
 
 from components import register
-from inpaint.sheet import Pixels
+from inpaint.plots.sheet import Pixels
 
 _render = register("pixels")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from strips import data_url
+from parts.strips import data_url
 
 from components import register
-from inpaint import sheet
-from inpaint.animation import compose_reel, pick_frames
-from inpaint.comparison import Comparison, Row
-from inpaint.replay import Replay
+from inpaint.plots import sheet
+from inpaint.plots.comparison import Comparison, Row
+from inpaint.plots.film import compose_reel, pick_frames
+from inpaint.search.replay import Replay
 
 _MARGIN = 0.06
 """Share of the plot that is left free on each side."""

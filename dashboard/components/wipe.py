@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from strips import data_url
+from parts.strips import data_url
 
 from components import register
-from inpaint.sheet import Pixels
+from inpaint.plots.sheet import Pixels
 
 _render = register("wipe")
 

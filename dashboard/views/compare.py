@@ -2,17 +2,15 @@
 
 from dataclasses import replace
 
-import learned
-import live
-import pairs
-import results
 import streamlit as st
-import widgets
-from damage import ask_damage
-from learned import Method
-from pairs import Question
+from forms import learned, widgets
+from forms.damage import ask_damage
+from forms.learned import Method
+from forms.widgets import Request
+from parts import results
 from streamlit.delta_generator import DeltaGenerator
-from widgets import Request
+from work import live, pairs
+from work.pairs import Question
 
 from inpaint.config import PRESETS, SOLVERS, RestoreConfig
 from inpaint.errors import InpaintError

@@ -3,17 +3,16 @@
 from collections.abc import Callable
 from functools import partial
 
-import lessons
-import problems
-import sources
 import streamlit as st
-import strips
-from strips import Picture
+from forms import problems, sources
+from parts import lessons, strips
+from parts.strips import Picture
 
-from inpaint import explore, pretrained, sheet
 from inpaint.errors import InpaintError
-from inpaint.figures import draw_samples, to_png
-from inpaint.generator import Generator
+from inpaint.generators import Generator, pretrained
+from inpaint.generators import samples as explore
+from inpaint.plots import sheet
+from inpaint.plots.columns import draw_samples, to_png
 
 SAMPLES = 100
 WALK_STEPS = 11

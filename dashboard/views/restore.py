@@ -1,10 +1,10 @@
 """Restore: damage images, restore them, and see how well that went."""
 
-import live
-import reopen
-import results
 import streamlit as st
-from results import Result
+from forms import reopen
+from parts import results
+from parts.results import Result
+from work import live
 
 
 def main() -> None:

@@ -8,16 +8,15 @@ from functools import partial
 
 import altair as alt
 import pandas as pd
-import problems
-import runner
-import sources
 import streamlit as st
-from damage import KEPT_SHARE
-from runner import Report
-from sources import Source
+from forms import problems, sources
+from forms.damage import KEPT_SHARE
+from forms.sources import Source
+from work import runner
+from work.runner import Report
 
 from inpaint.bench import BenchResult, Row, run_bench
-from inpaint.generator import Generator
+from inpaint.generators import Generator
 
 PAGE = "speed"
 RESTARTS = (1, 8, 64, 512)

@@ -1,16 +1,15 @@
 """Sweep: the same images at several numbers of pixels kept, and with fewer restarts."""
 
-import live
-import results
 import streamlit as st
-import sweeps
-import widgets
-from damage import Damage, ask_noise, count_pixels
-from sources import Source
-from sweeps import Question
+from forms import widgets
+from forms.damage import Damage, ask_noise, count_pixels
+from forms.sources import Source
+from parts import results
+from work import live, sweeps
+from work.sweeps import Question
 
 from inpaint.errors import InpaintError
-from inpaint.run import KEEPS
+from inpaint.files.job import KEEPS
 from inpaint.types import ImageSet, Operator
 
 PAGE = "sweep"

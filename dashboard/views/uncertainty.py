@@ -2,17 +2,13 @@
 
 from dataclasses import replace
 
-import live
-import posteriors
-import results
-import revealing
-import sampling
 import streamlit as st
-import uncertain
-import widgets
-from damage import ask_damage
-from posteriors import Answer, Question
-from revealing import PAGE
+from forms import sampling, widgets
+from forms.damage import ask_damage
+from parts import results, revealing, uncertain
+from parts.revealing import PAGE
+from work import live, posteriors
+from work.posteriors import Answer, Question
 
 from inpaint.config import RestoreConfig
 from inpaint.errors import InpaintError

@@ -1,13 +1,13 @@
 """Watch: the search for one image, step by step."""
 
-import live
 import streamlit as st
 from components import player
-from results import Result
+from parts.results import Result
+from work import live
 
-from inpaint.animation import to_gif
-from inpaint.comparison import CAPTIONS, Row
-from inpaint.replay import Replay, replay
+from inpaint.plots.comparison import CAPTIONS, Row
+from inpaint.plots.film import to_gif
+from inpaint.search.replay import Replay, replay
 
 # Every iterate is kept: a longer film would fill the memory, and nobody watches it.
 MOST_STEPS = 5000

@@ -9,7 +9,7 @@ from PIL import Image
 
 from inpaint import read_images
 from inpaint.operators import MASK_PRESETS, mask_preset
-from inpaint.sheet import strip
+from inpaint.plots.sheet import strip
 
 LOST = (194, 65, 12)
 SCALE, GAP = 4, 4

@@ -1,28 +1,25 @@
 """How fast the backends are here, measured on the spot.
 
 `run_bench` compares the published loop in numpy, the torch backend and the C++ backend.
-`run_full_bench` adds the peers of the checkout's `benchmarks/` folder.
+`python -m benchmarks.full` in the checkout adds the peers.
 """
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import os
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
-from inpaint.bench.problem import AgreementError, Problem, Trace, Variant
+from inpaint.bench.case import AgreementError, Problem, Trace, Variant
 from inpaint.bench.result import BenchResult, Row, Skipped, describe_machine, make_row
 from inpaint.bench.timing import Cell, OnProgress, Plan, Sample, Station, interleave
 from inpaint.bench.variants import VARIANTS
 from inpaint.errors import ArgumentError, BackendError
-from inpaint.generator import Generator
+from inpaint.files.job import default_generator
+from inpaint.files.reading import read_generator
+from inpaint.generators import Generator
 from inpaint.operators import Mask
-from inpaint.readers import read_generator
-from inpaint.run import default_generator
 
 __all__ = [
     "VARIANTS",
@@ -34,7 +31,6 @@ __all__ = [
     "Trace",
     "Variant",
     "run_bench",
-    "run_full_bench",
 ]
 
 
@@ -70,7 +66,8 @@ def run_bench(
     """
     report = on_progress or _ignore
     stop = cancelled or _never
-    generator = _default_generator() if generator is None else generator
+    if generator is None:
+        generator = load_default_generator()
     _check(restarts, keeps, threads, seconds, generator)
 
     sizes = list(itertools.product(threads, keeps, restarts))
@@ -123,44 +120,8 @@ PREPARATION = 0.2
 """Share of the progress that checking and warming up take."""
 
 
-def run_full_bench(
-    *,
-    seconds: float = 600.0,
-    generator: Generator | None = None,
-    on_progress: OnProgress | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> BenchResult:
-    """Time this package beside its peers, on one and two threads and with AVX2 forced.
-
-    Args:
-        seconds: Time for the timing, to which minutes of preparation come.
-        generator: See `run_bench`.
-        on_progress: See `run_bench`.
-        cancelled: See `run_bench`.
-
-    Raises:
-        BackendError: If the package was installed without its checkout, which has the peers.
-        AgreementError: If a variant computes something else than the others.
-    """
-    checkout = Path(__file__).resolve().parents[2]
-    if not (checkout / "benchmarks" / "full.py").is_file():
-        raise BackendError(
-            "The full bench needs the folder benchmarks/ of the source tree, which this "
-            "installation does not have; install the checkout with pip install -e '.[bench]'."
-        )
-    if str(checkout) not in sys.path:
-        sys.path.insert(0, str(checkout))
-    full = importlib.import_module("benchmarks.full")
-    result: BenchResult = full.run_full_bench(
-        seconds=seconds,
-        generator=_default_generator() if generator is None else generator,
-        on_progress=on_progress or _ignore,
-        cancelled=cancelled or _never,
-    )
-    return result
-
-
-def _default_generator() -> Generator:
+def load_default_generator() -> Generator:
+    """The shipped generator that is timed where none is named."""
     generator = read_generator(default_generator())
     assert isinstance(generator, Generator)
     return generator

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from inpaint.bench.problem import (
+from inpaint.bench.case import (
     CHECK_STEPS,
     AgreementError,
     Descent,
@@ -24,7 +24,7 @@ from inpaint.bench.problem import (
     check_agreement,
     make_problem,
 )
-from inpaint.generator import Generator
+from inpaint.generators import Generator
 
 LONGEST_DESCENT = 500
 FEWEST_ROUNDS = 3

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inpaint.backends import choose
-from inpaint.bench.problem import Descent, Problem, Trace, Variant
+from inpaint.bench.case import Descent, Problem, Trace, Variant
 from inpaint.config import BackendName, RestoreConfig
 from inpaint.errors import BackendError
-from inpaint.generator import Dense, Layer
-from inpaint.objective import make_objective
-from inpaint.solvers import GradientDescent, start
+from inpaint.generators import Dense, Layer
+from inpaint.search.backends import choose
+from inpaint.search.objective import make_objective
+from inpaint.search.solvers import GradientDescent, start
 
 SEQUENTIAL_STARTS = 4
 """Starts that a one-at-a-time variant follows: its rate is the same for any number of them."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inpaint.cli import options, screen
+from inpaint.cli import options
 
 if TYPE_CHECKING:
     from inpaint.bench import BenchResult
@@ -30,49 +32,52 @@ def bench(
             metavar="NUMBER", help="Time for the timing; some seconds of preparation come on top."
         ),
     ] = None,
-    full: Annotated[
-        bool,
-        typer.Option("--full", help="With the peers, at all sizes; takes some ten minutes."),
-    ] = False,
     output: Annotated[
         Path | None, typer.Option(help="JSON file for the rows and the machine.")
     ] = None,
 ) -> None:
     """Check that all variants compute the same, then time them against each other."""
-    from inpaint.bench import run_bench, run_full_bench
-    from inpaint.errors import ArgumentError
-    from inpaint.readers import read_generator
-    from inpaint.record import check_writable, write_files
-    from inpaint.run import default_generator
+    from inpaint.bench import run_bench
+    from inpaint.files.job import default_generator
+    from inpaint.files.reading import read_generator
 
     given: dict[str, Any] = {}
     for name, text in (("restarts", restarts), ("keeps", keep), ("threads", threads)):
         if text is not None:
             given[name] = options.whole_numbers(name, text)
-    if full and given:
-        raise ArgumentError("--full times all sizes; leave --restarts, --keep and --threads out.")
     if seconds is not None:
         given["seconds"] = options.real_number("seconds", seconds)
-    given["generator"] = read_generator(generator or default_generator())
+    source = read_generator(generator or default_generator())
+    time_variants(partial(run_bench, generator=source, **given), output)
+
+
+def time_variants(run: Callable[..., BenchResult], output: Path | None) -> None:
+    """Run a bench, print its rows, and write them if asked to.
+
+    Args:
+        run: Takes `on_progress` and `cancelled`.
+        output: JSON file, if any.
+    """
+    from inpaint.files.record import check_writable, write_files
+
     if output is not None:
         check_writable(output.parent)
-    with screen.Watch("preparing") as watch:
-        result: BenchResult = (run_full_bench if full else run_bench)(
+    with terminal.Watch("preparing") as watch:
+        result = run(
             on_progress=lambda share, text: watch.show(share, 1, task=text),
             cancelled=lambda: watch.stopped,
-            **given,
         )
     _print(result)
     if output is not None:
         write_files(output.parent, {output.name: (result.to_json() + "\n").encode()})
-        screen.say(f"Wrote {output}.")
+        terminal.say(f"Wrote {output}.")
     if result.cancelled:
-        screen.warn("Stopped by Ctrl-C; what was measured so far is shown.")
+        terminal.warn("Stopped by Ctrl-C; what was measured so far is shown.")
         raise typer.Exit(130)
 
 
 def _print(result: BenchResult) -> None:
-    number = screen.number
+    number = terminal.number
     rows = [
         [
             row["variant"],
@@ -84,11 +89,11 @@ def _print(result: BenchResult) -> None:
     headings = ["variant", "N", "R", "threads", "median", "min", "max"]
     title = "Thousand restart-iterations per second"
     if rows:
-        screen.table(headings, rows, title=title, words=["variant"])
+        terminal.table(headings, rows, title=title, words=["variant"])
     for skipped in result.skipped:
-        screen.say(f"{skipped['variant']} was left out: {skipped['reason']}")
+        terminal.say(f"{skipped['variant']} was left out: {skipped['reason']}")
     machine = result.machine
-    screen.say(
+    terminal.say(
         f"{machine['cpu']}, {machine['cores']} cores, {machine['instructions']}, load "
         f"{machine['load_before']:.2f} before and {machine.get('load_after', 0.0):.2f} after."
     )

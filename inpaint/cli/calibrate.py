@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inpaint.cli import options, screen
+from inpaint.cli import options
 from inpaint.posterior.config import PosteriorConfig
 
 if TYPE_CHECKING:
-    from inpaint.uncertainty.study import Findings, Study
+    from inpaint.studies.calibrate.study import Findings, Study
 
 FILES = "calibration.json and calibration.png"
 
@@ -66,7 +66,7 @@ def calibrate(
     settings: dict[str, Any],
 ) -> None:
     """Restore known truths and count how often their posteriors held them; write a figure."""
-    from inpaint.uncertainty.study import Study
+    from inpaint.studies.calibrate.study import Study
 
     changes: dict[str, Any] = {} if generator is None else {"generator": generator}
     study = Study(
@@ -86,13 +86,13 @@ def calibrate(
 
 def _perform(study: Study, output: Path) -> None:
     """Calibrate, print the table and write what was reached."""
-    from inpaint.figures import to_png
-    from inpaint.record import check_writable, write_files
-    from inpaint.uncertainty.charts import draw_study
-    from inpaint.uncertainty.study import describe_study, run_study
+    from inpaint.files.record import check_writable, write_files
+    from inpaint.plots.calibration import draw_study
+    from inpaint.plots.columns import to_png
+    from inpaint.studies.calibrate.study import describe_study, run_study
 
     check_writable(output)
-    with screen.Watch("preparing") as watch:
+    with terminal.Watch("preparing") as watch:
         findings = run_study(study, on_progress=_report(watch))
     record = json.dumps(describe_study(findings), indent=1, allow_nan=False)
     write_files(
@@ -103,28 +103,28 @@ def _perform(study: Study, output: Path) -> None:
         },
     )
     _print(findings)
-    screen.say(f"Wrote {FILES} to {output}.")
+    terminal.say(f"Wrote {FILES} to {output}.")
     if findings.cancelled:
-        screen.warn("Stopped by Ctrl-C; what was reached so far was written.")
+        terminal.warn("Stopped by Ctrl-C; what was reached so far was written.")
         raise typer.Exit(130)
 
 
-def _report(watch: screen.Watch) -> Callable[[int, int, str], bool]:
+def _report(watch: terminal.Watch) -> Callable[[int, int, str], bool]:
     """Progress of a study for `Watch`."""
     return lambda done, total, task: watch.show(done, total, task=task)
 
 
 def _print(findings: Findings) -> None:
     """Print coverage, ranks and errors."""
-    from inpaint.uncertainty.study import describe_entry
+    from inpaint.studies.calibrate.study import describe_entry
 
-    number = screen.number
+    number = terminal.number
     rows = [describe_entry(entry) for entry in findings.entries]
     first = findings.entries[0].calibration
     names = [str(row["keep"]) for row in rows]
     told = ["unknown" if row["noise_level"] is None else f"{row['noise_level']:g}" for row in rows]
     heads = list(zip(names, told, strict=True))
-    screen.table(
+    terminal.table(
         ["N", "noise", *(f"{part.level:.0%}" for part in first.coverage), "converged", "R-hat",
          "noise level", "gradients", "s/image"],
         [
@@ -143,7 +143,7 @@ def _print(findings: Findings) -> None:
         "truths",
         words=("noise",),
     )  # fmt: skip
-    screen.table(
+    terminal.table(
         ["N", "noise", *first.errors, "expected of the mean"],
         [
             [
@@ -159,7 +159,7 @@ def _print(findings: Findings) -> None:
     ranked = list(dict.fromkeys(name for row in rows for name in row["ranks"]))
     if ranked:
         cells = [[row["ranks"].get(name) for name in ranked] for row in rows]
-        screen.table(
+        terminal.table(
             ["N", "noise", *ranked],
             [
                 [*head, *(number(cell and cell["chi_squared"], 3) for cell in line)]

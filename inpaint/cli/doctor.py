@@ -6,7 +6,6 @@ import os
 
 import typer
 
-from inpaint.cli import screen
 from inpaint.config import RestoreConfig
 
 
@@ -14,9 +13,9 @@ def doctor() -> None:
     """Say what was built, which backend runs here and why, and with which versions."""
     import torch
 
-    from inpaint.examples import bundled_names
-    from inpaint.pretrained import pretrained_names
-    from inpaint.record import versions
+    from inpaint.files.examples import bundled_names
+    from inpaint.files.record import versions
+    from inpaint.generators.pretrained import pretrained_names
 
     state, works = _extension()
     facts = [
@@ -31,15 +30,15 @@ def doctor() -> None:
     ]
     width = max(len(name) for name, _ in facts) + 2
     for name, text in facts:
-        screen.say(f"{name:<{width}}{text}")
+        terminal.say(f"{name:<{width}}{text}")
     if not works:
         raise typer.Exit(1)
 
 
 def _extension() -> tuple[str, bool]:
     """What became of the extension inpaint._C, and whether that is in order."""
-    from inpaint.backends import cpp
     from inpaint.errors import BackendError
+    from inpaint.search.backends import cpp
 
     try:
         return cpp.available()[1], True
@@ -51,10 +50,10 @@ def _backend() -> str:
     """The backend of a default run on the shipped generator."""
     import torch
 
-    from inpaint.backends import choose
     from inpaint.errors import InpaintError
-    from inpaint.objective import make_objective
-    from inpaint.problem import Run, load
+    from inpaint.files.problem import Run, load
+    from inpaint.search.backends import choose
+    from inpaint.search.objective import make_objective
 
     config = RestoreConfig()
     try:

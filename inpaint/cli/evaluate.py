@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inpaint.cli import options, screen
+from inpaint.cli import options
 from inpaint.config import PRESETS, RestoreConfig
 from inpaint.errors import ArgumentError
-from inpaint.evaluate.trial import Trial
+from inpaint.studies.evaluate.job import Trial
 
 if TYPE_CHECKING:
-    from inpaint.evaluate.evaluation import Evaluation
-    from inpaint.evaluate.inputs import Inputs
+    from inpaint.studies.evaluate.evaluation import Evaluation
+    from inpaint.studies.evaluate.inputs import Inputs
 
 FILES = "evaluation.json and figure.png"
 
@@ -157,17 +157,17 @@ def _folder(trial: Trial) -> str:
 
 def _perform(trials: Sequence[Trial], output: Path) -> None:
     """Evaluate with each damage, and write what was reached."""
-    from inpaint.evaluate.evaluation import METHODS, evaluate
-    from inpaint.evaluate.inputs import damage, load_trial
-    from inpaint.evaluate.report import title_of
-    from inpaint.record import check_writable
+    from inpaint.files.record import check_writable
+    from inpaint.plots.evaluation import title_of
+    from inpaint.studies.evaluate.evaluation import METHODS, evaluate
+    from inpaint.studies.evaluate.inputs import damage, load_trial
 
     inputs = load_trial(trials[0])
     # All are made first, so that a damage that cannot be is refused before any work.
     measurements = [damage(trial, inputs) for trial in trials]
     check_writable(output)
     folders = []
-    with screen.Watch("preparing") as watch:
+    with terminal.Watch("preparing") as watch:
         for trial, measurement in zip(trials, measurements, strict=True):
             evaluation = evaluate(
                 measurement,
@@ -187,17 +187,17 @@ def _perform(trials: Sequence[Trial], output: Path) -> None:
             if evaluation.cancelled:
                 break
     if folders:
-        screen.say(f"Wrote {FILES} to {', '.join(folders)}.")
+        terminal.say(f"Wrote {FILES} to {', '.join(folders)}.")
     if watch.stopped:
         reached = "what was reached so far was written" if folders else "there is no result yet"
-        screen.warn(f"Stopped by Ctrl-C; {reached}.")
+        terminal.warn(f"Stopped by Ctrl-C; {reached}.")
         raise typer.Exit(130)
 
 
 def _write(folder: Path, trial: Trial, inputs: Inputs, evaluation: Evaluation) -> None:
-    from inpaint.evaluate.report import describe_evaluation, draw_evaluation, title_of
-    from inpaint.figures import to_png
-    from inpaint.record import write_files
+    from inpaint.files.record import write_files
+    from inpaint.plots.columns import to_png
+    from inpaint.plots.evaluation import describe_evaluation, draw_evaluation, title_of
 
     record = describe_evaluation(trial, inputs, evaluation)
     figure = draw_evaluation(evaluation, title=title_of(trial, inputs, evaluation))
@@ -210,16 +210,16 @@ def _write(folder: Path, trial: Trial, inputs: Inputs, evaluation: Evaluation) -
     )
 
 
-def _report(watch: screen.Watch, prefix: str) -> Callable[[int, int, str], bool]:
+def _report(watch: terminal.Watch, prefix: str) -> Callable[[int, int, str], bool]:
     """Progress of an evaluation for `Watch`."""
     return lambda done, total, task: watch.show(done, total, task=prefix + task)
 
 
 def _print(title: str, evaluation: Evaluation) -> None:
     """Print a table of means, and why a method did not run."""
-    from inpaint.evaluate.report import summarize
+    from inpaint.plots.evaluation import summarize
 
-    number = screen.number
+    number = terminal.number
     rows = []
     for result in evaluation.results:
         means = {name: pair and pair[0] for name, pair in summarize(result).items()}
@@ -234,13 +234,13 @@ def _print(title: str, evaluation: Evaluation) -> None:
                 number(result.seconds, 3),
             ]
         )
-    screen.table(
+    terminal.table(
         ["method", "PSNR dB", "missing", "SSIM", "missing", "L2 error", "s/image"],
         rows,
         title=title,
         words=("method",),
     )
-    screen.say(f"Means over {len(evaluation.measurement)} images.")
+    terminal.say(f"Means over {len(evaluation.measurement)} images.")
     for result in evaluation.results:
         if result.not_run is not None:
-            screen.say(f"{result.name} did not run. {result.not_run}")
+            terminal.say(f"{result.name} did not run. {result.not_run}")

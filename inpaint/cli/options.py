@@ -26,7 +26,7 @@ import typer
 
 from inpaint.config import PRESETS
 from inpaint.errors import ArgumentError
-from inpaint.run import Run
+from inpaint.files.job import Run
 
 if TYPE_CHECKING:
     from torch import Tensor

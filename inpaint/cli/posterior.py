@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inpaint.cli import options, screen
+from inpaint.cli import options
+from inpaint.files.job import Run
 from inpaint.posterior.config import SHARED, PosteriorConfig
 from inpaint.posterior.real import title_of
-from inpaint.run import Run
-from inpaint.uncertainty.sampled import LEVEL
+from inpaint.posterior.sampled import LEVEL
 
 if TYPE_CHECKING:
+    from inpaint.files.problem import Problem
     from inpaint.posterior import PosteriorProgress
-    from inpaint.problem import Problem
-    from inpaint.uncertainty.sampled import Sampled
+    from inpaint.posterior.sampled import Sampled
 
 FILES = "figure.png, posterior.npz and run.json"
 NOT_CONVERGED = 3
@@ -75,17 +75,17 @@ def posterior(
 def _perform(
     run: Run, config: PosteriorConfig, level: float, estimate: str | None, output: Path
 ) -> None:
+    from inpaint.files.posterior_record import write_posterior
+    from inpaint.files.problem import load
+    from inpaint.files.record import check_writable
     from inpaint.posterior.checks import check_fit
-    from inpaint.problem import load
-    from inpaint.record import check_writable
-    from inpaint.uncertainty.record import write_posterior
-    from inpaint.uncertainty.sampled import check_choices, command_of, sample
+    from inpaint.posterior.sampled import check_choices, command_of, sample
 
     check_choices(level, estimate)
     problem = load(run)
     check_fit(problem.measurement, problem.generator, config)
     check_writable(output)
-    with screen.Watch("preparing") as watch:
+    with terminal.Watch("preparing") as watch:
         sampled = sample(
             problem.measurement,
             problem.generator,
@@ -98,20 +98,20 @@ def _perform(
     write_posterior(output, problem, sampled, words=words, level=level)
     print_posterior(problem, sampled)
     found = sampled.posterior
-    screen.say(
+    terminal.say(
         f"{problem.image_set.source}: sampled in {found.seconds:.2f} s with {found.backend}. "
         f"{' '.join(found.reasons)}"
     )
-    screen.say(f"Wrote {FILES} to {output}.")
+    terminal.say(f"Wrote {FILES} to {output}.")
     if watch.stopped:
-        screen.warn("Stopped by Ctrl-C; what was reached so far was written.")
+        terminal.warn("Stopped by Ctrl-C; what was reached so far was written.")
         raise typer.Exit(130)
     warn_of(problem, sampled)
     if not all(summary.converged for summary in sampled.summaries):
         raise typer.Exit(NOT_CONVERGED)
 
 
-def report(watch: screen.Watch) -> Callable[[PosteriorProgress], bool]:
+def report(watch: terminal.Watch) -> Callable[[PosteriorProgress], bool]:
     """Progress of a sampling for `Watch`."""
 
     def show(progress: PosteriorProgress) -> bool:
@@ -126,10 +126,10 @@ def report(watch: screen.Watch) -> Callable[[PosteriorProgress], bool]:
 
 def print_posterior(problem: Problem, sampled: Sampled) -> None:
     """Print whether each image's posterior may be believed, and what it says."""
-    number = screen.number
+    number = terminal.number
     measurement = problem.measurement
     names = [str(name) for name in measurement.numbers]
-    screen.table(
+    terminal.table(
         ["image", "converged", "R-hat", "ESS", "accepted", "gradients", "log Z", "its spread"],
         [
             [
@@ -165,11 +165,11 @@ def print_posterior(problem: Problem, sampled: Sampled) -> None:
     if measurement.ideal is not None:
         headings.append("its L2 error")
     level = f"{100 * sampled.summaries[0].level:g} %"
-    screen.table(headings, rows, title=f"What it says, intervals of {level}", words=("shown",))
+    terminal.table(headings, rows, title=f"What it says, intervals of {level}", words=("shown",))
 
 
 def warn_of(problem: Problem, sampled: Sampled) -> None:
     """Say of which images the posterior is not to be believed."""
     for number, summary in zip(problem.measurement.numbers, sampled.summaries, strict=True):
         if not summary.converged:
-            screen.warn(f"Image {number}. {summary.sentence}")
+            terminal.warn(f"Image {number}. {summary.sentence}")

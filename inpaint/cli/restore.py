@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inpaint.cli import options, screen
+from inpaint.cli import options
 from inpaint.cli.posterior import print_posterior, warn_of
 from inpaint.cli.posterior import report as report_sampling
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, FileError
-from inpaint.run import Run
-from inpaint.uncertainty.sampled import Wish
+from inpaint.files.job import Run
+from inpaint.posterior.sampled import Wish
 
 if TYPE_CHECKING:
-    from inpaint.comparison import Comparison
-    from inpaint.problem import Problem
+    from inpaint.files.problem import Problem
+    from inpaint.plots.comparison import Comparison
+    from inpaint.posterior.sampled import Sampled
     from inpaint.types import Progress, Restoration
-    from inpaint.uncertainty.sampled import Sampled
 
 FILES = "figure.png, modes.png, restoration.npz and run.json"
 
@@ -131,8 +131,8 @@ def make_run(source: str | None, generator: str | None, given: dict[str, Any]) -
 
 
 def _perform(run: Run, wish: Wish | None, output: Path) -> None:
-    from inpaint.problem import load
-    from inpaint.record import check_writable
+    from inpaint.files.problem import load
+    from inpaint.files.record import check_writable
 
     problem = load(run)
     check_writable(output)
@@ -165,8 +165,8 @@ class _Moved:
 
 def _repeat(path: Path, moved: _Moved, output: Path) -> None:
     """Run again what a record says, on inputs that are seen to be the same."""
-    from inpaint.problem import load
-    from inpaint.record import check_inputs, check_writable, read_run
+    from inpaint.files.problem import load
+    from inpaint.files.record import check_inputs, check_writable, read_run
 
     run, record = read_run(path)
     run = moved.applied(run)
@@ -184,21 +184,21 @@ def _repeat(path: Path, moved: _Moved, output: Path) -> None:
     restoration, comparison = found.restoration, found.comparison
     sampled = found.sampled
     if sampled is not None and sampled.network != record.get("network_sha256"):
-        screen.warn(
+        terminal.warn(
             "The run was recorded with other weights of the inpainting network; the estimates "
             "differ."
         )
     if restoration.backend != record.get("backend"):
-        screen.warn(
+        terminal.warn(
             f"The run was recorded with {record.get('backend')} and now ran on "
             f"{restoration.backend}; costs can differ in the last digits."
         )
     before = [image["cost"] for image in record["images"]]
     now = [row.cost if math.isfinite(row.cost) else None for row in comparison.rows]
     if now == before:
-        screen.say("The costs are equal to the recorded ones.")
+        terminal.say("The costs are equal to the recorded ones.")
     else:
-        screen.warn("The costs differ from the recorded ones.")
+        terminal.warn("The costs differ from the recorded ones.")
     _finish(found, output)
 
 
@@ -215,14 +215,14 @@ class _Found:
 
 
 def _restore(problem: Problem, wish: Wish | None) -> _Found:
-    from inpaint.restore import restore as search
-    from inpaint.uncertainty.sampled import compare_sampled, sample
+    from inpaint.posterior.sampled import compare_sampled, sample
+    from inpaint.search.restore import restore as search
 
     if wish is not None:
         wish.check(problem.measurement, problem.generator)
     sampled: Sampled | None = None
 
-    with screen.Watch("preparing") as watch:
+    with terminal.Watch("preparing") as watch:
         restoration = search(
             problem.measurement,
             problem.generator,
@@ -242,7 +242,7 @@ def _restore(problem: Problem, wish: Wish | None) -> _Found:
     return _Found(problem, restoration, comparison, watch.stopped, wish, sampled)
 
 
-def report(watch: screen.Watch, prefix: str = "") -> Callable[[Progress], bool]:
+def report(watch: terminal.Watch, prefix: str = "") -> Callable[[Progress], bool]:
     """Progress of a restoration for `Watch`."""
 
     def show(progress: Progress) -> bool:
@@ -259,7 +259,7 @@ def report(watch: screen.Watch, prefix: str = "") -> Callable[[Progress], bool]:
 
 
 def _finish(found: _Found, output: Path) -> None:
-    from inpaint.record import write_run
+    from inpaint.files.record import write_run
 
     restoration, sampled = found.restoration, found.sampled
     more, arrays = _beside(found)
@@ -271,24 +271,24 @@ def _finish(found: _Found, output: Path) -> None:
         warn_of(found.problem, sampled)
     for row in found.comparison.rows:
         if row.verdict is not None and row.verdict.flag != "good":
-            screen.say(f"Image {row.number}. {row.verdict.sentence}")
+            terminal.say(f"Image {row.number}. {row.verdict.sentence}")
     if found.problem.image_set.notes:
-        screen.say(f"Read as: {'; '.join(found.problem.image_set.notes)}.")
-    screen.say(
+        terminal.say(f"Read as: {'; '.join(found.problem.image_set.notes)}.")
+    terminal.say(
         f"{found.problem.image_set.source}: restored in {restoration.seconds:.2f} s with "
         f"{restoration.backend}. {' '.join(restoration.reasons)}{_within_budget(found)}"
     )
     judged = any(row.verdict is not None for row in found.comparison.rows)
-    screen.say(f"Wrote {FILES if judged else FILES.replace('modes.png, ', '')} to {output}.")
+    terminal.say(f"Wrote {FILES if judged else FILES.replace('modes.png, ', '')} to {output}.")
     if found.stopped:
-        screen.warn("Stopped by Ctrl-C; what was reached so far was written.")
+        terminal.warn("Stopped by Ctrl-C; what was reached so far was written.")
         raise typer.Exit(130)
 
 
 def _beside(found: _Found) -> tuple[dict[str, Any], dict[str, Any]]:
     """What run.json and restoration.npz hold of the posterior; nothing if there is none."""
-    from inpaint.record import describe_row
-    from inpaint.uncertainty.record import beside, posterior_arrays
+    from inpaint.files.posterior_record import beside, posterior_arrays
+    from inpaint.files.record import describe_row
 
     if found.sampled is None or found.wish is None:
         return {}, {}
@@ -312,7 +312,7 @@ def _within_budget(found: _Found) -> str:
 
 def _print_search(comparison: Comparison) -> None:
     """Print what the search found of each image, and how sure that is."""
-    number = screen.number
+    number = terminal.number
     rows = []
     for row in comparison.rows:
         cells = [str(row.number), number(row.cost, 3), row.status.label, number(row.noise_level, 4)]
@@ -330,12 +330,12 @@ def _print_search(comparison: Comparison) -> None:
     headings = ["image", "cost J", "status", "noise level"]
     if len(rows[0]) > len(headings):
         headings += ["95 % interval", "success", "for 99 %", "modes", "verdict"]
-    screen.table(headings, rows, title=comparison.title, words=("status", "verdict"))
+    terminal.table(headings, rows, title=comparison.title, words=("status", "verdict"))
 
 
 def _print_metrics(comparison: Comparison) -> None:
     """Print how far each output is from the ideal, where that is known."""
-    number = screen.number
+    number = terminal.number
     rows = [
         [
             str(row.number),
@@ -351,4 +351,4 @@ def _print_metrics(comparison: Comparison) -> None:
     ]
     if rows:
         headings = ["image", "L2 error", "PSNR dB", "observed", "missing", "SSIM", "missing"]
-        screen.table(headings, rows, title="Against the ideal image")
+        terminal.table(headings, rows, title="Against the ideal image")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from inpaint.cli import options, screen
+from inpaint.cli import options
 from inpaint.errors import ArgumentError
 
 
@@ -29,18 +29,18 @@ def sample(
 
     import torch
 
-    from inpaint.figures import draw_samples, to_png
-    from inpaint.readers import read_generator
-    from inpaint.record import write_files
-    from inpaint.restarts import draw_latents
-    from inpaint.run import default_generator
+    from inpaint.files.job import default_generator
+    from inpaint.files.reading import read_generator
+    from inpaint.files.record import write_files
+    from inpaint.generators.samples import draw_latents
+    from inpaint.plots.columns import draw_samples, to_png
 
     source = read_generator(generator or default_generator())
     latents = draw_latents(start, [0], images, source.latent_size)[0]
     pictures = source.to(dtype=torch.float64)(latents)
     figure = draw_samples(pictures, columns=width)
     write_files(output.parent, {output.name: to_png(figure)})
-    screen.say(f"Wrote {images} samples of {source.name} to {output}.")
+    terminal.say(f"Wrote {images} samples of {source.name} to {output}.")
 
 
 def _between(name: str, text: str, low: int, high: int) -> int:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inpaint.cli import options, screen
+from inpaint.cli import options
 from inpaint.cli.restore import FILES, make_run, report
 from inpaint.config import RestoreConfig
-from inpaint.run import KEEPS
+from inpaint.files.job import KEEPS
 
 if TYPE_CHECKING:
-    from inpaint.sweep import Sweep
+    from inpaint.studies.sweep import Sweep
 
 
 @options.settings_of(RestoreConfig)
@@ -43,11 +43,11 @@ def sweep(
     settings: dict[str, Any],
 ) -> None:
     """Restore the same images at several N; write the figures of each, and tables of all."""
-    from inpaint import sweep as sweeping
-    from inpaint.figures import to_png
-    from inpaint.problem import load
-    from inpaint.record import check_writable, write_files, write_run
-    from inpaint.trends import draw_trends
+    from inpaint.files.problem import load
+    from inpaint.files.record import check_writable, write_files, write_run
+    from inpaint.plots.columns import to_png
+    from inpaint.plots.curves import draw_trends
+    from inpaint.studies import sweep as sweeping
 
     keeps = options.whole_numbers("keep", keep)
     counts: tuple[int, ...] = ()
@@ -57,7 +57,7 @@ def sweep(
     given = {"noise": noise, "images": images, "preset": preset, **settings}
     problem = load(make_run(source, generator, given))
     check_writable(output)
-    with screen.Watch("preparing") as watch:
+    with terminal.Watch("preparing") as watch:
         result = sweeping.sweep(
             problem,
             keeps,
@@ -77,9 +77,9 @@ def sweep(
     write_files(output, content)
     _print(result)
     folders = ", ".join(str(_folder(output, point.keep)) for point in result.points)
-    screen.say(f"Wrote {', '.join(content)} to {output}; {FILES} of each N to {folders}.")
+    terminal.say(f"Wrote {', '.join(content)} to {output}; {FILES} of each N to {folders}.")
     if result.cancelled:
-        screen.warn("Stopped by Ctrl-C; what was reached so far was written.")
+        terminal.warn("Stopped by Ctrl-C; what was reached so far was written.")
         raise typer.Exit(130)
 
 
@@ -88,7 +88,7 @@ def _folder(output: Path, keep: int) -> Path:
 
 
 def _print(result: Sweep) -> None:
-    number = screen.number
+    number = terminal.number
     tables: dict[str, list[list[str]]] = {
         "Cost J": [[number(cost, 3) for cost in row] for row in result.costs()],
         "L2 error against the ideal image": [
@@ -103,7 +103,7 @@ def _print(result: Sweep) -> None:
     for title, table in tables.items():
         if any(cell != "-" for row in table for cell in row):
             rows = [[str(image), *row] for image, row in zip(result.numbers, table, strict=True)]
-            screen.table(headings, rows, title=title)
+            terminal.table(headings, rows, title=title)
     if len({trial.restarts for trial in result.trials}) > 1:
         _print_restarts(result)
 
@@ -114,8 +114,8 @@ def _print_restarts(result: Sweep) -> None:
         shares = result.trend("success", keep=point.keep)
         places = sorted({share.place for share in shares})
         rows = [
-            [str(image), *(screen.number(s.middle, 3) for s in shares if s.number == image)]
+            [str(image), *(terminal.number(s.middle, 3) for s in shares if s.number == image)]
             for image in result.numbers
         ]
         title = f"Share of the seeds that found the best image, N = {point.keep}"
-        screen.table(["image", *(f"R={place}" for place in places)], rows, title=title)
+        terminal.table(["image", *(f"R={place}" for place in places)], rows, title=title)

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from inpaint.cli import options, screen
+from inpaint.cli import options
 from inpaint.training.config import TrainConfig
 
 
@@ -31,13 +31,13 @@ def train(
     import torch
 
     from inpaint import training
-    from inpaint.figures import draw_samples, to_png
-    from inpaint.readers import write_generator
-    from inpaint.record import check_writable, write_files
-    from inpaint.restarts import draw_latents
+    from inpaint.files.reading import write_generator
+    from inpaint.files.record import check_writable, write_files
+    from inpaint.generators.samples import draw_latents
+    from inpaint.plots.columns import draw_samples, to_png
 
     check_writable(output)
-    with screen.Watch("preparing") as watch:
+    with terminal.Watch("preparing") as watch:
         result = training.train(
             pictures,
             config,
@@ -58,7 +58,7 @@ def train(
         f"{config.name}.png": to_png(draw_samples(result.generator(latents))),
     }
     write_files(output, content)
-    screen.say(f"Trained on {len(pictures)} images; wrote {', '.join(content)} to {output}.")
+    terminal.say(f"Trained on {len(pictures)} images; wrote {', '.join(content)} to {output}.")
     if watch.stopped:
-        screen.warn("Stopped by Ctrl-C; the generator as it stood was written.")
+        terminal.warn("Stopped by Ctrl-C; the generator as it stood was written.")
         raise typer.Exit(130)

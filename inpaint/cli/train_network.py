@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from inpaint.cli import options, screen
+from inpaint.cli import options
 from inpaint.network.config import NetworkConfig
 
 
@@ -29,10 +29,10 @@ def train_network(
     pictures = options.training_images(images, labels, digits, hold_out)
 
     from inpaint import network
-    from inpaint.record import check_writable, write_files
+    from inpaint.files.record import check_writable, write_files
 
     check_writable(output)
-    with screen.Watch("preparing") as watch:
+    with terminal.Watch("preparing") as watch:
         result = network.train_network(
             pictures,
             config,
@@ -50,7 +50,7 @@ def train_network(
         f"{config.name}.json": json.dumps(result.record, indent=2).encode() + b"\n",
     }
     write_files(output, content)
-    screen.say(f"Trained on {len(pictures)} images; wrote {', '.join(content)} to {output}.")
+    terminal.say(f"Trained on {len(pictures)} images; wrote {', '.join(content)} to {output}.")
     if watch.stopped:
-        screen.warn("Stopped by Ctrl-C; the network as it stood was written.")
+        terminal.warn("Stopped by Ctrl-C; the network as it stood was written.")
         raise typer.Exit(130)

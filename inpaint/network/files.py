@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from inpaint.errors import FileError, ShapeError
+from inpaint.files.safetensors import read_tensors, write_tensors
+from inpaint.generators.pretrained.catalog import ENDING, Shelf
 from inpaint.network.model import InpaintingNetwork
-from inpaint.pretrained.shelf import ENDING, Shelf
-from inpaint.readers.safetensors import read_tensors, write_tensors
 
 _SHELF = Shelf("network", "networks", f", or a file that ends in {ENDING}")
 

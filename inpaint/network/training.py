@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from inpaint.network.config import NetworkConfig
 from inpaint.network.model import InpaintingNetwork
 from inpaint.training.augmentation import augment
-from inpaint.training.course import Course
 from inpaint.training.damage import damage, in_many_ways
 from inpaint.training.inversion import restoration_errors
 from inpaint.training.randomness import Draws
 from inpaint.training.schedule import follow, learning_rate
+from inpaint.training.session import Course
 
 RISE = 200
 """Steps over which the learning rate rises at the beginning."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from inpaint.errors import ArgumentError
-from inpaint.generator import AnyGenerator
-from inpaint.objective import Objective, check_measurement
+from inpaint.generators import AnyGenerator
 from inpaint.posterior.config import PARTICLES_PER_LATENT, PosteriorConfig
 from inpaint.posterior.particles import KNOWN_DRAWS
 from inpaint.posterior.pilot import most_evaluations
+from inpaint.search.objective import Objective, check_measurement
 from inpaint.types import Measurement
 
 

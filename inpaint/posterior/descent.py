@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from inpaint.backends import Backend
 from inpaint.config import RestoreConfig
-from inpaint.objective import Objective
-from inpaint.solvers import make_solver, start
+from inpaint.search.backends import Backend
+from inpaint.search.objective import Objective
+from inpaint.search.solvers import make_solver, start
 from inpaint.types import Status
 
 

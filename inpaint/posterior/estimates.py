@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from inpaint.checks import check_choice
-from inpaint.generator import AnyGenerator
+from inpaint.generators import AnyGenerator
 from inpaint.posterior.summary import evenly
 from inpaint.posterior.types import Posterior, PosteriorSummary
 from inpaint.types import Restoration

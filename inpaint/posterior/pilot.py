@@ -20,16 +20,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inpaint.backends import Backend
-from inpaint.backends.hamiltonian import Moved
 from inpaint.config import RestoreConfig
 from inpaint.errors import ShapeError
-from inpaint.objective import Objective
 from inpaint.posterior.config import SHARED, PosteriorConfig
 from inpaint.posterior.descent import descend
 from inpaint.posterior.mixture import MOST_COMPONENTS, STATES_PER_NUMBER, Mixture, fit_mixture
 from inpaint.posterior.particles import GAIN, draw_moves
 from inpaint.posterior.resampling import Array, to_numpy
+from inpaint.search.backends import Backend
+from inpaint.search.backends.hamiltonian import Moved
+from inpaint.search.objective import Objective
 from inpaint.types import Restoration
 
 Streams = Sequence[Sequence[np.random.Generator]]

@@ -1,7 +1,7 @@
 """Estimates for images that a generator cannot draw exactly, as those of real handwriting.
 
-What is sampled tells noise from misfit (`inpaint.misfit`): an observed pixel weighs by both, N
-pixels count as fewer, and the misfit to be expected is added to the generator's image.
+What is sampled tells noise from misfit (`inpaint.search.misfit`): an observed pixel weighs by both,
+N pixels count as fewer, and the misfit to be expected is added to the generator's image.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from torch.nn.functional import max_pool2d
 
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError
-from inpaint.generator import AnyGenerator
-from inpaint.misfit import Misfit, check_masked, continue_misfit, fit_misfit, join, weigh
+from inpaint.generators import AnyGenerator
 from inpaint.network import InpaintingNetwork, load_network, network_names
 from inpaint.operators import Mask
 from inpaint.posterior.config import PARTICLES_PER_LATENT, PosteriorConfig
 from inpaint.posterior.estimates import ESTIMATES
+from inpaint.search.misfit import Misfit, check_masked, continue_misfit, fit_misfit, join, weigh
 from inpaint.types import Measurement, Restoration
 
 PARTICLES = 160

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from inpaint.checks import check_integer
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.generator import AnyGenerator
+from inpaint.generators import AnyGenerator
 from inpaint.operators import Mask
 from inpaint.posterior.estimates import pooled_pixels
 from inpaint.posterior.types import Posterior

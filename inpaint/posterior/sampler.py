@@ -13,12 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaint.backends import Backend, choose
-from inpaint.backends.hamiltonian import Moved, Moves
-from inpaint.backends.torch import limited_threads
 from inpaint.checks import check_device
-from inpaint.generator import AnyGenerator
-from inpaint.objective import Objective, make_objective
+from inpaint.generators import AnyGenerator
 from inpaint.posterior.checks import check_fit, check_proper
 from inpaint.posterior.config import PosteriorConfig
 from inpaint.posterior.mixture import Mixture
@@ -27,6 +23,10 @@ from inpaint.posterior.pilot import Counts, explore
 from inpaint.posterior.pooling import pool_runs
 from inpaint.posterior.resampling import Array, to_numpy
 from inpaint.posterior.types import Posterior, PosteriorProgress
+from inpaint.search.backends import Backend, choose
+from inpaint.search.backends.hamiltonian import Moved, Moves
+from inpaint.search.backends.torch import limited_threads
+from inpaint.search.objective import Objective, make_objective
 from inpaint.types import Measurement, Restoration
 
 OnProgress = Callable[[PosteriorProgress], bool | None]

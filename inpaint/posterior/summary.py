@@ -8,18 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaint.backends import choose
-from inpaint.backends.torch import limited_threads
 from inpaint.checks import check_device
 from inpaint.config import RestoreConfig
-from inpaint.generator import AnyGenerator
-from inpaint.modes import find_modes
-from inpaint.objective import make_objective
+from inpaint.generators import AnyGenerator
 from inpaint.posterior.checks import check_level
 from inpaint.posterior.config import SHARED
 from inpaint.posterior.descent import descend
 from inpaint.posterior.diagnostics import agreement, effective_size
 from inpaint.posterior.types import Posterior, PosteriorMode, PosteriorSummary, heavy
+from inpaint.search.backends import choose
+from inpaint.search.backends.torch import limited_threads
+from inpaint.search.modes import find_modes
+from inpaint.search.objective import make_objective
 from inpaint.types import Measurement
 
 R_HAT_LIMIT = 1.05

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inpaint.explore import sample_images
-from inpaint.generator import AnyGenerator
+from inpaint.generators import AnyGenerator
+from inpaint.generators.samples import sample_images
 from inpaint.operators import Mask
 from inpaint.posterior.estimates import pooled_latents
 from inpaint.posterior.reveal import Reveal
 from inpaint.posterior.types import HEAVY, Posterior, PosteriorSummary
+from inpaint.search.verdict import Check, Flag
 from inpaint.types import Measurement
-from inpaint.verdict import Check, Flag
 
 LITTLE = 0.5
 """Where the observed pixels remove less than this share of the lost ones' variance, the generator

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from inpaint.errors import ArgumentError, FileError
-from inpaint.readers.safetensors import read_tensors, write_tensors
+from inpaint.files.safetensors import read_tensors, write_tensors
 
 Config: TypeAlias = Any
 """The settings of a training, a dataclass."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from inpaint.errors import ArgumentError, FileError, ShapeError
-from inpaint.readers.idx import read_idx
+from inpaint.files.idx import read_idx
 
 
 def read_digits(

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from inpaint.config import RestoreConfig
-from inpaint.generator import Generator
+from inpaint.generators import Generator
 from inpaint.operators import Mask
-from inpaint.restore import restore
+from inpaint.search.restore import restore
 from inpaint.training.damage import Damaged
 from inpaint.training.randomness import Draws
 from inpaint.types import Measurement

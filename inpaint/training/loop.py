@@ -13,16 +13,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from inpaint.generator import Generator
+from inpaint.generators import Generator
 from inpaint.training import activity, inversion, paper
 from inpaint.training.adversarial import Adversarial
 from inpaint.training.augmentation import augment
 from inpaint.training.config import TrainConfig
-from inpaint.training.course import Course
 from inpaint.training.damage import damage
 from inpaint.training.networks import make_decoder, to_generator
 from inpaint.training.randomness import Draws
 from inpaint.training.schedule import follow, learning_rate
+from inpaint.training.session import Course
 from inpaint.training.variational import Variational
 
 RISE = 100

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from inpaint.generator import Dense, Generator
+from inpaint.generators import Dense, Generator
 from inpaint.training.config import ActivationName, TrainConfig
 
 LEAKY_SLOPE = 0.2

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from inpaint.readers.idx import HALF_LEVEL
+from inpaint.files.idx import HALF_LEVEL
 
 RARE = 1 / 200
 """Share of the images up to which ink at a pixel counts as none."""

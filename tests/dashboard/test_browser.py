@@ -16,8 +16,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Download, Locator, Page, TimeoutError, expect
 
 from inpaint import RestoreConfig
-from inpaint.comparison import COLUMNS
-from inpaint.record import read_run
+from inpaint.files.record import read_run
+from inpaint.plots.comparison import COLUMNS
 
 pytestmark = pytest.mark.browser
 

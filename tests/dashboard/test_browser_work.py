@@ -12,9 +12,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from inpaint import RestoreConfig
-from inpaint.problem import load
-from inpaint.restore import restore
-from inpaint.run import Run
+from inpaint.files.job import Run
+from inpaint.files.problem import load
+from inpaint.search.restore import restore
 from tests.dashboard.test_browser import hidden_columns, overflow
 
 pytestmark = pytest.mark.browser

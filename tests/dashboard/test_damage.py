@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from inpaint.readers import read_images
+from inpaint.files.reading import read_images
 from tests.dashboard.conftest import choose, command, group, new_app, opened, settle, tables, texts
 
 

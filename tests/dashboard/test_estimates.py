@@ -36,7 +36,7 @@ def run_inpaint(folder: Path, *words: str) -> None:
 
 
 def test_an_estimate_is_shown_and_repeated_by_all_copies(accurate: AppTest, tmp_path: Path) -> None:
-    import results
+    from parts import results
 
     assert "Output: The accurate estimate." in texts(accurate)
     shown = accurate.session_state["restore result"]
@@ -62,7 +62,7 @@ def test_an_estimate_is_shown_and_repeated_by_all_copies(accurate: AppTest, tmp_
 
 
 def test_the_record_brings_the_estimate_back(accurate: AppTest) -> None:
-    import results
+    from parts import results
 
     record = results.record(accurate.session_state["restore result"])
     assert json.loads(record)["estimate"] == "accurate"
@@ -87,7 +87,7 @@ def test_another_page_takes_the_result_as_it_is(app: AppTest) -> None:
 
 
 def test_an_estimate_that_was_stopped_is_said_and_not_copied(accurate: AppTest) -> None:
-    from results import compute
+    from parts.results import compute
 
     request = accurate.session_state["restore result"].request
     texts_heard: list[str] = []

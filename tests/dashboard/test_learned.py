@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from learned import Method
-from sources import Source
+from forms.learned import Method
+from forms.sources import Source
 from streamlit.testing.v1 import AppTest
 
-from inpaint import explore, readers
-from inpaint.baselines import BASELINES, Training, fit_baseline
+from inpaint.files import reading
+from inpaint.generators import samples as explore
 from inpaint.network import load_network, network_names
 from inpaint.operators import Mask
+from inpaint.studies.baselines import BASELINES, Training, fit_baseline
 from inpaint.types import ImageSet
 from tests.dashboard.conftest import mat_file, settle, texts
 
@@ -28,7 +29,7 @@ COUNT = 60
 @pytest.fixture(scope="module")
 def digits() -> np.ndarray:
     """Training images that differ. 1 = paper. [60, 28, 28]"""
-    images = explore.sample_images(readers.read_generator("eights-10"), COUNT, seed=5)
+    images = explore.sample_images(reading.read_generator("eights-10"), COUNT, seed=5)
     return np.asarray(images[:, 0].numpy())
 
 

@@ -16,9 +16,9 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from inpaint import RestoreConfig, bench
-from inpaint.baselines import fit_baseline
-from inpaint.comparison import CAPTIONS, COLUMNS
 from inpaint.config import PRESETS
+from inpaint.plots.comparison import CAPTIONS, COLUMNS
+from inpaint.studies.baselines import fit_baseline
 from tests.dashboard.conftest import (
     choose,
     command,
@@ -206,7 +206,7 @@ def test_a_generator_of_other_images_is_said(app: AppTest, tmp_path: Path) -> No
 
 
 def test_the_cpp_backend_never_falls_back(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inpaint.backends.cpp.obstacle", lambda objective: "It was hidden.")
+    monkeypatch.setattr("inpaint.search.backends.cpp.obstacle", lambda objective: "It was hidden.")
     app.selectbox("backend").set_value("cpp")
     settle(app)
     assert app.error[0].value == "backend is 'cpp', which cannot serve here: It was hidden."
@@ -235,7 +235,7 @@ def test_the_speed_page_measures(app: AppTest, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_record_can_be_run_again(app: AppTest) -> None:
-    import repeat
+    from work import repeat
 
     result = app.session_state["restore result"]
     record = json.loads(repeat.record_file(result.problem, result.restoration, result.comparison))

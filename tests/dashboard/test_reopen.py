@@ -14,10 +14,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from inpaint import RestoreConfig, restore
-from inpaint.comparison import compare
-from inpaint.problem import load
-from inpaint.record import read_run, write_run
-from inpaint.run import Run
+from inpaint.files.job import Run
+from inpaint.files.problem import load
+from inpaint.files.record import read_run, write_run
+from inpaint.plots.comparison import compare
 from tests.dashboard.conftest import choose, new_app, opened, settle, texts, upload
 
 EQUAL = "The costs are equal to those of the opened run."
@@ -47,7 +47,7 @@ def costs(app: AppTest) -> list[float]:
 
 def page_record(app: AppTest) -> bytes:
     """What the button Record gives."""
-    import results
+    from parts import results
 
     shown = app.session_state["restore result"]
     return results.record(shown)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from inpaint.sweep import Sweep
+from inpaint.studies.sweep import Sweep
 from tests.dashboard.conftest import new_app, opened, settle, texts, upload
 
 

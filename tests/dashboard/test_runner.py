@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-import runner
-from runner import BusyError, Job, Pool, Report
+from work import runner
+from work.runner import BusyError, Job, Pool, Report
 
 from inpaint.errors import ArgumentError
 

@@ -60,7 +60,7 @@ def test_a_link_samples_one_image(uncertain: AppTest) -> None:
 
 
 def test_several_images_wait_for_the_button(monkeypatch: pytest.MonkeyPatch) -> None:
-    import posteriors
+    from work import posteriors
 
     monkeypatch.setattr(posteriors, "QUICK_PARTICLES", 100)
     app = opened_with(monkeypatch, numbers="1-2")
@@ -142,7 +142,7 @@ def test_bad_settings_are_explained(
 
 
 def test_stop_keeps_the_images_that_were_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    from posteriors import compute
+    from work.posteriors import compute
 
     uncertain = opened_with(monkeypatch, start="prior")
     question = uncertain.session_state["uncertainty result"].request

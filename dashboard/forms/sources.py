@@ -1,0 +1,364 @@
+"""Where images, generators and masks come from: shipped, uploaded, simulated or drawn.
+
+What is shipped is read once for all sessions. An upload is kept by its session alone, and is
+on the disk only while a reader reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import tempfile
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import streamlit as st
+from components import pad
+
+from forms import fields, problems
+from forms.problems import Refused
+from inpaint.cli.options import real_range
+from inpaint.errors import FileError, InpaintError
+from inpaint.files import examples, masks, reading
+from inpaint.files.job import default_generator
+from inpaint.files.masks import MASK_ENDINGS
+from inpaint.generators import Generator, pretrained
+from inpaint.generators import samples as explore
+from inpaint.operators import Mask
+from inpaint.types import ImageSet, ImageShape
+
+T = TypeVar("T")
+
+UPLOAD = "upload"
+SIMULATE = "simulate"
+DRAW = "draw"
+"""What the choice of a source holds beside the names of what is shipped."""
+
+CHOICES = {
+    UPLOAD: "Upload a file",
+    SIMULATE: "Simulate from the generator",
+    DRAW: "Draw your own",
+}
+
+USUAL_NOISE = 0.1
+"""Noise added to images that have none of their own, about that of the published ones."""
+
+
+@dataclass(frozen=True)
+class Source(Generic[T]):
+    """Something that was read, and what to call it.
+
+    Attributes:
+        name: What the command line would be given: a shipped name or a file's name.
+        token: Differs where the content does.
+        content: What the reader made of it.
+        made: The content of a file of that name, where it was made here and the command line
+            does not have it.
+        read_options: How the file is to be read, where that is not left to the reader: fields of
+            `Run`.
+    """
+
+    name: str
+    token: str
+    content: T = field(compare=False, repr=False)
+    made: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
+    read_options: dict[str, Any] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that the session holds, in its memory only.
+
+    Attributes:
+        name: The file's name.
+        token: Differs for every upload.
+        data: The whole content.
+        made: Whether it was made here: a drawing, samples or a painted mask of an opened run.
+    """
+
+    name: str
+    token: str
+    data: bytes = field(repr=False)
+    made: bool = False
+
+
+@st.cache_resource(show_spinner=False)
+def shipped_images(name: str) -> Source[ImageSet]:
+    """A bundled set of images."""
+    return Source(name, name, reading.read_images(name))
+
+
+@st.cache_resource(show_spinner=False)
+def shipped_generator(name: str) -> Source[Generator]:
+    """A shipped generator."""
+    return Source(name, name, reading.read_generator(name))
+
+
+def choose_images(generator: Generator | None) -> Source[ImageSet] | None:
+    """Let the user choose images; None while an upload or a drawing is awaited.
+
+    Args:
+        generator: What can draw images of known truth, if it was chosen already.
+
+    Raises:
+        InpaintError: If an uploaded file does not hold images.
+    """
+    names = examples.bundled_names()
+    choice = st.selectbox(
+        "Images",
+        [*names, SIMULATE, DRAW, UPLOAD],
+        format_func=lambda name: CHOICES.get(name, f"Bundled: {name}"),
+        key="images",
+        bind="query-params",
+        on_change=_adopt_noise,
+        help="The bundled images were drawn by a small program and their ideals are known.",
+    )
+    if choice == UPLOAD:
+        return _upload_images(generator)
+    if choice == SIMULATE:
+        return None if generator is None else _simulate(generator)
+    return _draw() if choice == DRAW else shipped_images(choice)
+
+
+def _upload_images(generator: Generator | None) -> Source[ImageSet] | None:
+    """Images from a file; pictures of another size than the generator's are fitted to it."""
+    place = st.container()
+    read_options = _ask_reading()
+    shape = None if generator is None else generator.image_shape
+    with place:
+        found = upload(
+            "Data file",
+            "data",
+            reading.IMAGE_ENDINGS,
+            partial(reading.read_images, image_shape=shape, **read_options),
+            about=(shape, tuple(read_options.items())),
+        )
+    if found is None:
+        return None
+    st.caption(f"Read as: {'; '.join(found.content.notes)}.")
+    return replace(found, read_options=read_options)
+
+
+def _ask_reading() -> dict[str, Any]:
+    """How a file is read, where that shall not be detected: fields of `Run`.
+
+    Raises:
+        ArgumentError: If the range cannot be read.
+    """
+    with st.popover("How it is read", width="stretch"):
+        found: dict[str, Any] = {
+            "orientation": st.selectbox(
+                "Order of the numbers",
+                ["rows", "columns"],
+                index=None,
+                placeholder="the format's own",
+                key="orientation",
+                bind="query-params",
+            ),
+            "ink": st.selectbox(
+                "Ink",
+                ["dark", "light"],
+                index=None,
+                placeholder="detected",
+                key="ink",
+                bind="query-params",
+            ),
+        }
+        text = fields.line(
+            "Values of black and white", "range", key="range", placeholder="detected, such as 0:255"
+        )
+    if text:
+        found["value_range"] = real_range("range", text)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _adopt_noise() -> None:
+    """Images made here have no noise of their own; without any there is nothing to estimate."""
+    made = st.session_state["images"] in (SIMULATE, DRAW)
+    st.session_state["noise"] = USUAL_NOISE if made else 0.0
+
+
+def _simulate(generator: Generator) -> Source[ImageSet]:
+    left, right = st.columns(2)
+    seed = left.number_input(
+        "Seed of the truth",
+        0,
+        step=1,
+        key="truth",
+        bind="query-params",
+        help="The images that are to be found again are drawn with it.",
+    )
+    count = right.number_input("How many", 1, 12, 4, key="truths", bind="query-params")
+    images = explore.simulate(generator, count, seed=seed)
+    token = f"{generator.digest()} {seed} {count}"
+    return Source("simulated.npz", token, images, made=partial(_pack, images))
+
+
+def _draw() -> Source[ImageSet] | None:
+    strokes = pad.ask(key="pad")
+    if not strokes:
+        return None
+    images = examples.hand_drawn(strokes)
+    token = hashlib.sha256(images.images.numpy().tobytes()).hexdigest()
+    return Source("drawn.npz", token, images, made=partial(_pack, images))
+
+
+def _pack(images: ImageSet) -> bytes:
+    """Images as an .npz that the readers take."""
+    arrays = {"images": images.images.numpy()}
+    if images.ideal is not None:
+        arrays["ideal"] = images.ideal.numpy()
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def choose_generator() -> Source[Generator] | None:
+    """Let the user choose a generator; None while an upload is awaited.
+
+    Raises:
+        InpaintError: If an uploaded file does not hold a generator.
+    """
+    names = pretrained.pretrained_names()
+    choice = st.selectbox(
+        "Generator",
+        [*names, UPLOAD],
+        names.index(default_generator()) if names else 0,
+        format_func=lambda name: CHOICES.get(name, f"Shipped: {name}"),
+        key="generator",
+        bind="query-params",
+        help="The network whose latent space is searched: it maps a few numbers to an image.",
+    )
+    if choice != UPLOAD:
+        return shipped_generator(choice)
+    return upload("Generator file", "generator", reading.GENERATOR_ENDINGS, reading.read_generator)
+
+
+def ask_generator() -> Source[Generator] | None:
+    """The sidebar of a page that needs nothing but a generator; None while there is none."""
+    try:
+        with st.sidebar:
+            source = choose_generator()
+    except InpaintError as error:
+        problems.say(error)
+        return None
+    if source is None:
+        st.info("Choose a generator file in the sidebar.", icon=":material/info:")
+    return source
+
+
+def upload_mask(shape: ImageShape, count: int) -> Source[Mask] | None:
+    """Let the user upload a mask for `count` images; None while it is awaited.
+
+    Raises:
+        InpaintError: If the file does not hold a mask for images of this shape.
+    """
+    reader = partial(_mask_at, shape, count)
+    return upload("Mask file", "mask", MASK_ENDINGS, reader, about=(shape, count))
+
+
+def read_mask(name: str, data: bytes, shape: ImageShape, count: int) -> Mask:
+    """The mask in the content of a file.
+
+    Raises:
+        InpaintError: If it does not hold a mask for `count` images of this shape.
+    """
+    return read(name, data, partial(_mask_at, shape, count))
+
+
+def _mask_at(shape: ImageShape, count: int, path: Path) -> Mask:
+    if not path.name.lower().endswith(MASK_ENDINGS):
+        raise FileError(
+            f"{path.name} has no ending that names a mask's format; give a file that ends in "
+            f"{', '.join(MASK_ENDINGS)}."
+        )
+    return masks.read_mask(str(path), shape, count)
+
+
+def upload(
+    label: str,
+    kind: str,
+    endings: tuple[str, ...],
+    reader: Callable[[Path], T],
+    *,
+    about: Hashable = None,
+) -> Source[T] | None:
+    """Let the user upload a file, and read it; None while it is awaited.
+
+    Args:
+        label: Of the uploader.
+        kind: Under which the session keeps the file.
+        endings: Endings that the reader knows.
+        reader: From the file's path to its content.
+        about: All else that the content depends on: it is read again when this changes.
+
+    Raises:
+        Refused: If the reader does not take it.
+    """
+    kept, known = f"kept {kind}", f"read {kind}"
+    chosen = st.file_uploader(
+        label,
+        key=f"uploaded {kind}",
+        help=f"Endings: {', '.join(endings)}. It is read on this machine and never executed.",
+        on_change=lambda: forget(kind),
+    )
+    # A change of the page empties the uploader, but does not call on_change.
+    if chosen is not None and kept not in st.session_state:
+        st.session_state[kept] = Upload(chosen.name, chosen.file_id, chosen.getvalue())
+    file: Upload | None = st.session_state.get(kept)
+    if file is None:
+        name = st.session_state.get(f"awaited {kind}")
+        if name is not None:
+            st.caption(f"The opened run used **{escape(name)}**: choose that file here.")
+        return None
+    if st.session_state.get(known, (None,))[0] != (file.token, about):
+        st.session_state[known] = ((file.token, about), _try_to_read(file, reader))
+    found: Source[T] | InpaintError = st.session_state[known][1]
+    if chosen is None:
+        how = "chosen" if isinstance(found, InpaintError) else "in use"
+        st.caption(f"Still {how}: {escape(file.name)}")
+    if isinstance(found, InpaintError):
+        raise Refused(kind, str(found)) from found
+    return found
+
+
+def forget(kind: str) -> None:
+    """Let go of a file, and of what a run that was opened said of it."""
+    for key in (f"kept {kind}", f"read {kind}", f"awaited {kind}"):
+        st.session_state.pop(key, None)
+
+
+def escape(text: str) -> str:
+    """A user's text as Markdown that looks the same."""
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>~$:-])", r"\\\1", text)
+
+
+def _try_to_read(file: Upload, reader: Callable[[Path], T]) -> Source[T] | InpaintError:
+    try:
+        content = read(file.name, file.data, reader)
+    except InpaintError as error:
+        return error
+    made = (lambda: file.data) if file.made else None
+    return Source(file.name, file.token, content, made=made)
+
+
+def read(name: str, data: bytes, reader: Callable[[Path], T]) -> T:
+    """What a reader makes of a file's content, which is on the disk only meanwhile.
+
+    Raises:
+        InpaintError: As the reader does; the folder, which means nothing to the user, left out.
+    """
+    if not data:
+        raise FileError(f"{name} is empty; choose the file again.")
+    with tempfile.TemporaryDirectory(prefix="inpaint-") as folder:
+        path = Path(folder) / Path(name.replace("\\", "/")).name
+        path.write_bytes(data)
+        try:
+            return reader(path)
+        except InpaintError as error:
+            raise type(error)(str(error).replace(f"{path.parent}/", "")) from error

@@ -1,0 +1,1 @@
+"""What a page computes, away from the page: jobs, their queue and their results."""

@@ -1,0 +1,170 @@
+"""Generators as safetensors files: weights as tensors, everything else as JSON beside them.
+
+Tensors: `layers.0.weight` [out, in], `layers.0.bias` [out], `layers.1.weight` and so on.
+Metadata: `activations`, `negative_slopes` (one for each layer), `image_shape` (C, H, W),
+`name` and `card`. Nothing in such a file is ever executed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from inpaint.errors import ArgumentError, FileError
+from inpaint.generators import Dense, Generator
+
+
+def read_safetensors(path: str | Path) -> Generator:
+    """Read a generator that `write_safetensors` wrote.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileError: If the file cannot be read, is cut short, or is not a sound generator.
+    """
+    tensors, metadata = read_tensors(path)
+    activations = _entry(metadata, "activations", list, path)
+    slopes = _entry(metadata, "negative_slopes", list, path)
+    shape = _entry(metadata, "image_shape", list, path)
+    card = _entry(metadata, "card", dict, path)
+    if len(shape) != 3 or not all(type(size) is int and size > 0 for size in shape):
+        raise FileError(f"{path}: image_shape is {shape}; it must be three sizes [C, H, W].")
+    if not activations or len(slopes) != len(activations):
+        raise FileError(
+            f"{path}: {len(activations)} activations and {len(slopes)} negative_slopes; "
+            "both need one entry for each layer."
+        )
+    _check_names(set(tensors), len(activations), path)
+    try:
+        layers = tuple(
+            Dense(
+                weight=_floating(tensors[f"layers.{k}.weight"]),
+                bias=_floating(tensors[f"layers.{k}.bias"]),
+                activation=activation,
+                negative_slope=float(slope),
+            )
+            for k, (activation, slope) in enumerate(zip(activations, slopes, strict=True))
+        )
+        return Generator(
+            layers,
+            image_shape=(shape[0], shape[1], shape[2]),
+            name=str(metadata.get("name", Path(path).stem)),
+            card={str(key): str(value) for key, value in card.items()},
+        )
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise FileError(f"{path} does not hold a sound generator: {error}") from error
+
+
+def write_safetensors(generator: Generator, path: str | Path) -> None:
+    """Write a generator; a file of that name is replaced only once all is written.
+
+    Args:
+        generator: Dense layers.
+        path: The file.
+
+    Raises:
+        FileError: If the file cannot be written.
+    """
+    if not generator.dense:
+        raise ArgumentError(
+            f"The generator {generator.name!r} has convolutions; only dense layers can be written."
+        )
+    tensors = {}
+    for k, layer in enumerate(generator.layers):
+        tensors[f"layers.{k}.weight"] = layer.weight
+        tensors[f"layers.{k}.bias"] = layer.bias
+    metadata = {
+        "activations": json.dumps([layer.activation for layer in generator.layers]),
+        "negative_slopes": json.dumps([layer.negative_slope for layer in generator.layers]),
+        "image_shape": json.dumps(list(generator.image_shape)),
+        "name": generator.name,
+        "card": json.dumps(dict(generator.card)),
+    }
+    write_tensors(tensors, metadata, path)
+
+
+def write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: str | Path) -> None:
+    """Write a safetensors file in one piece: readers see the old file or the new one.
+
+    Args:
+        tensors: By name.
+        metadata: By name.
+        path: The file.
+
+    Raises:
+        FileError: If the file cannot be written.
+    """
+    path = Path(path)
+    content = save({name: x.detach().cpu().contiguous() for name, x in tensors.items()}, metadata)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        raise FileError(
+            f"{path} cannot be written: {error.strerror or error}. Choose another place."
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read all tensors and the metadata of a safetensors file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileError: If the file cannot be read or is not a sound safetensors file.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+    except SafetensorError as error:
+        raise FileError(
+            f"{path} is not a sound safetensors file, or is cut short ({error}). Fetch it again."
+        ) from error
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _entry(metadata: dict[str, str], name: str, kind: type, path: str | Path) -> Any:
+    """An entry of the metadata, from JSON."""
+    if name not in metadata:
+        raise FileError(
+            f"{path} has no {name!r} in its metadata, so it is no generator of this program. "
+            "Write it with inpaint.write_generator."
+        )
+    try:
+        value = json.loads(metadata[name])
+    except ValueError:
+        value = None
+    if not isinstance(value, kind):
+        raise FileError(f"{path}: {name} is {metadata[name]!r}; it must be a JSON {kind.__name__}.")
+    return value
+
+
+def _check_names(names: set[str], layers: int, path: str | Path) -> None:
+    expected = {f"layers.{k}.{part}" for k in range(layers) for part in ("weight", "bias")}
+    if missing := sorted(expected - names):
+        raise FileError(f"{path} lacks the tensors {', '.join(missing)}.")
+    if extra := sorted(names - expected):
+        raise FileError(
+            f"{path} holds the tensors {', '.join(extra)}, not part of its {layers} layers."
+        )
+
+
+def _floating(tensor: Tensor) -> Tensor:
+    """The tensor in a precision that can be computed with."""
+    if not tensor.is_floating_point():
+        raise ValueError(f"a weight is of type {tensor.dtype}; weights must be floating-point.")
+    return tensor if tensor.dtype == torch.float64 else tensor.float()

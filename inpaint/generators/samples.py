@@ -1,0 +1,152 @@
+"""What a generator can draw: samples, single images, the way from one latent vector to another.
+
+Latent vectors are plain numbers here and images are drawn in float64, so that a page with
+sliders needs to know nothing of tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inpaint.errors import ArgumentError, ShapeError
+from inpaint.generators import AnyGenerator
+from inpaint.types import ImageSet
+
+SAMPLES_STREAM = 2**33
+"""Number of the random stream of samples: apart from those of restarts and of noise, so that a
+search of one seed does not begin at the very truth that was simulated with it."""
+
+
+class LatentStream:
+    """Standard normal latent vectors, each image's from a stream of its own.
+
+    A vector depends on the seed, the image's number and its own place in the stream, and on
+    nothing else, such as how many are drawn at a time.
+
+    Args:
+        seed: Seed of the restoration.
+        numbers: Number of each image in its source. B of them
+        latent_size: D.
+    """
+
+    def __init__(self, seed: int, numbers: Sequence[int], latent_size: int) -> None:
+        self._size = latent_size
+        self._streams = [
+            np.random.Generator(np.random.Philox(key=[seed, number])) for number in numbers
+        ]
+
+    def draw(self, count: int) -> Tensor:
+        """The next `count` vectors of each image. float64 [B, count, D]"""
+        draws = [stream.standard_normal((count, self._size)) for stream in self._streams]
+        return torch.from_numpy(np.stack(draws))
+
+
+def draw_latents(seed: int, numbers: Sequence[int], count: int, latent_size: int) -> Tensor:
+    """The first `count` vectors of each image's stream. float64 [B, count, D]"""
+    return LatentStream(seed, numbers, latent_size).draw(count)
+
+
+def sample_images(generator: AnyGenerator, count: int, *, seed: int = 0) -> Tensor:
+    """Images of latent vectors drawn at random.
+
+    Args:
+        generator: What draws them.
+        count: How many; more of one seed begin with the fewer.
+        seed: The latent vectors follow from it.
+
+    Returns:
+        Values in 0 to 1. float64 [count, C, H, W]
+
+    Raises:
+        ArgumentError: If `count` or `seed` is out of range.
+    """
+    if count < 1:
+        raise ArgumentError(f"count is {count}; choose at least 1 image.")
+    return _draw(generator, _stream(generator, count, seed))
+
+
+def sample_vector(generator: AnyGenerator, *, seed: int = 0) -> list[float]:
+    """A latent vector drawn at random: that of the first image of `sample_images`. [D]"""
+    vector: list[float] = _stream(generator, 1, seed)[0].tolist()
+    return vector
+
+
+def draw_vectors(generator: AnyGenerator, vectors: Sequence[Sequence[float]]) -> Tensor:
+    """Images of latent vectors given as numbers. [K][D] -> float64 [K, C, H, W]
+
+    Raises:
+        ShapeError: If a vector is not of the generator's latent size.
+    """
+    return _draw(generator, _to_latents(generator, vectors))
+
+
+def walk(
+    generator: AnyGenerator, start: Sequence[float], end: Sequence[float], *, steps: int = 11
+) -> Tensor:
+    """Images on the straight way from one latent vector to another, both ends included.
+
+    Args:
+        generator: What draws them.
+        start: [D]
+        end: [D]
+        steps: Number of images K, at equal distances.
+
+    Returns:
+        float64 [K, C, H, W]
+
+    Raises:
+        ArgumentError: If `steps` is below 2.
+        ShapeError: If an end is not of the generator's latent size.
+    """
+    if steps < 2:
+        raise ArgumentError(f"steps is {steps}; a walk has at least its 2 ends.")
+    first, last = _to_latents(generator, [start, end])
+    shares = torch.linspace(0, 1, steps, dtype=torch.float64)
+    return _draw(generator, torch.lerp(first, last, shares[:, None]))
+
+
+def simulate(generator: AnyGenerator, count: int, *, seed: int = 0) -> ImageSet:
+    """Samples as images to be restored, whose truth is known and within the generator's reach.
+
+    Args:
+        generator: What draws them.
+        count: How many.
+        seed: The latent vectors follow from it.
+
+    Raises:
+        ArgumentError: If `count` or `seed` is out of range.
+    """
+    images = sample_images(generator, count, seed=seed)
+    return ImageSet(
+        images=images,
+        ideal=images,
+        source=f"{count} samples of {generator.name} with seed {seed}",
+        notes=("drawn by the generator itself, without noise",),
+    )
+
+
+def _to_latents(generator: AnyGenerator, vectors: Sequence[Sequence[float]]) -> Tensor:
+    """Latent vectors as a tensor. float64 [K, D]"""
+    for vector in vectors:
+        if len(vector) != generator.latent_size:
+            raise ShapeError(
+                f"A latent vector has {len(vector)} numbers; {generator.name} takes "
+                f"{generator.latent_size}."
+            )
+    return torch.tensor(vectors, dtype=torch.float64)
+
+
+def _stream(generator: AnyGenerator, count: int, seed: int) -> Tensor:
+    """The first latent vectors of a seed. float64 [count, D]"""
+    if not 0 <= seed < 2**63:
+        raise ArgumentError(f"seed is {seed}; choose 0 to {2**63 - 1}.")
+    return draw_latents(seed, [SAMPLES_STREAM], count, generator.latent_size)[0]
+
+
+def _draw(generator: AnyGenerator, latents: Tensor) -> Tensor:
+    with torch.no_grad():
+        return generator.to(dtype=torch.float64)(latents)

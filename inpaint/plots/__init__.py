@@ -1,0 +1,1 @@
+"""Everything that draws: figures to keep, sheets of pixels, films."""

@@ -1,0 +1,1 @@
+"""The search of the latent space: objective, starts, solvers, backends, modes, verdict."""

@@ -1,0 +1,1 @@
+"""Studies: many restorations together, and the baselines that they are compared with."""

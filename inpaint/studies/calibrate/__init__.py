@@ -1,0 +1,1 @@
+"""Do the intervals of a posterior hold what they say?"""

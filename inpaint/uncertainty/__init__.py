@@ -1,1 +1,0 @@
-"""Posteriors and their calibration as they are kept: figures, records, studies."""
