@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV ?= $(HOME)/.cache/inpaint/venv-$(shell pwd | cksum | cut -d' ' -f1)
 BIN := $(VENV)/bin
 STAMPS := .make
+JOBS ?= $(shell nproc)
 
 .PHONY: run restore test test-kernels sanitize lint clean setup setup-test
 
@@ -44,10 +45,10 @@ restore: setup
 
 # The kernels and solvers alone, without torch.
 test-kernels:
-	@$(MAKE) --silent -C tests/csrc run
+	@$(MAKE) --silent --jobs=$(JOBS) -C tests/csrc run
 
 sanitize:
-	@$(MAKE) --silent -C tests/csrc asan ubsan
+	@$(MAKE) --silent --jobs=$(JOBS) -C tests/csrc asan ubsan
 
 lint: setup-test
 	$(BIN)/ruff check .

@@ -14,16 +14,16 @@ WARNINGS = ["-Wall", "-Wextra"]
 COMMON = ["-O3", "-std=c++17", "-fPIC", "-fno-math-errno"]
 AVX2 = ["-mavx2", "-mfma"]
 AVX512 = ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"]
-# GCC 12 takes the undefined operands of its own AVX-512 intrinsics for mistakes.
+# GCC 12 warns about operands that its own AVX-512 intrinsics leave undefined on purpose.
 QUIET = ["-Wno-uninitialized", "-Wno-maybe-uninitialized"]
-KERNELS = {"objective_portable.cpp": []}
-"""Files without torch headers, each with the flags of the instruction set it is written for."""
+KERNELS = {"kernel_portable.cpp": []}
+"""Files without torch headers, each with the compiler flags of its instruction set."""
 if platform.machine() in ("x86_64", "AMD64"):
-    KERNELS |= {"objective_avx2.cpp": AVX2, "objective_avx512.cpp": AVX512 + QUIET}
+    KERNELS |= {"kernel_avx2.cpp": AVX2, "kernel_avx512.cpp": AVX512 + QUIET}
 
 
 def wanted() -> bool:
-    """Whether to build the extension; says so if not."""
+    """Whether to build the extension; prints the reason if not."""
     if os.environ.get("INPAINT_BUILD_CPP", "1") == "0":
         reason = "INPAINT_BUILD_CPP is 0"
     elif not any(
@@ -32,7 +32,7 @@ def wanted() -> bool:
         reason = "no C++ compiler was found (install g++, or set CXX)"
     else:
         return True
-    print(f"inpaint: {reason}, so the torch backend will serve.", file=sys.stderr)
+    print(f"inpaint: {reason}, so the torch backend will be used.", file=sys.stderr)
     return False
 
 
@@ -50,7 +50,7 @@ def extension() -> dict:
         ) from error
 
     class BuildWithKernels(BuildExtension):
-        """Compiles the kernels file by file, each for its own instruction set, then the rest."""
+        """Compiles each kernel with the flags of its instruction set, then the rest."""
 
         def build_extension(self, ext):
             compiler = new_compiler(verbose=self.verbose, force=self.force)

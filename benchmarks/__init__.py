@@ -1,1 +1,1 @@
-"""Measurements of this package beside others; part of the source tree, not of the package."""
+"""Measurements of this package and of alternatives; in the source tree only."""

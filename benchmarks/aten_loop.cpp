@@ -1,4 +1,4 @@
-// The descent as a loop in C++ over ATen operations: what remains of the time without Python.
+// The descent as a C++ loop over ATen operations, which shows what Python's share of the time is.
 
 #include <torch/extension.h>
 

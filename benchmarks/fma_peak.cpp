@@ -1,18 +1,18 @@
-// The most float32 multiply-adds that one core can do: chains of them in registers, and
-// nothing else. One function per instruction set, so that no flag is needed to build it.
+// Chains of float32 multiply-adds in registers, to measure how many one core can do. There is one
+// function per instruction set, so that the build needs no flags.
 
 #include <immintrin.h>
 
 namespace {
 
-// Twelve independent chains cover the latency of two units (4 cycles each) with room to spare.
+// Twelve independent chains are more than enough to hide the latency of two units (4 cycles each).
 constexpr int kChains = 12;
 
 }  // namespace
 
 extern "C" {
 
-// Both return a value that depends on every chain, so that none can be left out.
+// Both return a value that depends on every chain, so that the compiler keeps all of them.
 
 __attribute__((target("avx512f"))) float RunAvx512(long rounds) {
   __m512 chain[kChains];

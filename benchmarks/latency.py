@@ -1,28 +1,30 @@
-"""How soon the dashboard answers, in a real browser: `python -m benchmarks.latency`.
+"""How fast the dashboard answers in Chromium.
 
-Two figures: from the release of the slider to the pictures, and from Stop to its effect. What
-many sessions at once cost is measured by `benchmarks.sessions`. The browser is Chromium as found
-on the PATH or named by the variable CHROMIUM.
+python -m benchmarks.latency                   # one session: the slider, and Stop
+python -m benchmarks.latency --sessions 10     # ten sessions that move their sliders at once
+
+The first time runs from the release of the slider to the new pictures, the second one from Stop to
+the result. Chromium is found on the PATH or named by the variable CHROMIUM.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
-import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from benchmarks.serving import CHROMIUM_FLAGS, find_chromium, report, serve
+from benchmarks.serving import open_dashboard
 
 PICTURES = ".st-key-sheet img"
 
-# From the release of the pointer to the moment when the restored images have been replaced, are
-# decoded, and the frame that shows them has begun.
+# Measures from the release of the pointer to the start of the frame that shows the new restored
+# images, decoded.
 WATCH = """
 () => {
   const source = () => document.querySelectorAll('.st-key-sheet img')[3]?.src;
@@ -48,22 +50,21 @@ WATCH = """
 
 
 @dataclass(frozen=True)
-class Figures:
+class Times:
     """Times of one kind, in seconds."""
 
     name: str
     seconds: list[float]
 
     def __str__(self) -> str:
-        times = sorted(self.seconds)
         return (
-            f"{self.name:44} median {statistics.median(times):6.3f} s   "
-            f"range {times[0]:.3f} to {times[-1]:.3f} s   n = {len(times)}"
+            f"{self.name:44} median {statistics.median(self.seconds):6.3f} s   "
+            f"range {min(self.seconds):.3f} to {max(self.seconds):.3f} s   n = {len(self.seconds)}"
         )
 
 
 def new_page(browser: Browser, address: str) -> Page:
-    """A session of its own."""
+    """Open a new session."""
     page = browser.new_context(viewport={"width": 1280, "height": 1100}).new_page()
     page.set_default_timeout(60_000)
     page.goto(address)
@@ -71,7 +72,7 @@ def new_page(browser: Browser, address: str) -> Page:
 
 
 def open_page(browser: Browser, address: str) -> Page:
-    """A session of its own, after the bundled example was restored."""
+    """Open a session and wait until the bundled example is restored."""
     page = new_page(browser, address)
     page.get_by_text("Restored 4 images").wait_for()
     page.wait_for_function(f"() => document.querySelectorAll('{PICTURES}').length == 5")
@@ -79,8 +80,8 @@ def open_page(browser: Browser, address: str) -> Page:
 
 
 def release(page: Page, share: float) -> None:
-    """Drag the slider of N to a share of its way and let it go."""
-    # The range input itself is hidden; what is seen of the slider stands around it.
+    """Drag the slider of N to a share of its range and release it."""
+    # The range input itself is hidden; its grandparent is the visible thumb.
     thumb = page.locator(".st-key-N input[type=range]").locator("xpath=../..")
     track, box = page.locator(".st-key-N [role=group]").bounding_box(), thumb.bounding_box()
     assert track is not None
@@ -94,64 +95,67 @@ def release(page: Page, share: float) -> None:
 
 
 def wait(page: Page) -> float:
-    """Seconds from the last release to the pictures."""
+    """Wait for the pictures; returns the seconds since the release."""
     milliseconds = page.evaluate("() => window.latency")
     if milliseconds is None:
-        raise RuntimeError("No other picture came within 30 s of the slider's release.")
+        raise RuntimeError("No new picture came within 30 s of the slider's release.")
     return float(milliseconds) / 1000
 
 
-def shares(count: int) -> list[float]:
-    """Places of the slider, each far from the one before."""
+def slider_shares(count: int) -> list[float]:
+    """Positions of the slider, each far from the one before."""
     return [0.3 + 0.5 * (index * 0.381966 % 1) for index in range(count)]
 
 
-def measure_release(browser: Browser, address: str, repeats: int) -> Figures:
-    """One session alone."""
-    page = open_page(browser, address)
+def measure_release(browser: Browser, address: str, sessions: int, repeats: int) -> Times:
+    """Sessions that release their sliders at once; the first two releases warm up."""
+    pages = [open_page(browser, address) for _ in range(sessions)]
     seconds = []
-    for share in shares(repeats + 2):
-        release(page, share)
-        seconds.append(wait(page))
-        page.wait_for_timeout(200)
-    page.context.close()
-    return Figures("slider released to pictures", seconds[2:])
+    for share in slider_shares(repeats + 2):
+        for page in pages:
+            release(page, share)
+        seconds += [wait(page) for page in pages]
+        pages[0].wait_for_timeout(200)
+    for page in pages:
+        page.context.close()
+    name = "slider released to pictures" + f", {sessions} sessions" * (sessions > 1)
+    return Times(name, seconds[2 * sessions :])
 
 
-def measure_stop(browser: Browser, address: str, repeats: int) -> Figures:
-    """A run that would take hours, stopped; until the page shows what was reached."""
+def measure_stop(browser: Browser, address: str, repeats: int) -> Times:
+    """From Stop to the best result so far, in a search that would take hours."""
     seconds = []
     for _ in range(repeats):
         page = new_page(browser, f"{address}/?restarts=500&steps=1000000&solver=gradient-descent")
         page.locator(".st-key-run button").click()
-        page.get_by_text("Descent: step").wait_for()
+        page.get_by_text("Descent:").wait_for()
         page.wait_for_timeout(500)
         began = time.perf_counter()
         page.locator(".st-key-stop button").click()
         page.get_by_text("Stopped: best so far").wait_for()
         seconds.append(time.perf_counter() - began)
         page.context.close()
-    return Figures("Stop pressed to result shown", seconds)
+    return Times("Stop pressed to result shown", seconds)
 
 
 def main() -> None:
-    """Measure, print, and write the figures if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=10, help="releases of the slider")
-    parser.add_argument("--output", type=Path, help="JSON file for the figures")
+    """Measure, print, and write the times if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sessions", type=int, default=1, help="sessions at once")
+    parser.add_argument("--repeats", type=int, default=10, help="releases of each slider")
+    parser.add_argument("--output", type=Path, help="JSON file for the times")
     options = parser.parse_args()
-    path = find_chromium()
-    if path is None:
-        sys.exit("There is no chromium; install it, or name it in the variable CHROMIUM.")
     load = os.getloadavg()[0]
-    with serve() as server, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
-        found = [
-            measure_release(browser, server.address, options.repeats),
-            measure_stop(browser, server.address, 3),
-        ]
-        browser.close()
-    report(found, load, options.output)
+    with open_dashboard() as (browser, address):
+        found = [measure_release(browser, address, options.sessions, options.repeats)]
+        if options.sessions == 1:
+            found.append(measure_stop(browser, address, 3))
+    print(f"{os.cpu_count()} cores, load {load:.1f} before; server and browser share them.")
+    for times in found:
+        print(times)
+    if options.output is not None:
+        content = {"cores": os.cpu_count(), "load": load, "times": [asdict(t) for t in found]}
+        options.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the bench compiles on demand: a loop of ATen calls, and the measure of the FMA peak."""
+"""C++ that the full bench compiles on demand: a loop of ATen calls, and the FMA peak."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from inpaint.errors import BackendError
 
@@ -42,14 +40,14 @@ def aten_loop() -> Any:
 
 
 class FmaPeak:
-    """Measures how many float32 operations a second some cores can do at most.
+    """Measures how many float32 operations per second some cores can do at most.
 
     Args:
         instructions: "avx512" or "avx2".
-        threads: Cores to keep busy.
+        threads: Number of cores to use.
 
     Raises:
-        BackendError: If there is no compiler, or no measure for that instruction set.
+        BackendError: If there is no compiler, or no loop for that instruction set.
     """
 
     def __init__(self, instructions: str, threads: int) -> None:
@@ -68,7 +66,7 @@ class FmaPeak:
         self._threads = threads
 
     def operations(self, seconds: float) -> tuple[float, float]:
-        """Work for about so long; returns the number of operations and the seconds taken."""
+        """Compute for about `seconds`; returns the number of operations and the time taken."""
         self._spin(100_000)
         rounds = max(100_000, int(100_000 * seconds / self._spin(100_000)))
         taken = self._spin(rounds)
@@ -76,13 +74,13 @@ class FmaPeak:
 
     def _spin(self, rounds: int) -> float:
         clock = time.perf_counter()
-        # ctypes releases the interpreter's lock during the call.
+        # ctypes releases the global interpreter lock during the call.
         list(self._pool.map(self._run, [rounds] * self._threads))
         return time.perf_counter() - clock
 
 
 def _build(source: str) -> Path:
-    """Compile a source file into a shared library, once per content."""
+    """Compile a source file into a shared library, unless that was done before."""
     text = (SOURCES / source).read_bytes()
     library = CACHE / f"{Path(source).stem}-{hashlib.sha256(text).hexdigest()[:12]}.so"
     if library.exists():
@@ -91,7 +89,7 @@ def _build(source: str) -> Path:
     if compiler is None:
         raise BackendError(f"No C++ compiler was found for {source}; install g++.")
     CACHE.mkdir(parents=True, exist_ok=True)
-    # Renamed when complete: two processes may build at once.
+    # Renamed when complete, as two processes may build at once.
     partial = library.with_suffix(f".{os.getpid()}")
     command = [compiler, "-O2", "-shared", "-fPIC", str(SOURCES / source), "-o", str(partial)]
     try:
@@ -105,8 +103,3 @@ def _build(source: str) -> Path:
 def _last_line(error: Exception) -> str:
     text = (getattr(error, "stderr", None) or str(error)).strip()
     return text.splitlines()[-1] if text else type(error).__name__
-
-
-def capability() -> str:
-    """The instruction set that torch uses in this process: "avx512", "avx2" or another."""
-    return torch.backends.cpu.get_cpu_capability().lower()

@@ -1,7 +1,7 @@
-"""The same descent on other libraries, each written as its experts would write it.
+"""The same descent with other libraries, each written as an expert would write it.
 
-All of them are in float32, follow all restarts at once, compute the observed pixels only,
-keep the cost of every step, and go through many restarts in blocks that fit the cache.
+All use float32, batch the restarts, compute the observed pixels only, keep the cost of every
+step, and split many restarts into blocks that fit the cache.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks import native
-from inpaint.bench import Problem, Trace, Variant
+from inpaint.bench.case import BenchCase, DescentResult, Variant
 from inpaint.errors import BackendError
 
 BLOCK = 256
-"""Restarts that go through a descent together: their pixels fill about the second-level cache."""
+"""Restarts per block; their pixels about fill the second-level cache."""
 
 Floats = NDArray[np.float32]
 
 
 class Weights(NamedTuple):
-    """A generator with one hidden layer, cut to the observed pixels, as float32 in C order.
+    """A generator with one hidden layer, reduced to the observed pixels; float32 in C order.
 
     Attributes:
         a1: [H, D]
@@ -47,18 +47,18 @@ class Weights(NamedTuple):
     rate: float
 
     def tensors(self) -> tuple[Tensor, ...]:
-        """The arrays as tensors that share their memory."""
+        """The arrays as tensors, without a copy."""
         return tuple(torch.from_numpy(array) for array in self[:5])
 
 
-def _weights(problem: Problem) -> Weights:
-    layers = problem.generator.layers
+def _weights(case: BenchCase) -> Weights:
+    layers = case.generator.layers
     if [layer.activation for layer in layers] != ["relu", "sigmoid"]:
         raise BackendError(
-            "The peers are written for one hidden ReLU layer and sigmoid pixels; choose a "
-            "generator of that form for the full bench."
+            "The peers support one hidden ReLU layer and sigmoid pixels only; choose such a "
+            "generator for the full bench."
         )
-    operator = problem.measurement.operator
+    operator = case.measurement.operator
     observed = operator.apply(torch.ones(1, *operator.image_shape)).flatten() > 0
     hidden, pixels = layers
     return Weights(
@@ -69,42 +69,42 @@ def _weights(problem: Problem) -> Weights:
                 hidden.bias,
                 pixels.weight[observed],
                 pixels.bias[observed],
-                problem.measurement.values.flatten()[observed],
+                case.measurement.values.flatten()[observed],
             )
         ),
-        rate=problem.learning_rate,
+        rate=case.learning_rate,
     )
 
 
-Run = Callable[[Floats, int], tuple[Any, Any]]
-"""Follows starting points [r, D] for some steps; gives latents [r, D] and costs [S, r]."""
+BlockDescent = Callable[[Floats, int], tuple[Any, Any]]
+"""Takes S steps from starting points [r, D]; returns latents [r, D] and costs [S, r]."""
 
 
 @dataclass(frozen=True)
 class _Peer:
-    """Makes a variant's `prepare` from a function that can follow one block of restarts."""
+    """Makes a variant's `prepare` from a function that makes the descent of a block."""
 
-    make: Callable[[Weights, int], Run]
+    make: Callable[[Weights, int], BlockDescent]
 
-    def __call__(self, problem: Problem, threads: int) -> Callable[[int], Trace]:
-        weights = _weights(problem)
-        starts = problem.starts.float().numpy()
+    def __call__(self, case: BenchCase, threads: int) -> Callable[[int], DescentResult]:
+        weights = _weights(case)
+        starts = case.starts.float().numpy()
         blocks = [starts[at : at + BLOCK].copy() for at in range(0, len(starts), BLOCK)]
         make = functools.lru_cache(maxsize=None)(lambda count: self.make(weights, count))
         runs = [(make(len(block)), block) for block in blocks]
 
-        def descend(steps: int) -> Trace:
+        def descend(steps: int) -> DescentResult:
             ends = [run(block, steps) for run, block in runs]
             if len(ends) == 1:
-                return Trace(*map(np.asarray, ends[0]))
+                return DescentResult(*map(np.asarray, ends[0]))
             latents, costs = zip(*ends, strict=True)
-            return Trace(np.concatenate(latents), np.concatenate(costs, axis=1))
+            return DescentResult(np.concatenate(latents), np.concatenate(costs, axis=1))
 
         return descend
 
 
-def _numpy(weights: Weights, count: int) -> Run:
-    """Every operation writes into memory set aside before."""
+def _numpy(weights: Weights, count: int) -> BlockDescent:
+    """Batched numpy; every operation writes into memory that was allocated before."""
     a1, b1, a2, b2, y, rate = weights
     a1_t = np.ascontiguousarray(a1.T)
     # The sign of the sigmoid's argument goes into the weights.
@@ -143,15 +143,15 @@ def _numpy(weights: Weights, count: int) -> Run:
         return z, costs
 
     def quiet(starts: Floats, steps: int) -> tuple[Floats, Floats]:
-        # exp of a dark pixel may overflow to infinity, whose reciprocal is the right zero.
+        # exp of a dark pixel may overflow to infinity, whose reciprocal is zero, as it should be.
         with np.errstate(over="ignore"):
             return run(starts, steps)
 
     return quiet
 
 
-def _autograd(weights: Weights, count: int) -> Run:
-    """J as one writes it down; torch finds the gradient."""
+def _autograd(weights: Weights, count: int) -> BlockDescent:
+    """The formula of J; torch computes the gradient."""
     a1, b1, a2, b2, y = weights.tensors()
     pixels, rate = len(y), weights.rate
 
@@ -171,8 +171,8 @@ def _autograd(weights: Weights, count: int) -> Run:
     return run
 
 
-def _by_hand(weights: Weights, count: int) -> Run:
-    """The gradient by hand, fused where torch has a fused operation, no memory per step."""
+def _by_hand(weights: Weights, count: int) -> BlockDescent:
+    """The gradient by hand, with fused operations and without allocations in the loop."""
     a1, b1, a2, b2, y = weights.tensors()
     pixels, rate = len(y), weights.rate
     a1_t, a2_t = a1.T.contiguous(), a2.T.contiguous()
@@ -208,8 +208,8 @@ def _by_hand(weights: Weights, count: int) -> Run:
     return run
 
 
-def _compiled(weights: Weights, count: int) -> Run:
-    """torch.compile of the gradient by hand, several steps in one graph."""
+def _compiled(weights: Weights, count: int) -> BlockDescent:
+    """torch.compile of the gradient by hand, with several steps in one graph."""
     a1, b1, a2, b2, y = weights.tensors()
     pixels, rate = len(y), weights.rate
     a1_t, a2_t = a1.T.contiguous(), a2.T.contiguous()
@@ -241,11 +241,11 @@ def _compiled(weights: Weights, count: int) -> Run:
 
 
 COMPILED_STEPS = 5
-"""Steps of one compiled graph; it divides every number of steps that the bench takes."""
+"""Steps of one compiled graph; it divides every number of steps in the bench."""
 
 
-def _aten(weights: Weights, count: int) -> Run:
-    """The gradient by hand as a loop in C++ over torch's operations."""
+def _aten(weights: Weights, count: int) -> BlockDescent:
+    """The gradient by hand as a C++ loop over torch's operations."""
     extension = native.aten_loop()
     tensors = weights.tensors()
 
@@ -257,13 +257,13 @@ def _aten(weights: Weights, count: int) -> Run:
 
 
 JAX_COLUMNS = 32
-"""From so many restarts on, JAX is faster with one restart per column."""
+"""With this many restarts or more, JAX is faster with one restart per column."""
 
 JAX_UNROLL = 4
 
 
-def _jax(weights: Weights, count: int) -> Run:
-    """One compiled scan over all steps, the weights built in as constants."""
+def _jax(weights: Weights, count: int) -> BlockDescent:
+    """One compiled scan over all steps, with the weights as constants."""
     jax = _import_jax()
     jnp = jax.numpy
     a1, b1, a2, b2, y, rate = weights

@@ -1,32 +1,57 @@
-"""Markdown tables from the file of a full bench, and its targets beside what was reached.
+"""Markdown tables and the chart of a full bench.
 
-python -m benchmarks.report bench.json
+python -m benchmarks.report bench.json --chart docs/performance.png
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from inpaint.bench import BenchResult, Row
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from inpaint.bench.result import BenchResult, Row
 from inpaint.bench.variants import CPP, INDEXED, PUBLISHED, TORCH
 
 OWN = (PUBLISHED.name, INDEXED.name, TORCH.name, CPP.name)
 LOOPS = (PUBLISHED.name, INDEXED.name)
+OWN_COLOUR = "#c2410c"
+COLOURS = (
+    "#111827",
+    "#1d4ed8",
+    "#7c3aed",
+    "#64748b",
+    "#a16207",
+    "#be185d",
+    "#15803d",
+    "#0369a1",
+    "#0f766e",
+)
+LABEL_GAP = 1.27
+"""Smallest factor between the heights of two labels in the chart."""
 
 
-def main(path: str) -> None:
-    """Print the report of one file."""
-    print(report(BenchResult.from_json(Path(path).read_text(encoding="utf-8"))))
+def main() -> None:
+    """Print the tables of a file, and draw its chart if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("result", type=Path, help="JSON file of a full bench")
+    parser.add_argument("--chart", type=Path, help="PNG file for the chart")
+    options = parser.parse_args()
+    result = BenchResult.from_json(options.result.read_text(encoding="utf-8"))
+    print(report(result))
+    if options.chart:
+        draw(result).savefig(options.chart, dpi=160)
 
 
 def report(result: BenchResult) -> str:
-    """Everything that the documentation shows of a run."""
+    """All tables that the documentation shows."""
     rows = result.rows
-    places = dict.fromkeys((row["threads"], row["instructions"]) for row in rows)
+    settings = dict.fromkeys((row["threads"], row["instructions"]) for row in rows)
     parts = [_machine(result)]
-    for threads, instructions in places:
+    for threads, instructions in settings:
         for keep in dict.fromkeys(row["N"] for row in rows):
             chosen = select(rows, threads=threads, instructions=instructions, N=keep)
             figure = "cpu_rate" if threads == 1 else "rate"
@@ -40,7 +65,7 @@ def report(result: BenchResult) -> str:
 
 
 def select(rows: Iterable[Row], **wanted: object) -> list[Row]:
-    """The rows with certain values."""
+    """The rows that hold the wanted values."""
     return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
 
 
@@ -123,5 +148,86 @@ def _table(heading: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
+class LineEnd(NamedTuple):
+    """Where a line of the chart ends, and its label."""
+
+    rate: float
+    restarts: int
+    name: str
+    colour: str
+
+
+def draw(result: BenchResult) -> Figure:
+    """Rates over R on one thread: a panel for each N, a line for each variant."""
+    best = result.machine["instructions"]
+    rows = select(result.rows, threads=1, instructions=best)
+    keeps = list(dict.fromkeys(row["N"] for row in rows))
+    figure = Figure(figsize=(5.4 * len(keeps) + 1.2, 4.8), layout="constrained")
+    panels = figure.subplots(1, len(keeps), sharey=True, squeeze=False)[0]
+    for axes, keep in zip(panels, keeps, strict=True):
+        ends = _panel(axes, select(rows, N=keep), title=f"N = {keep} observed pixels")
+    # All panels have the same colours, so only the last one is labelled.
+    _label(axes, ends)
+    figure.supxlabel("restarts R", fontsize=10)
+    figure.supylabel("restart-iterations per second of one core", fontsize=10)
+    shares = [row["active"] for row in rows]
+    figure.suptitle(
+        f"One thread, {best.upper()}, {result.machine['cpu'].split(',')[0]}, generator "
+        f"{result.machine['generator']} ({min(shares):.0%} to {max(shares):.0%} of the hidden "
+        "units active)",
+        fontsize=10,
+    )
+    return figure
+
+
+def _panel(axes: Axes, rows: list[Row], *, title: str) -> list[LineEnd]:
+    """Draw a panel; returns where its lines end."""
+    names = list(dict.fromkeys(row["variant"] for row in rows))
+    others = [name for name in names if name != CPP.name]
+    ends = []
+    for name in names:
+        own = name == CPP.name
+        colour = OWN_COLOUR if own else COLOURS[others.index(name) % len(COLOURS)]
+        line = select(rows, variant=name)
+        counts = [row["R"] for row in line]
+        rates = [row["cpu_rate"] for row in line]
+        axes.plot(
+            counts,
+            rates,
+            marker="o",
+            markersize=4,
+            color=colour,
+            linewidth=3 if own else 1.3,
+            linestyle=":" if name == PUBLISHED.name else "-",
+        )
+        ends.append(LineEnd(rates[-1], counts[-1], name, colour))
+    axes.set(xscale="log", yscale="log", title=title)
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.minorticks_off()
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    return ends
+
+
+def _label(axes: Axes, ends: list[LineEnd]) -> None:
+    """Write each line's name at its end, spaced so that all can be read."""
+    lowest = 0.0
+    for rate, restarts, name, colour in sorted(ends):
+        # On a logarithmic axis equal gaps are equal factors.
+        height = max(rate, lowest)
+        axes.annotate(
+            name,
+            (restarts, height),
+            xytext=(7, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color=colour,
+            fontweight="bold" if name == CPP.name else "normal",
+            annotation_clip=False,
+        )
+        lowest = height * LABEL_GAP
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

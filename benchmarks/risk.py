@@ -1,12 +1,12 @@
-"""How large an error any estimator must make: the Bayes risk of restoring simulated truths.
+"""The Bayes risk of restoring simulated truths: the smallest mean error that is possible.
 
     python -m benchmarks.risk data21.mat --keep 500,400,350,300,250 --truths 500
 
-Truths are drawn from the generator's prior. The posterior mean has the smallest squared error that
-any estimator reaches on average; that is what the posteriors expect, their mean total variance.
-Printed are roots of both with standard errors bootstrapped over truths, and how often a set
-of 24 truths, drawn from these, has an RMS error at or below the targets of .78, 2.3 and 4.1 at
-N = 400, 300 and 250. One run for each truth is enough for that.
+Truths are drawn from the generator's prior. No estimator has a smaller mean squared error than the
+posterior mean, and the posteriors expect that error to be their mean total variance. Prints the
+roots of both with standard errors bootstrapped over truths, and how often a set of 24 truths, drawn
+from these, has an RMS error at or below the targets of .78, 2.3 and 4.1 at N = 400, 300 and 250.
+One chain for each truth is enough.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ import torch
 from numpy.typing import NDArray
 
 from inpaint import Mask, read_generator
-from inpaint.posterior import PosteriorConfig, sample_posterior
-from inpaint.posterior.estimates import pooled_pixels
+from inpaint.posterior.config import PosteriorConfig
+from inpaint.posterior.plain import pooled_pixels
+from inpaint.posterior.sampler import sample_posterior
 from inpaint.studies.calibrate.calibration import simulate_truths
 
 TARGETS = {400: 0.78, 300: 2.3, 250: 4.1}
-SET = 24
+SET_SIZE = 24
 SETS = 20_000
 BATCH = 20
-CONFIG = PosteriorConfig(runs=1, threads=1, seed=20)
+CONFIG = PosteriorConfig(chains=1, threads=1, seed=20)
 
 
 def main() -> None:
@@ -41,24 +42,24 @@ def main() -> None:
     for keep in map(int, options.keep.split(",")):
         errors, variances = measure_risk(options.generator, keep, options.truths, options.noise)
         random = np.random.default_rng(0)
-        again = random.integers(len(errors), size=(2000, len(errors)))
-        roots = np.sqrt(errors[again].mean(1)), np.sqrt(variances[again].mean(1))
+        resampled = random.integers(len(errors), size=(2000, len(errors)))
+        roots = np.sqrt(errors[resampled].mean(1)), np.sqrt(variances[resampled].mean(1))
         cells = [
             (np.sqrt(errors.mean()), roots[0].std()),
             (np.sqrt(variances.mean()), roots[1].std()),
             (np.sqrt(errors.mean() / variances.mean()), (roots[0] / roots[1]).std()),
         ]
-        words = "  ".join(f"{value:.3f} ± {error:.3f}" for value, error in cells)
+        line = "  ".join(f"{value:.3f} ± {error:.3f}" for value, error in cells)
         if keep in TARGETS:
-            sets = errors[random.integers(len(errors), size=(SETS, SET))].mean(1)
-            words += f"  {TARGETS[keep]:6}  {(sets <= TARGETS[keep] ** 2).mean():.1%}"
-        print(f"{keep}  {words}", flush=True)
+            sets = errors[random.integers(len(errors), size=(SETS, SET_SIZE))].mean(1)
+            line += f"  {TARGETS[keep]:6}  {(sets <= TARGETS[keep] ** 2).mean():.1%}"
+        print(f"{keep}  {line}", flush=True)
 
 
 def measure_risk(
     name: str, keep: int, count: int, noise: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Squared L2 error of the posterior mean, and total variance, of each truth. [count] each"""
+    """Squared L2 error of the posterior mean and total variance of each truth. [count] each"""
     generator = read_generator(name)
     mask = Mask.leading(keep, generator.image_shape)
     truths = simulate_truths(generator, mask, count, noise=noise, seed=CONFIG.seed).measurement

@@ -1,8 +1,9 @@
-"""The pages as pictures, for the README and the docs: `python -m benchmarks.screenshots`.
+"""Take screenshots of the dashboard's pages for the README and the docs.
 
-Chromium opens each page with the published images and generator, does what a user would do, and
-keeps what is then seen. The figures on the page Speed are measured on the spot: run it on a
-machine that has nothing else to do.
+python -m benchmarks.screenshots --data FOLDER
+
+Chromium opens each page with the published images and generator, and does what a user would do.
+The page Speed measures this machine, so run it while nothing else runs.
 """
 
 from __future__ import annotations
@@ -10,21 +11,20 @@ from __future__ import annotations
 import argparse
 import io
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from benchmarks.serving import CHROMIUM_FLAGS, ROOT, find_chromium, serve
+from benchmarks.serving import ROOT, open_dashboard
 
 WIDTH = 1280
-TALLEST = 1500
-"""Of a picture, in pixels; what lies below is left out."""
+MAX_HEIGHT = 1500
+"""Height of a picture in pixels; what lies below is cut off."""
 COLOURS = 128
-"""Of a picture: with so few it takes a third of the room, and looks the same."""
-PATIENCE_MS = 120_000
+"""Colours of a picture; so few make its file three times smaller, and it looks the same."""
+TIMEOUT_MS = 120_000
 
 
 def open_files(page: Page, data: Path) -> None:
@@ -42,44 +42,44 @@ def open_files(page: Page, data: Path) -> None:
 
 
 def go(page: Page, title: str) -> None:
-    """To another page; what was uploaded goes along."""
+    """Go to another page, which keeps the uploads."""
     page.get_by_role("link", name=title).click()
     page.get_by_role("heading", name=title).wait_for()
 
 
 def run(page: Page) -> None:
-    """Press Run once it is there."""
+    """Press Run."""
     page.locator(".st-key-run button").click()
 
 
 def restore(page: Page) -> None:
-    """The five columns, and the verdicts opened."""
+    """Show the five columns and the verdicts."""
     page.get_by_text("May these be trusted?").click()
     page.get_by_text("Expected error").first.wait_for(state="attached")
 
 
 def paint(page: Page) -> None:
-    """A mask on the enlarged image."""
+    """Show the mask on the enlarged image."""
     page.get_by_test_id("stMain").get_by_text("Paint", exact=True).click()
     page.get_by_text("N = 684 of 784").wait_for()
 
 
 def sweep(page: Page) -> None:
-    """The curves over N and over restarts."""
+    """Show the curves over N and over restarts."""
     go(page, "Sweep")
     run(page)
     page.get_by_text(re.compile("Swept N")).wait_for()
 
 
 def uncertainty(page: Page) -> None:
-    """The posterior of all four images."""
+    """Show the posterior of all four images."""
     go(page, "Uncertainty")
     run(page)
     page.get_by_text("Look closer at image").wait_for()
 
 
 def watch(page: Page) -> None:
-    """The film in the middle of the descent."""
+    """Show the film in the middle of the descent."""
     go(page, "Watch")
     page.get_by_role("button", name="Play or pause").wait_for()
     for _ in range(12):
@@ -87,19 +87,19 @@ def watch(page: Page) -> None:
 
 
 def compare(page: Page) -> None:
-    """Another search with one start."""
+    """Compare with a search from one start."""
     go(page, "Compare")
     page.get_by_text(re.compile("Lower cost: left")).wait_for()
 
 
 def generator(page: Page) -> None:
-    """A hundred samples."""
+    """Show a hundred samples."""
     go(page, "Generator")
     page.get_by_text("drawn at random").wait_for()
 
 
 def speed(page: Page) -> None:
-    """The bars of a short measurement."""
+    """Show the bars of a short measurement."""
     go(page, "Speed")
     page.get_by_text("20 s").click()
     page.get_by_role("button", name="Measure").click()
@@ -117,15 +117,15 @@ PAGES: dict[str, Callable[[Page], None]] = {
     "generator": generator,
     "speed": speed,
 }
-"""What is done on each page before its picture is taken; "-dark" shows it in the dark theme."""
+"""What to do on each page before its picture is taken; "-dark" uses the dark theme."""
 
 
 def shoot(page: Page) -> bytes:
-    """The page down to its end, as a PNG of few colours."""
+    """Take the whole page as a PNG with few colours."""
     page.mouse.move(0, 0)
-    page.wait_for_timeout(1500)  # Charts are drawn after their data has come.
+    page.wait_for_timeout(1500)  # Charts appear after their data.
     main = page.get_by_test_id("stMain")
-    height = min(TALLEST, int(main.evaluate("main => main.scrollHeight")))
+    height = min(MAX_HEIGHT, int(main.evaluate("main => main.scrollHeight")))
     page.set_viewport_size({"width": WIDTH, "height": height})
     main.evaluate("main => main.scrollTo(0, 0)")
     page.wait_for_timeout(1000)
@@ -136,37 +136,32 @@ def shoot(page: Page) -> bytes:
 
 
 def main() -> None:
-    """Take the pictures that were asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(PAGES)}; all if left out")
+    """Take the pictures that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(PAGES)}; default: all")
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with data21.mat, data22.mat"
     )
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "screenshots")
     options = parser.parse_args()
-    path = find_chromium()
-    if path is None:
-        sys.exit("There is no chromium; install it, or name it in the variable CHROMIUM.")
     unknown = set(options.names) - set(PAGES)
     if unknown:
-        parser.error(f"{', '.join(sorted(unknown))}: choose of {', '.join(PAGES)}.")
-    with serve() as server, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        parser.error(f"{', '.join(sorted(unknown))}: choose from {', '.join(PAGES)}.")
+    with open_dashboard() as (browser, address):
         for name in options.names or PAGES:
             context = browser.new_context(
                 viewport={"width": WIDTH, "height": 800},
                 color_scheme="dark" if name.endswith("-dark") else "light",
             )
-            context.set_default_timeout(PATIENCE_MS)
+            context.set_default_timeout(TIMEOUT_MS)
             page = context.new_page()
-            page.goto(server.address)
+            page.goto(address)
             open_files(page, options.data)
             PAGES[name](page)
             picture = shoot(page)
             (options.output / f"{name}.png").write_bytes(picture)
             print(f"{name}.png: {len(picture):,} bytes")
             context.close()
-        browser.close()
 
 
 if __name__ == "__main__":

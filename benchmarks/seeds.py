@@ -1,11 +1,11 @@
-"""How far two seeds' posterior means lie apart, and what a sampling costs.
+"""How far the posterior means of two seeds differ, and what sampling costs.
 
     python -m benchmarks.seeds --keep 300 --seeds 6
     python -m benchmarks.seeds --keep 300 --images 1,2 --seeds 6 --particles 512 --jumps 48
 
-Reads data21.mat and data22.mat from INPAINT_DATA_DIR. Each image is sampled alone, in one thread;
-seconds are of the processor, those of the summary beside them; set OMP_NUM_THREADS=1 so that they
-are of one core.
+Reads data21.mat and data22.mat from INPAINT_DATA_DIR. Each image is sampled alone on one thread.
+Prints processor seconds of the sampling and of its summary; with OMP_NUM_THREADS=1 they are those
+of one core.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from pathlib import Path
 
 import torch
 
-from inpaint import Mask, measure, read_generator, read_images
-from inpaint.posterior import PosteriorConfig, sample_posterior, summarise
-from inpaint.posterior.estimates import pooled_pixels
+from inpaint import Mask, read_generator, read_images
+from inpaint.operators import measure
+from inpaint.posterior.config import PosteriorConfig
+from inpaint.posterior.plain import pooled_pixels
+from inpaint.posterior.sampler import sample_posterior
+from inpaint.posterior.summary import summarise
 
 SETTINGS = ("particles", "ess_target", "moves", "jumps", "final_stages", "leapfrog", "start")
 
@@ -32,8 +35,8 @@ def main() -> None:
     parser.add_argument("--images", default="0,1,2,3")
     parser.add_argument("--seeds", type=int, default=6)
     for name in SETTINGS:
-        usual = getattr(PosteriorConfig, name)
-        parser.add_argument(f"--{name}", type=type(usual), default=usual)
+        default = getattr(PosteriorConfig, name)
+        parser.add_argument(f"--{name}", type=type(default), default=default)
     options = vars(parser.parse_args())
     keep, seeds = options.pop("keep"), options.pop("seeds")
     numbers = [int(part) for part in options.pop("images").split(",")]
@@ -43,12 +46,13 @@ def main() -> None:
     whole = measure(images, Mask.leading(keep, generator.image_shape))
     print(f"N = {keep}, {seeds} seeds, {options}")
     print(
-        "image  RMS difference  evaluations  seconds  summary  largest R-hat  its median  "
+        "image  RMS difference  evaluations  seconds  summary  largest R-hat  median R-hat  "
         "deviation of log Z"
     )
     for number in numbers:
         part = whole[number : number + 1]
-        means, seconds, summing, ratios, evidence, evaluations = [], [], [], [], [], []
+        means, seconds, summary_seconds = [], [], []
+        ratios, evidence, evaluations = [], [], []
         for seed in range(seeds):
             began = time.process_time()
             posterior = sample_posterior(
@@ -59,15 +63,16 @@ def main() -> None:
             means.append(pooled_pixels(generator, posterior, 0, dtype=torch.float64).mean(0))
             began = time.process_time()
             ratios.append(summarise(part, generator, posterior)[0].r_hat)
-            summing.append(time.process_time() - began)
+            summary_seconds.append(time.process_time() - began)
             evidence.append(posterior.log_evidence[0])
-        # The mean square of the differences of all pairs is twice the variance.
-        apart = float((2 * torch.stack(means).var(0).sum()).sqrt())
-        middle = statistics.median
+        # The mean squared difference over all pairs is twice the variance.
+        difference = float((2 * torch.stack(means).var(0).sum()).sqrt())
+        median = statistics.median
         spread = float(torch.cat(evidence).std())
         print(
-            f"{number:5}  {apart:14.3f}  {sum(evaluations) // seeds:11}  {middle(seconds):7.2f}  "
-            f"{middle(summing):7.2f}  {max(ratios):13.3f}  {middle(ratios):10.3f}  {spread:18.3f}",
+            f"{number:5}  {difference:14.3f}  {sum(evaluations) // seeds:11}  "
+            f"{median(seconds):7.2f}  {median(summary_seconds):7.2f}  {max(ratios):13.3f}  "
+            f"{median(ratios):12.3f}  {spread:18.3f}",
             flush=True,
         )
 

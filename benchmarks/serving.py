@@ -1,9 +1,8 @@
-"""The dashboard as its users start it, for benchmarks and tests; and the browser to look at it."""
+"""Starts the dashboard as its users do, and finds the browser, for benchmarks and tests."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import socket
@@ -11,10 +10,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM_FLAGS = [
@@ -27,30 +26,17 @@ CHROMIUM_FLAGS = [
 START_SECONDS = 30
 
 
-@dataclass(frozen=True)
-class Server:
-    """A server under way.
-
-    Attributes:
-        address: Such as http://127.0.0.1:8501.
-        process: Its number.
-    """
-
-    address: str
-    process: int
-
-
 def find_chromium() -> str | None:
-    """Chromium as found on the PATH, or the one that the variable CHROMIUM names."""
+    """Chromium from the variable CHROMIUM, or else from the PATH."""
     return os.environ.get("CHROMIUM") or shutil.which("chromium")
 
 
 @contextlib.contextmanager
-def serve() -> Iterator[Server]:
-    """Run the dashboard on a free port.
+def serve() -> Iterator[str]:
+    """Run the dashboard on a free port; gives its address, such as http://127.0.0.1:8501.
 
     Raises:
-        RuntimeError: If it ends at once, or does not answer.
+        RuntimeError: If it ends early, or does not answer.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -63,7 +49,7 @@ def serve() -> Iterator[Server]:
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(f"{address}/_stcore/health", process)
-        yield Server(address, process.pid)
+        yield address
     finally:
         process.terminate()
         try:
@@ -73,50 +59,24 @@ def serve() -> Iterator[Server]:
             process.wait()
 
 
-def report(found: Sequence[Any], load: float, output: Path | None) -> None:
-    """Print what was measured, and write it to a JSON file if one is named.
-
-    Args:
-        found: Records of figures.
-        load: Mean load of the machine before.
-        output: The file.
-    """
-    print(f"{os.cpu_count()} cores, load {load:.1f} before; server and clients share them.")
-    for figures in found:
-        print(figures)
-    if output is not None:
-        content = {"cores": os.cpu_count(), "load": load, "figures": [asdict(f) for f in found]}
-        output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+@contextlib.contextmanager
+def open_dashboard() -> Iterator[tuple[Browser, str]]:
+    """Run the dashboard and a browser for it; gives the browser and the address."""
+    path = find_chromium()
+    if path is None:
+        sys.exit("Chromium was not found; install it, or set the variable CHROMIUM to its path.")
+    with serve() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield browser, address
+        browser.close()
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
     began = time.monotonic()
     while time.monotonic() - began < START_SECONDS:
         if process.poll() is not None:
-            raise RuntimeError("The server ended at once.")
+            raise RuntimeError("The server ended before it answered.")
         with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=1):
             return
         time.sleep(0.1)
     raise RuntimeError(f"The server did not answer within {START_SECONDS} s.")
-
-
-def cpu_seconds(process: int) -> float:
-    """Time that the cores have spent on a process and its descendants (Linux).
-
-    That of descendants that have ended, and were waited for, is counted too.
-    """
-    children: dict[int, list[int]] = {}
-    spent: dict[int, float] = {}
-    ticks = os.sysconf("SC_CLK_TCK")
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            # The name may hold blanks; what follows its bracket does not.
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            children.setdefault(int(fields[1]), []).append(int(folder.name))
-            spent[int(folder.name)] = sum(map(int, fields[11:15])) / ticks
-    total, waiting = 0.0, [process]
-    while waiting:
-        one = waiting.pop()
-        total += spent.get(one, 0.0)
-        waiting += children.get(one, [])
-    return total

@@ -1,10 +1,10 @@
-"""How often each verdict is given, to images that the generator can draw and to others.
+"""How often each verdict is given to images that the generator can draw, and to others.
 
     python -m benchmarks.verdicts --images 100 --output verdicts.json
 
-Reads data21.mat and MNIST from INPAINT_DATA_DIR. Truths in range are drawn from the generator
-itself; digits are MNIST's last 10,000 training images, eights and others; inverted images are
-the first ones in negative. Noise of standard deviation 0.1 is added to all.
+Reads data21.mat and MNIST from INPAINT_DATA_DIR. Images in range are drawn from the generator;
+digits are the eights and the others of MNIST's last 10,000 training images; inverted images are
+negatives of those in range. Noise of standard deviation 0.1 is added to all.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inpaint import Generator, ImageSet, Mask, measure, read_generator, read_images
-from inpaint import restore as run_restore
+from inpaint import Generator, ImageSet, Mask, read_generator, read_images
 from inpaint.files.idx import read_idx
+from inpaint.operators import measure
+from inpaint.search.restore import restore
 from inpaint.search.verdict import judge
 
 NOISE = 0.1
@@ -44,7 +45,7 @@ def image_sets(folder: Path, generator: Generator, count: int) -> dict[str, Tens
 
 
 def study(count: int) -> dict[str, Any]:
-    """Judge every kind of image at every N."""
+    """Judge images of every kind at every N."""
     folder = Path(os.environ["INPAINT_DATA_DIR"])
     generator = read_generator(folder / "data21.mat")
     rows = []
@@ -52,9 +53,9 @@ def study(count: int) -> dict[str, Any]:
         for kind, images in image_sets(folder, generator, count).items():
             mask = Mask.leading(keep, generator.image_shape)
             measurement = measure(ImageSet(images), mask, noise=NOISE, seed=1)
-            restoration = run_restore(measurement, generator)
-            verdicts = judge(measurement, generator, restoration)
-            errors = (restoration.images - images).flatten(1).norm(dim=1)
+            result = restore(measurement, generator)
+            verdicts = judge(measurement, generator, result)
+            errors = (result.images - images).flatten(1).norm(dim=1)
             expected = torch.tensor([verdict.expected_error for verdict in verdicts])
             inside = [v.noise_interval[0] <= NOISE <= v.noise_interval[1] for v in verdicts]
             shares = {f: sum(v.flag == f for v in verdicts) / len(verdicts) for f in FLAGS}
@@ -79,7 +80,7 @@ def study(count: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run the study and write it."""
+    """Run the study, and write it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--output", type=Path)

@@ -1,40 +1,47 @@
-"""A process of its own for each number of threads and instruction set.
+"""A process for each number of threads and instruction set.
 
-Most libraries settle both when they are loaded, from the environment.
+Most libraries read both from the environment when they are loaded.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import TypeVar
 
-from benchmarks.native import CACHE
-from inpaint.bench.timing import Cell, Plan, Sample
+from benchmarks.native import CACHE, FmaPeak
+from benchmarks.peers import PEERS
+from inpaint.bench.timing import Sample, Task, Timer, Workload
+from inpaint.bench.variants import VARIANTS
 from inpaint.errors import BackendError
 from inpaint.generators import Generator
 
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True)
-class Place:
-    """Where variants are timed.
+class CpuSettings:
+    """How the libraries of a process use the processor.
 
     Attributes:
         threads: Threads of every library.
-        instructions: "avx2" keeps every library that can be told to it; None leaves them free.
+        instructions: "avx2" limits the libraries that have such a setting to it; None sets no
+            limit.
     """
 
     threads: int
     instructions: str | None = None
 
     def environment(self) -> dict[str, str]:
-        """What the libraries read when they are loaded."""
+        """Variables that the libraries read when they are loaded."""
         count = str(self.threads)
         xla = [os.environ.get("XLA_FLAGS", "")]
         if self.threads == 1:
@@ -52,8 +59,8 @@ class Place:
                 "OPENBLAS_CORETYPE": "HASWELL",
                 "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
             }
-        # torch.compile keeps what it compiled under keys that leave the instruction set out: with
-        # one folder for all, AVX2 runs AVX-512 code on the wrong strides, and gives NaN.
+        # The keys of torch.compile's cache do not hold the instruction set: with one folder for
+        # all, AVX2 would run AVX-512 code on the wrong strides, and give NaN.
         compiled = CACHE / f"inductor-{self.instructions or 'free'}-{count}"
         return found | {
             "TORCHINDUCTOR_CACHE_DIR": str(compiled),
@@ -63,98 +70,88 @@ class Place:
 
 
 class Worker:
-    """Prepares and times cells in a process of its own, one request after the other.
+    """Prepares and times tasks in a process of its own; a `TaskTimer`.
 
     Args:
-        place: Threads and instruction set.
-        generator: Of all problems.
-        sample_seconds: How long a turn shall take.
+        settings: Threads and instruction set.
+        generator: Generator of all cases.
+        turn_seconds: Desired duration of a turn.
     """
 
-    def __init__(self, place: Place, generator: Generator, *, sample_seconds: float) -> None:
-        self.place = place
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(
-            target=_serve, args=(theirs, place.threads, generator, sample_seconds), daemon=True
+    def __init__(self, settings: CpuSettings, generator: Generator, *, turn_seconds: float) -> None:
+        self.threads = settings.threads
+        self._settings = settings
+        self._pool = ProcessPoolExecutor(
+            1,
+            multiprocessing.get_context("spawn"),
+            _start,
+            (settings.threads, generator, turn_seconds),
         )
-        with _environment(place.environment()):
-            self._process.start()
-        theirs.close()
-        self.instructions: str = self._ask("capability")
+        # The process starts with the first call.
+        with _environment(settings.environment()):
+            self.instructions = self._call(_instructions)
 
-    def prepare(self, cell: Cell) -> Plan:
-        """See `inpaint.bench.timing.Station.prepare`."""
-        plan: Plan = self._ask("prepare", cell)
-        return plan
+    def prepare(self, task: Task) -> Workload:
+        """See `inpaint.bench.timing.Timer.prepare`."""
+        return self._call(_prepare, task)
 
-    def sample(self, cell: Cell) -> Sample:
-        """See `inpaint.bench.timing.Station.sample`."""
-        sample: Sample = self._ask("sample", cell)
-        return sample
+    def sample(self, task: Task) -> Sample:
+        """See `inpaint.bench.timing.Timer.sample`."""
+        return self._call(_sample, task)
 
     def peak(self) -> Sample:
-        """Float32 operations that the same cores do at most. Raises BackendError."""
-        sample: Sample = self._ask("peak")
-        return sample
+        """Measure the FMA peak of the same cores. Raises BackendError."""
+        return self._call(_peak)
 
     def close(self) -> None:
         """End the process."""
-        self._connection.close()
-        self._process.join(timeout=5)
-        if self._process.is_alive():
-            self._process.terminate()
+        self._pool.shutdown(cancel_futures=True)
 
-    def _ask(self, request: str, *arguments: Any) -> Any:
+    def _call(self, function: Callable[..., Result], *arguments: Task) -> Result:
         try:
-            self._connection.send((request, arguments))
-            answer = self._connection.recv()
-        except (EOFError, ConnectionError) as error:
+            return self._pool.submit(function, *arguments).result()
+        except BrokenProcessPool as error:
             raise BackendError(
-                f"The process that times {self.place} ended during {request} {arguments}; its "
-                "own message stands above."
+                f"The process with {self._settings} ended during {function.__name__} {arguments}; "
+                "its own message stands above."
             ) from error
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
-def _serve(
-    connection: Connection, threads: int, generator: Generator, sample_seconds: float
-) -> None:
+# Set in a worker's process only.
+_timer: Timer
+_turn_seconds: float
+
+
+def _start(threads: int, generator: Generator, turn_seconds: float) -> None:
+    global _timer, _turn_seconds
     # Ctrl-C is for the parent, which ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from benchmarks.native import FmaPeak, capability
-    from benchmarks.peers import PEERS
-    from inpaint.bench import VARIANTS
-    from inpaint.bench.timing import Station
+    _timer = Timer(generator, (*VARIANTS, *PEERS), threads=threads, turn_seconds=turn_seconds)
+    _turn_seconds = turn_seconds
 
-    station = Station(
-        generator, (*VARIANTS, *PEERS), threads=threads, sample_seconds=sample_seconds
-    )
-    meters: list[FmaPeak] = []
 
-    def peak() -> Sample:
-        if not meters:
-            meters.append(FmaPeak(capability(), threads))
-        cpu = time.process_time()
-        operations, seconds = meters[0].operations(sample_seconds)
-        return Sample(operations, seconds, time.process_time() - cpu, os.getloadavg()[0])
+def _instructions() -> str:
+    return _timer.instructions
 
-    answers = {
-        "capability": capability,
-        "prepare": station.prepare,
-        "sample": station.sample,
-        "peak": peak,
-    }
-    with contextlib.suppress(EOFError):
-        while True:
-            request, arguments = connection.recv()
-            try:
-                answer = answers[request](*arguments)
-            except Exception as error:
-                answer = error
-            connection.send(answer)
+
+def _prepare(task: Task) -> Workload:
+    return _timer.prepare(task)
+
+
+def _sample(task: Task) -> Sample:
+    return _timer.sample(task)
+
+
+def _peak() -> Sample:
+    meter = _peak_meter()
+    cpu = time.process_time()
+    operations, seconds = meter.operations(_turn_seconds)
+    return Sample(operations, seconds, time.process_time() - cpu, os.getloadavg()[0])
+
+
+@functools.cache
+def _peak_meter() -> FmaPeak:
+    return FmaPeak(_timer.instructions, _timer.threads)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,5 @@
-// inpaint._C: the problem, and the functions of inpaint/search/backends/cpp.py. The only file that
-// sees torch and pybind11; checks of values and shapes are the Python side's.
+// inpaint._C, which inpaint/search/backends/cpp.py wraps. The only file that includes torch and
+// pybind11. Values and shapes are checked in Python.
 #include <ATen/Context.h>
 #include <ATen/Version.h>
 #include <ATen/core/Tensor.h>
@@ -30,8 +30,8 @@ namespace {
 
 using at::Tensor;
 
-// The best instruction set that this processor has and ATEN_CPU_CAPABILITY allows; torch
-// looks at both.
+// The best instruction set that this processor has and ATEN_CPU_CAPABILITY allows, as torch
+// determines it.
 std::string capability() {
 #ifdef __x86_64__
   const std::string name = at::get_cpu_capability();
@@ -41,7 +41,7 @@ std::string capability() {
   return kPortableFloat.name;
 }
 
-// Whether this processor runs the kernels of that name.
+// Whether this processor runs the kernel of that name.
 bool supports(const std::string& name) {
 #ifdef __x86_64__
   if (name == kAvx2.name) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -65,13 +65,13 @@ const Kernel<float>& choose_kernel(const std::string& name) {
   return kPortableFloat;
 }
 
-// float64 has portable kernels only.
+// float64 has a portable kernel only.
 template <>
 const Kernel<double>& choose_kernel(const std::string&) {
   return kPortableDouble;
 }
 
-// `Dense` of inpaint/generator.py.
+// `Dense` of inpaint/generators/layers.py.
 struct Layer {
   Tensor weight;  // [out, in]
   Tensor bias;    // [out]
@@ -81,37 +81,40 @@ struct Layer {
 
 template <class Real>
 std::unique_ptr<Problem<Real>> make_problem(const std::vector<Layer>& layers, const Tensor& target,
-                                            const Tensor& weight, const Tensor& count,
+                                            const Tensor& weight, const Tensor& num_observed,
                                             double known_noise, const std::string& capability) {
   std::vector<Dense<Real>> dense;
   for (const Layer& layer : layers) {
-    TORCH_CHECK(layer.weight.is_contiguous() && layer.bias.is_contiguous(), "layer not contiguous");
+    TORCH_CHECK(layer.weight.is_contiguous() && layer.bias.is_contiguous(),
+                "layer is not contiguous");
     dense.push_back({layer.weight.data_ptr<Real>(), layer.bias.data_ptr<Real>(),
                      static_cast<std::int32_t>(layer.weight.size(0)),
                      static_cast<std::int32_t>(layer.weight.size(1)), layer.activation,
                      static_cast<Real>(layer.negative_slope)});
   }
-  TORCH_CHECK(target.is_contiguous() && weight.is_contiguous(), "target is not contiguous");
-  const Observation<Real> observation{target.data_ptr<Real>(),
-                                      weight.numel() == 0 ? nullptr : weight.data_ptr<Real>(),
-                                      count.data_ptr<Real>(),
-                                      target.size(0),
-                                      static_cast<std::int32_t>(target.size(1)),
-                                      static_cast<Real>(known_noise)};
-  return std::make_unique<Problem<Real>>(dense, observation, choose_kernel<Real>(capability));
+  TORCH_CHECK(target.is_contiguous() && weight.is_contiguous(),
+              "target or weight is not contiguous");
+  const ObservedData<Real> data{target.data_ptr<Real>(),
+                                weight.numel() == 0 ? nullptr : weight.data_ptr<Real>(),
+                                num_observed.data_ptr<Real>(),
+                                target.size(0),
+                                static_cast<std::int32_t>(target.size(1)),
+                                static_cast<Real>(known_noise)};
+  return std::make_unique<Problem<Real>>(dense, data, choose_kernel<Real>(capability));
 }
 
-// A problem in the precision of its tensors, which it keeps alive.
+// A `Problem` in the precision of its tensors, which it keeps alive.
 class AnyProblem {
  public:
-  // `weight` is empty where every value has weight 1, `known_noise` 0 where it is unknown.
+  // `weight` is empty if all weights are 1; `known_noise` is 0 if it is unknown.
   AnyProblem(const std::vector<Layer>& layers, const Tensor& target, const Tensor& weight,
-             const Tensor& count, double known_noise, const std::string& capability)
-      : layers_(layers), tensors_{target, weight, count} {
+             const Tensor& num_observed, double known_noise, const std::string& capability)
+      : layers_(layers), tensors_{target, weight, num_observed} {
     if (target.scalar_type() == at::kFloat) {
-      problem_ = make_problem<float>(layers, target, weight, count, known_noise, capability);
+      problem_ = make_problem<float>(layers, target, weight, num_observed, known_noise, capability);
     } else {
-      problem_ = make_problem<double>(layers, target, weight, count, known_noise, capability);
+      problem_ =
+          make_problem<double>(layers, target, weight, num_observed, known_noise, capability);
     }
   }
 
@@ -119,11 +122,11 @@ class AnyProblem {
     return std::visit([](const auto& problem) { return problem->kernel_name(); }, problem_);
   }
 
-  // Calls `call(const Problem<Real>&, Real)` without the interpreter's lock.
+  // Calls `call(const Problem<Real>&)` with the GIL released.
   template <class Call>
-  void with(const Call& call) const {
+  void visit(const Call& call) const {
     pybind11::gil_scoped_release release;
-    std::visit(call, problem_);
+    std::visit([&](const auto& problem) { call(*problem); }, problem_);
   }
 
  private:
@@ -132,14 +135,14 @@ class AnyProblem {
   std::variant<std::unique_ptr<Problem<float>>, std::unique_ptr<Problem<double>>> problem_;
 };
 
-// The tensors of `SolveState`, in its order, from `latents` on. They are written to.
+// The tensors of `SolveState`, in the order of its fields. C++ writes to them.
 using State = std::array<Tensor, 9>;
 
 template <class Real>
 StateView<Real> view(const State& state) {
   const auto& [latents, costs, best_latents, best_costs, status, evaluations, anchor, stale,
                memory] = state;
-  for (const Tensor& tensor : state) TORCH_CHECK(tensor.is_contiguous(), "state not contiguous");
+  for (const Tensor& tensor : state) TORCH_CHECK(tensor.is_contiguous(), "state is not contiguous");
   return {latents.size(1),
           static_cast<std::int32_t>(latents.size(2)),
           static_cast<std::int32_t>(memory.size(2)),
@@ -149,69 +152,66 @@ StateView<Real> view(const State& state) {
            stale.data_ptr<std::int32_t>(), memory.data_ptr<Real>()}};
 }
 
-template <class Problem>
-struct RealOf;
-template <class T>
-struct RealOf<std::unique_ptr<Problem<T>>> {
-  using type = T;
-};
+// The number type of a problem, given `decltype(problem)`.
+template <class ProblemReference>
+using RealOf = typename std::decay_t<ProblemReference>::Scalar;
 
 using AnySolver =
     std::variant<FirstOrder<GradientDescent>, FirstOrder<RMSprop>, FirstOrder<Adam>, LBFGS>;
 
-Tensor advance_state(const AnyProblem& problem, const AnySolver& solver, double tolerance,
+Tensor advance_state(const AnyProblem& any_problem, const AnySolver& any_solver, double tolerance,
                      std::int32_t patience, std::int64_t first_step, std::int64_t num_steps,
                      const std::vector<double>& rates, const State& state, int threads) {
   const Tensor history =
       at::empty({state[0].size(0), state[0].size(1), num_steps}, state[0].options());
-  problem.with([&](const auto& packed) {
-    using Real = typename RealOf<std::decay_t<decltype(packed)>>::type;
-    const auto run = [&](const auto& chosen) {
-      advance<Real>(*packed, chosen, {tolerance, patience}, first_step, num_steps,
+  any_problem.visit([&](const auto& problem) {
+    using Real = RealOf<decltype(problem)>;
+    const auto advance_with = [&](const auto& solver) {
+      advance<Real>(problem, solver, {tolerance, patience}, first_step, num_steps,
                     rates.empty() ? nullptr : rates.data(), view<Real>(state),
                     history.data_ptr<Real>(), threads);
     };
-    std::visit(run, solver);
+    std::visit(advance_with, any_solver);
   });
   return history;
 }
 
-void finish_state(const AnyProblem& problem, const AnySolver& solver, std::uint8_t status,
+void finish_state(const AnyProblem& any_problem, const AnySolver& any_solver, std::uint8_t status,
                   const State& state, int threads) {
-  problem.with([&](const auto& packed) {
-    using Real = typename RealOf<std::decay_t<decltype(packed)>>::type;
-    const auto run = [&](const auto& chosen) {
-      finish<Real>(*packed, chosen, static_cast<Status>(status), view<Real>(state), threads);
+  any_problem.visit([&](const auto& problem) {
+    using Real = RealOf<decltype(problem)>;
+    const auto finish_with = [&](const auto& solver) {
+      finish<Real>(problem, solver, static_cast<Status>(status), view<Real>(state), threads);
     };
-    std::visit(run, solver);
+    std::visit(finish_with, any_solver);
   });
 }
 
-Tensor cost(const AnyProblem& problem, const Tensor& latents, int threads) {
+Tensor cost(const AnyProblem& any_problem, const Tensor& latents, int threads) {
   const Tensor costs = at::empty({latents.size(0), latents.size(1)}, latents.options());
-  problem.with([&](const auto& packed) {
-    using Real = typename RealOf<std::decay_t<decltype(packed)>>::type;
-    evaluate<Real>(*packed, latents.data_ptr<Real>(), latents.size(1), costs.data_ptr<Real>(),
+  any_problem.visit([&](const auto& problem) {
+    using Real = RealOf<decltype(problem)>;
+    evaluate<Real>(problem, latents.data_ptr<Real>(), latents.size(1), costs.data_ptr<Real>(),
                    nullptr, threads);
   });
   return costs;
 }
 
-std::tuple<Tensor, Tensor> cost_and_gradient(const AnyProblem& problem, const Tensor& latents,
+std::tuple<Tensor, Tensor> cost_and_gradient(const AnyProblem& any_problem, const Tensor& latents,
                                              int threads) {
   const Tensor costs = at::empty({latents.size(0), latents.size(1)}, latents.options());
-  const Tensor gradient = at::empty_like(latents);
-  problem.with([&](const auto& packed) {
-    using Real = typename RealOf<std::decay_t<decltype(packed)>>::type;
-    evaluate<Real>(*packed, latents.data_ptr<Real>(), latents.size(1), costs.data_ptr<Real>(),
-                   gradient.data_ptr<Real>(), threads);
+  const Tensor gradients = at::empty_like(latents);
+  any_problem.visit([&](const auto& problem) {
+    using Real = RealOf<decltype(problem)>;
+    evaluate<Real>(problem, latents.data_ptr<Real>(), latents.size(1), costs.data_ptr<Real>(),
+                   gradients.data_ptr<Real>(), threads);
   });
-  return {costs, gradient};
+  return {costs, gradients};
 }
 
-// `Moved`: states [B, K, P, M, D], costs and accepted [B, K, P, M], gradients [B, K, P, D]. Those
-// of resting particles are zero.
-std::array<Tensor, 4> move_particles(const AnyProblem& problem, const Tensor& latents,
+// `Moved`: states [B, K, P, M, D], costs and accepted [B, K, P, M], gradients [B, K, P, D]. The
+// entries of resting particles are zero.
+std::array<Tensor, 4> move_particles(const AnyProblem& any_problem, const Tensor& latents,
                                      const Tensor& momenta, const Tensor& thresholds,
                                      const Tensor& inverse_temperatures, const Tensor& lengths,
                                      const Tensor& factors, std::int32_t leapfrog, int threads) {
@@ -219,8 +219,8 @@ std::array<Tensor, 4> move_particles(const AnyProblem& problem, const Tensor& la
   const Tensor costs = at::zeros(thresholds.sizes(), thresholds.options());
   const Tensor accepted = at::zeros(thresholds.sizes(), thresholds.options().dtype(at::kBool));
   const Tensor gradients = at::zeros(latents.sizes(), latents.options());
-  problem.with([&](const auto& packed) {
-    using Real = typename RealOf<std::decay_t<decltype(packed)>>::type;
+  any_problem.visit([&](const auto& problem) {
+    using Real = RealOf<decltype(problem)>;
     const ParticlesView<Real> all{
         latents.size(1),
         latents.size(2),
@@ -232,7 +232,7 @@ std::array<Tensor, 4> move_particles(const AnyProblem& problem, const Tensor& la
          accepted.data_ptr<bool>(), gradients.data_ptr<Real>()},
         inverse_temperatures.data_ptr<Real>(),
         lengths.data_ptr<Real>()};
-    move_all<Real>(*packed, all, threads);
+    move_all<Real>(problem, all, threads);
   });
   return {states, costs, accepted, gradients};
 }
@@ -261,15 +261,14 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
   py::class_<AnyProblem>(module, "Problem")
       .def(py::init<const std::vector<Layer>&, const Tensor&, const Tensor&, const Tensor&, double,
                     const std::string&>(),
-           py::arg("layers"), py::arg("target"), py::arg("weight"), py::arg("count"),
+           py::arg("layers"), py::arg("target"), py::arg("weight"), py::arg("num_observed"),
            py::arg("known_noise"), py::arg("capability"))
       .def_property_readonly("capability", &AnyProblem::capability);
 
   py::class_<FirstOrder<GradientDescent>>(module, "GradientDescent").def(py::init<>());
   py::class_<FirstOrder<RMSprop>>(module, "RMSprop")
-      .def(py::init([](double decay, double epsilon) {
-             return FirstOrder<RMSprop>{{decay, epsilon}};
-           }),
+      .def(py::init(
+               [](double decay, double epsilon) { return FirstOrder<RMSprop>{{decay, epsilon}}; }),
            py::kw_only(), py::arg("decay"), py::arg("epsilon"));
   py::class_<FirstOrder<Adam>>(module, "Adam")
       .def(py::init([](double beta1, double beta2, double epsilon) {
@@ -277,12 +276,13 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
            }),
            py::kw_only(), py::arg("beta1"), py::arg("beta2"), py::arg("epsilon"));
   py::class_<LBFGS>(module, "LBFGS")
-      .def(py::init([](std::int32_t pairs, double armijo, double curvature, std::int32_t trials,
-                       double curvature_floor, double first_length) {
-             return LBFGS{pairs, armijo, curvature, trials, curvature_floor, first_length};
+      .def(py::init([](std::int32_t max_pairs, double armijo, double curvature,
+                       std::int32_t max_trials, double curvature_floor, double first_step_length) {
+             return LBFGS{max_pairs,  armijo,          curvature,
+                          max_trials, curvature_floor, first_step_length};
            }),
-           py::kw_only(), py::arg("pairs"), py::arg("armijo"), py::arg("curvature"),
-           py::arg("trials"), py::arg("curvature_floor"), py::arg("first_length"));
+           py::kw_only(), py::arg("max_pairs"), py::arg("armijo"), py::arg("curvature"),
+           py::arg("max_trials"), py::arg("curvature_floor"), py::arg("first_step_length"));
 
   module.def("advance", &advance_state, py::arg("problem"), py::arg("solver"), py::kw_only(),
              py::arg("tolerance"), py::arg("patience"), py::arg("first_step"), py::arg("num_steps"),

@@ -1,9 +1,10 @@
-// Sigmoid and tanh in float for vector types without a library function for them.
+// Sigmoid and tanh in float for vector types without library functions for them.
 //
-// Included like fused_kernel.h. A vector type offers `exp2_of(x)` = 2^x for x <= 126, built
-// on the polynomial below, and `reciprocal`. NaN stays NaN in all of them.
+// Included by kernel_avx2.cpp and kernel_avx512.cpp inside their namespaces. The vector type
+// provides `reciprocal`, and the including file `exp2_of(x)` = 2^x for x <= 126, built on
+// `exp2_fraction`. NaN propagates through all of them.
 
-// 2^f for f in [0, 1): the polynomial of degree 5 of least relative error, 7.5e-8.
+// 2^f for f in [0, 1): minimax polynomial of degree 5, relative error 7.5e-8.
 template <class V>
 inline V exp2_fraction(V f) {
   V p = V::broadcast(1.877576696978539e-3f);
@@ -14,10 +15,10 @@ inline V exp2_fraction(V f) {
   return fma(p, f, V::broadcast(0.9999999250702968f));
 }
 
-// 1 / (1 + 2^x). Beyond x = 126 the result is below the smallest normal number, and held there.
+// 1 / (1 + 2^x). x is capped at 126, where the result reaches the smallest normal number.
 template <class V>
 inline V logistic2(V x) {
-  return reciprocal(V::broadcast(1) + exp2_of(V::smaller(V::broadcast(126), x)));
+  return reciprocal(V::broadcast(1) + exp2_of(V::min(V::broadcast(126), x)));
 }
 
 // 1 / (1 + exp(-x)), stable for every x.
@@ -26,7 +27,7 @@ inline V sigmoid(V x) {
   return logistic2(x * V::broadcast(-1.4426950408889634f));
 }
 
-// An odd polynomial (relative error 4e-9) where 1 - 2 / (1 + exp(2x)) would cancel.
+// An odd polynomial (relative error 4e-9) near zero, where 1 - 2 / (1 + exp(2x)) would cancel.
 template <class V>
 inline V tanh(V x) {
   const V square = x * x;

@@ -1,4 +1,4 @@
-// A dense generator, packed for a kernel: its layers laid out as `LayerView` describes.
+// The layers of a dense generator, packed for a kernel as `LayerView` describes.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 
 namespace inpaint {
 
-// Vectors are loaded from addresses that are multiples of their size, 64 bytes at most.
+// Aligns to 64 bytes, the size of the widest vector: kernels use aligned loads.
 template <class T>
 struct AlignedAllocator {
   using value_type = T;
@@ -21,8 +21,8 @@ struct AlignedAllocator {
   AlignedAllocator() = default;
   template <class U>
   AlignedAllocator(const AlignedAllocator<U>&) {}
-  T* allocate(std::size_t count) {
-    return static_cast<T*>(::operator new(count * sizeof(T), kAlignment));
+  T* allocate(std::size_t size) {
+    return static_cast<T*>(::operator new(size * sizeof(T), kAlignment));
   }
   void deallocate(T* memory, std::size_t) { ::operator delete(memory, kAlignment); }
   template <class U>
@@ -38,22 +38,22 @@ struct AlignedAllocator {
 template <class T>
 using AlignedVector = std::vector<T, AlignedAllocator<T>>;
 
-// One layer as it comes: weight [outputs, inputs] row-major, bias [outputs]. Not owned.
+// `Dense` of inpaint/generators/layers.py. The memory is not owned.
 template <class Real>
 struct Dense {
-  const Real* weight;
-  const Real* bias;
+  const Real* weight;  // [outputs, inputs], row-major
+  const Real* bias;    // [outputs]
   std::int32_t outputs;
   std::int32_t inputs;
   Activation activation;
   Real negative_slope;
 };
 
-// A layer with its own packed weights.
+// A layer that owns its packed weights.
 template <class Real>
 class PackedLayer {
  public:
-  // Packs those outputs of `layer` that are named in `selected`, in that order.
+  // Packs the outputs of `layer` listed in `selected`, in that order.
   PackedLayer(const Dense<Real>& layer, const std::vector<std::int32_t>& selected,
               const Kernel<Real>& kernel)
       : outputs_(static_cast<std::int32_t>(selected.size())),
@@ -78,7 +78,7 @@ class PackedLayer {
     }
   }
 
-  // Packs a layer with inputs and outputs exchanged, and no bias.
+  // Packs a layer with inputs and outputs exchanged and no bias.
   static PackedLayer transposed(const Dense<Real>& layer, const Kernel<Real>& kernel) {
     std::vector<Real> weight(static_cast<std::size_t>(layer.inputs) * layer.outputs);
     for (std::size_t i = 0; i < weight.size(); ++i) {
@@ -95,7 +95,6 @@ class PackedLayer {
   LayerView<Real> view() const {
     return {rows_.data(), bias_.data(), inputs_, outputs_, vectors_, activation_, negative_slope_};
   }
-  std::size_t bytes() const { return (rows_.size() + bias_.size()) * sizeof(Real); }
 
  private:
   std::int32_t outputs_;

@@ -1,5 +1,5 @@
-// What a kernel is given and what it returns: plain data, so that files built for one
-// instruction set share no code with the others (no std containers, no inline functions).
+// What a kernel is given and what it returns. Plain data only: files built for different
+// instruction sets must share no code, so no std containers and no inline functions.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 namespace inpaint {
 
-// The numbers are those of `activation_code` in bindings.cpp.
+// The activations of inpaint/generators/layers.py.
 enum class Activation : std::int32_t { kNone, kRelu, kLeakyRelu, kTanh, kSigmoid };
 
 // One dense layer, outputs = activation(weight x inputs + bias), packed for a kernel.
@@ -19,8 +19,9 @@ enum class Activation : std::int32_t { kNone, kRelu, kLeakyRelu, kTanh, kSigmoid
 //   rows  [tile][input][outputs of the tile]
 //   bias  [tile][outputs of the tile]
 //
-// Forward and backward walk the same rows: forward scales a row with its input and adds it
-// to the tile's outputs; backward multiplies it with the tile's gradient and sums up.
+// The forward and the backward pass read the same rows: forward multiplies each row by its
+// input and adds it to the tile's outputs; backward takes the dot product of each row with the
+// tile's gradient.
 template <class Real>
 struct LayerView {
   const Real* rows;
@@ -34,8 +35,9 @@ struct LayerView {
 
 // The misfit S(z) = sum_m weight_m (x_m - target_m)^2 of one image.
 //
-// `layers` map z to the observed pixels x. `transposed` holds all but the last of them with
-// inputs and outputs exchanged and no bias. The padding of `weight` is zero.
+// `layers` map z to the observed pixels x (or to the values that an operator measures).
+// `transposed` holds all layers but the last with inputs and outputs exchanged and no bias.
+// The padding of `weight` is zero.
 template <class Real>
 struct MisfitView {
   const LayerView<Real>* layers;      // [num_layers]
@@ -45,13 +47,13 @@ struct MisfitView {
   const Real* weight;  // [vectors of the last layer * lanes]
 };
 
-// Some latent vectors of one image, and where their results go.
+// Latent vectors of one image, and where their results go.
 template <class Real>
 struct Block {
-  std::int32_t count;          // at most Kernel::max_block
-  const Real* const* latent;   // [count][D]
-  Real* misfit;                // [count]
-  Real* const* half_gradient;  // [count][D]; not used by Kernel::misfit
+  std::int32_t size;            // at most Kernel::max_block
+  const Real* const* latents;   // [size][D]
+  Real* misfits;                // [size]
+  Real* const* half_gradients;  // [size][D]; not used by Kernel::misfit
 };
 
 // The functions of one instruction set, and the layout that they expect.
@@ -62,15 +64,15 @@ struct Kernel {
   std::int32_t max_tile;
   std::int32_t max_block;
   // Bytes of scratch memory, aligned to 64, that the functions below need.
-  std::size_t (*workspace_bytes)(const MisfitView<Real>& problem);
+  std::size_t (*workspace_bytes)(const MisfitView<Real>& view);
   // S(z), forward only.
-  void (*misfit)(const MisfitView<Real>& problem, const Block<Real>& block, void* workspace);
+  void (*misfit)(const MisfitView<Real>& view, const Block<Real>& block, void* workspace);
   // S(z), and half its gradient with respect to z.
-  void (*misfit_and_gradient)(const MisfitView<Real>& problem, const Block<Real>& block,
+  void (*misfit_and_gradient)(const MisfitView<Real>& view, const Block<Real>& block,
                               void* workspace);
 };
 
-// Pointers, so that no code of an instruction set runs before it is chosen.
+// Function pointers, so no code of an instruction set runs unless its kernel is chosen.
 extern const Kernel<float> kPortableFloat;
 extern const Kernel<double> kPortableDouble;
 extern const Kernel<float> kAvx2;

@@ -1,25 +1,25 @@
-// Activations, each known to the compiler where it is applied. Included by fused_kernel.h.
+// Activations and their derivatives, chosen at compile time. Included by fused_kernel.h.
 
-// An activation known to the compiler.
+// An activation as a compile-time constant.
 template <Activation kActivation>
-struct Known {
+struct ActivationConstant {
   static constexpr Activation value = kActivation;
 };
 
-// Calls `call(Known<activation>)`.
+// Calls `call(ActivationConstant<activation>{})`.
 template <class Call>
-inline void with_activation(Activation activation, const Call& call) {
+inline void dispatch_activation(Activation activation, const Call& call) {
   switch (activation) {
     case Activation::kNone:
-      return call(Known<Activation::kNone>{});
+      return call(ActivationConstant<Activation::kNone>{});
     case Activation::kRelu:
-      return call(Known<Activation::kRelu>{});
+      return call(ActivationConstant<Activation::kRelu>{});
     case Activation::kLeakyRelu:
-      return call(Known<Activation::kLeakyRelu>{});
+      return call(ActivationConstant<Activation::kLeakyRelu>{});
     case Activation::kTanh:
-      return call(Known<Activation::kTanh>{});
+      return call(ActivationConstant<Activation::kTanh>{});
     case Activation::kSigmoid:
-      return call(Known<Activation::kSigmoid>{});
+      return call(ActivationConstant<Activation::kSigmoid>{});
   }
 }
 
@@ -34,13 +34,14 @@ inline V activate(V affine, typename V::Real negative_slope) {
   return affine;
 }
 
-// The slope of an activation, written with its output as in `Dense.backward`.
+// The derivative of an activation in terms of its output, as in `Dense.backward` of
+// inpaint/generators/layers.py.
 template <class V, Activation kActivation>
-inline V slope(V output, typename V::Real negative_slope) {
+inline V derivative(V output, typename V::Real negative_slope) {
   const V one = V::broadcast(1);
-  if constexpr (kActivation == Activation::kRelu) return step(output, V::zero());
+  if constexpr (kActivation == Activation::kRelu) return one_if_positive(output, V::zero());
   if constexpr (kActivation == Activation::kLeakyRelu) {
-    return step(output, V::broadcast(negative_slope));
+    return one_if_positive(output, V::broadcast(negative_slope));
   }
   if constexpr (kActivation == Activation::kTanh) return one - output * output;
   if constexpr (kActivation == Activation::kSigmoid) return output * (one - output);

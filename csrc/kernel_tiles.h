@@ -1,26 +1,26 @@
-// The two loops in which nearly all time is spent: a tile of a layer forward and backward, for
-// latent vectors that share a list of inputs. Included by fused_kernel.h.
+// The two loops that take nearly all the time: the forward and the backward pass through one
+// tile of a layer, for latent vectors that share a list of inputs. Included by fused_kernel.h.
 
-// Those units of a layer that take part.
+// The units of a layer that take part.
 struct UnitList {
   std::int32_t* index;
-  std::int32_t count;
+  std::int32_t size;
 };
 
-// The rows of one tile of T vectors, for its loops to be unrolled.
+// The rows of one tile of T vectors. T is a template argument so that loops over it unroll.
 template <class V, int T>
 struct Tile {
   using Real = typename V::Real;
   static constexpr int size = T;
 
-  Tile(const LayerView<Real>& layer, std::int32_t first)
-      : rows(layer.rows + static_cast<std::size_t>(first) * V::kLanes * layer.inputs),
-        bias(layer.bias + static_cast<std::size_t>(first) * V::kLanes) {}
+  Tile(const LayerView<Real>& layer, std::int32_t first_vector)
+      : rows(layer.rows + static_cast<std::size_t>(first_vector) * V::kLanes * layer.inputs),
+        bias(layer.bias + static_cast<std::size_t>(first_vector) * V::kLanes) {}
 
   const Real* row(std::int32_t input) const {
     const Real* start = rows + static_cast<std::size_t>(input) * (T * V::kLanes);
-    // Keeps the address in one register: x86 splits an instruction that loads from the sum of
-    // two and computes in two.
+    // Keeps the address in one register: x86 processors split an instruction that computes with
+    // a memory operand in two if its address is the sum of two registers.
     __asm__("" : "+r"(start));
     return start;
   }
@@ -29,22 +29,21 @@ struct Tile {
   const Real* bias;  // [T * lanes]
 };
 
-// The value of the k-th listed unit, whose number is `index`: where the values of all units are
-// kept ...
+// The value of the k-th listed unit, unit number `index`, from an array over all units ...
 template <class Real>
-struct OfAll {
+struct ByIndex {
   const Real* units;
   Real operator()(std::int32_t, std::int32_t index) const { return units[index]; }
 };
-// ... and where those of the listed units are.
+// ... and from an array over the listed units only.
 template <class Real>
-struct OfListed {
+struct ByListPosition {
   const Real* units;
   Real operator()(std::int32_t k, std::int32_t) const { return units[k]; }
 };
 
-// Loads a vector that G computations share: once, in spite of the compiler, which would rather
-// load it again for each.
+// Loads a vector that G computations share. `keep` stops the compiler from loading it again for
+// each of them.
 template <int G, class V>
 inline __attribute__((always_inline)) V load_shared(const typename V::Real* from) {
   V vector = V::load(from);
@@ -70,7 +69,8 @@ template <int G, class V, int T, class Value>
 inline __attribute__((always_inline)) void affine(const Tile<V, T> tile, const UnitList inputs,
                                                   const Value (&value)[G],
                                                   typename V::Real* const (&outputs)[G]) {
-  // A sum waits for the one before it; narrow tiles sum in several chains to fill that time.
+  // Each addition to a sum waits for the previous one, so narrow tiles use several chains of
+  // sums to hide that latency.
   constexpr int kChains = T < 4 ? 4 : 1;
   V sum[kChains][G][T];
 #pragma GCC unroll 32
@@ -90,11 +90,11 @@ inline __attribute__((always_inline)) void affine(const Tile<V, T> tile, const U
     add_row(tile.row(index), factor, chain);
   };
   std::int32_t k = 0;
-  for (; k + kChains <= inputs.count; k += kChains) {
+  for (; k + kChains <= inputs.size; k += kChains) {
 #pragma GCC unroll 32
     for (int c = 0; c < kChains; ++c) add(k + c, sum[c]);
   }
-  for (; k < inputs.count; ++k) add(k, sum[0]);
+  for (; k < inputs.size; ++k) add(k, sum[0]);
 #pragma GCC unroll 32
   for (int v = 0; v < T; ++v) {
 #pragma GCC unroll 32
@@ -107,15 +107,15 @@ inline __attribute__((always_inline)) void affine(const Tile<V, T> tile, const U
   }
 }
 
-// Backward, for G latent vectors with the same list: adds to each listed unit's partial sums,
-// or sets them where `first`, the products of its row with the gradient for the tile. The
-// partial sums of kFold units share a vector, which keeps them small enough to stay in the
-// nearest cache beside the rows.
+// Backward, for G latent vectors with the same list: multiplies each listed unit's row with the
+// gradient of the tile and adds the products to the unit's partial sums, or overwrites them if
+// `overwrite` is set. The partial sums of kFold units share a vector, so that they fit into the
+// L1 cache together with the rows.
 // gradient: [G][T * lanes], sums: [G][units / kFold][lanes]
 template <int G, class V, int T>
 inline __attribute__((always_inline)) void pull_back(const Tile<V, T> tile,
                                                      const typename V::Real* const (&gradient)[G],
-                                                     const UnitList inputs, bool first,
+                                                     const UnitList inputs, bool overwrite,
                                                      typename V::Real* const (&sums)[G]) {
   V factor[G][T];
 #pragma GCC unroll 32
@@ -123,8 +123,8 @@ inline __attribute__((always_inline)) void pull_back(const Tile<V, T> tile,
 #pragma GCC unroll 32
     for (int v = 0; v < T; ++v) factor[g][v] = V::load(gradient[g] + v * V::kLanes);
   }
-  std::size_t at = 0;
-  for (std::int32_t k = 0; k < inputs.count; k += V::kFold) {
+  std::size_t offset = 0;
+  for (std::int32_t k = 0; k < inputs.size; k += V::kFold) {
     V sum[G][V::kFold];
 #pragma GCC unroll 32
     for (int r = 0; r < V::kFold; ++r) {
@@ -141,19 +141,21 @@ inline __attribute__((always_inline)) void pull_back(const Tile<V, T> tile,
 #pragma GCC unroll 32
     for (int g = 0; g < G; ++g) {
       const V folded = V::fold(sum[g]);
-      const V before = first ? V::zero() : V::load(sums[g] + at);
-      (before + folded).store(sums[g] + at);
+      const V previous = overwrite ? V::zero() : V::load(sums[g] + offset);
+      (previous + folded).store(sums[g] + offset);
     }
-    at += V::kLanes;
+    offset += V::kLanes;
   }
 }
 
-// Calls `call(Tile<V, T>, first vector)` for every tile of a layer.
+// Calls `call(tile, first_vector)` for every tile of a layer, from vector `first_vector` on.
 template <class V, int T = V::kMaxTile, class Call>
 inline void for_each_tile(const LayerView<typename V::Real>& layer, const Call& call,
-                          std::int32_t first = 0) {
+                          std::int32_t first_vector = 0) {
   if constexpr (T > 0) {
-    for (; first + T <= layer.vectors; first += T) call(Tile<V, T>(layer, first), first);
-    for_each_tile<V, T - 1>(layer, call, first);
+    for (; first_vector + T <= layer.vectors; first_vector += T) {
+      call(Tile<V, T>(layer, first_vector), first_vector);
+    }
+    for_each_tile<V, T - 1>(layer, call, first_vector);
   }
 }

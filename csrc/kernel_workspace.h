@@ -1,56 +1,56 @@
 // The buffers of a kernel. Included by fused_kernel.h.
 
-// Scratch memory for one problem: a slot for each latent vector of a block. The offsets of its
-// parts within the slot are in numbers of Real.
+// Scratch memory with one slot for each latent vector of a block. Offsets within a slot are
+// counted in elements of type Real.
 template <class V>
 class Workspace {
  public:
   using Real = typename V::Real;
 
-  Workspace(const MisfitView<Real>& problem, void* memory) : base_(static_cast<Real*>(memory)) {
+  Workspace(const MisfitView<Real>& view, void* memory) : base_(static_cast<Real*>(memory)) {
     std::size_t widest = V::kMaxTile * V::kLanes;
-    for (std::int32_t i = 0; i < problem.num_layers; ++i) {
-      const std::size_t inputs = problem.layers[i].inputs;
+    for (std::int32_t i = 0; i < view.num_layers; ++i) {
+      const std::size_t inputs = view.layers[i].inputs;
       if (inputs > widest) widest = inputs;
     }
-    // Whole vectors are written, so up to a vector beyond the end.
-    units_size_ = (widest / kUnit + 2) * kUnit;
-    sums_at_ = 2 * problem.num_layers * units_size_;
-    gradient_at_ = sums_at_ + (units_size_ / V::kFold) * V::kLanes;
-    counts_at_ = gradient_at_ + 2 * units_size_;
-    size_ = ((counts_at_ + problem.num_layers) / kUnit + 1) * kUnit;
+    // Whole vectors are written, so a buffer may be overrun by up to one vector.
+    units_size_ = (widest / kAlignment + 2) * kAlignment;
+    sums_offset_ = 2 * view.num_layers * units_size_;
+    gradient_offset_ = sums_offset_ + (units_size_ / V::kFold) * V::kLanes;
+    list_sizes_offset_ = gradient_offset_ + 2 * units_size_;
+    slot_size_ = ((list_sizes_offset_ + view.num_layers) / kAlignment + 1) * kAlignment;
   }
 
-  std::size_t slot_bytes() const { return size_ * sizeof(Real); }
+  std::size_t slot_bytes() const { return slot_size_ * sizeof(Real); }
 
-  // Values of the units that feed layer `i`, from 1 on; those of layer 0 are the latent vector.
+  // Values of the units that feed layer `i`, from 1 on; layer 0 reads the latent vector itself.
   Real* units(std::int32_t slot, std::int32_t i) const {
-    return base_ + slot * size_ + 2 * i * units_size_;
+    return base_ + slot * slot_size_ + 2 * i * units_size_;
   }
-  // The list of the units that feed layer `i`. An index takes no more room than a number.
+  // The list of the units that feed layer `i`, stored as int32 in the space of as many Reals.
   UnitList list(std::int32_t slot, std::int32_t i) const {
-    return {reinterpret_cast<std::int32_t*>(units(slot, i) + units_size_), count(slot, i)};
+    return {reinterpret_cast<std::int32_t*>(units(slot, i) + units_size_), list_size(slot, i)};
   }
-  std::int32_t& count(std::int32_t slot, std::int32_t i) const {
-    return reinterpret_cast<std::int32_t*>(base_ + slot * size_ + counts_at_)[i];
+  std::int32_t& list_size(std::int32_t slot, std::int32_t i) const {
+    return reinterpret_cast<std::int32_t*>(base_ + slot * slot_size_ + list_sizes_offset_)[i];
   }
-  // Partial sums of each unit that feeds the pixels, in the order of its list.
-  // [units / kFold][lanes]
-  Real* sums(std::int32_t slot) const { return base_ + slot * size_ + sums_at_; }
-  // Gradient for the units that feed layer `i`; two layers in succession do not share memory.
+  // Partial sums of the units that feed the pixels, in list order. [units / kFold][lanes]
+  Real* sums(std::int32_t slot) const { return base_ + slot * slot_size_ + sums_offset_; }
+  // Gradient with respect to the units that feed layer `i`. Adjacent layers have different
+  // buffers.
   Real* gradient(std::int32_t slot, std::int32_t i) const {
-    return base_ + slot * size_ + gradient_at_ + i % 2 * units_size_;
+    return base_ + slot * slot_size_ + gradient_offset_ + i % 2 * units_size_;
   }
-  // One tile of pixels, then the gradient for it.
+  // One tile of pixels, which the gradient with respect to it replaces.
   Real* tile(std::int32_t slot) const { return gradient(slot, 0); }
 
  private:
-  static constexpr std::size_t kUnit = 16;  // keeps every part aligned to 64 bytes
+  static constexpr std::size_t kAlignment = 16;  // in Reals; aligns every buffer to 64 bytes
 
   Real* base_;
   std::size_t units_size_;
-  std::size_t sums_at_;
-  std::size_t gradient_at_;
-  std::size_t counts_at_;
-  std::size_t size_;
+  std::size_t sums_offset_;
+  std::size_t gradient_offset_;
+  std::size_t list_sizes_offset_;
+  std::size_t slot_size_;
 };

@@ -14,7 +14,7 @@ st.set_page_config(
 )
 st.html(HERE / "style.css")
 
-# Not in a folder called pages/: the first visitor of /speed would get that file without all this.
+# Not in a folder called pages/: Streamlit would serve its files before this one has run.
 page = st.navigation(
     [
         st.Page("views/restore.py", title="Restore", icon=":material/healing:", default=True),

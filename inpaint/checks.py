@@ -1,52 +1,86 @@
-"""Checks that records of settings make of themselves, with messages that say the way out."""
+"""Checks of arguments, whose messages say what is allowed."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+import operator
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
-import torch
+from inpaint.errors import ArgumentError, ShapeError
 
-from inpaint.errors import ArgumentError
+if TYPE_CHECKING:
+    import torch
 
 
 def check_integer(name: str, value: Any, low: int, high: int) -> None:
-    """Refuse what is no whole number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+    """Require an integer from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
         raise ArgumentError(
             f"{name} is {value!r}; it must be a whole number. Choose {low} to {high}."
         )
 
 
+def check_type(name: str, value: Any, kind: type) -> None:
+    """Require a value of one of the package's classes."""
+    if not isinstance(value, kind):
+        raise ArgumentError(f"{name} is a {type(value).__name__}; give an inpaint.{kind.__name__}.")
+
+
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    """Refuse what is not among the choices."""
+    """Require one of the choices."""
     if value not in choices:
         raise ArgumentError(f"{name} is {value!r}; choose one of {', '.join(choices)}.")
 
 
 def check_number(name: str, value: Any, *, positive: bool) -> None:
-    """Refuse what is no finite number of 0 or above, and 0 too where it must be `positive`."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < 0 or (positive and value == 0):
+    """Require a finite number of 0 or above; above 0 if it must be `positive`."""
+    if not _finite(value) or value < 0 or (positive and value == 0):
         rule = "above 0" if positive else "0 or above"
         raise ArgumentError(f"{name} is {value!r}; choose a finite number {rule}.")
 
 
 def check_between(name: str, value: Any, low: float, high: float) -> None:
-    """Refuse what is no finite number from `low` to `high`."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not low <= value <= high:
+    """Require a finite number from `low` to `high`."""
+    if not _finite(value) or not low <= value <= high:
         raise ArgumentError(f"{name} is {value!r}; choose a number from {low:g} to {high:g}.")
 
 
-def check_device(name: str) -> torch.device:
-    """The torch device called so, if it can be used here."""
+def check_device(name: torch.device | str | int) -> torch.device:
+    """The torch device of this name; it must be usable on this machine."""
+    # Settings are checked without torch, which the command line's help does not load.
+    import torch
+
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise ArgumentError(
-            f"device is {name!r}, which torch cannot use here; choose 'cpu', or 'cuda' on a "
+            f"device is {str(name)!r}, which torch cannot use here; choose 'cpu', or 'cuda' on a "
             "machine with a CUDA build of torch."
         ) from error
     return device
+
+
+def check_image_shape(shape: Iterable[int]) -> tuple[int, int, int]:
+    """An image shape [C, H, W], or [H, W] of one channel, as a tuple of integers. (C, H, W)
+
+    Raises:
+        ShapeError: If it is neither.
+    """
+    try:
+        sizes = tuple(operator.index(size) for size in shape)
+    except TypeError:
+        sizes = ()
+    if len(sizes) not in (2, 3) or min(sizes) < 1:
+        raise ShapeError(
+            f"image_shape is {shape!r}; give channels, height and width, such as (1, 28, 28)."
+        )
+    channels, height, width = (1, *sizes)[-3:]
+    return channels, height, width
+
+
+def _finite(value: Any) -> bool:
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    return number and math.isfinite(value)

@@ -1,4 +1,4 @@
-"""The settings of a restoration: the only home of their defaults, and of the presets."""
+"""The settings of a restoration; their defaults and presets are defined only here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DTYPES: tuple[str, ...] = get_args(DtypeName)
 
 @dataclass(frozen=True)
 class SolverDefaults:
-    """What a solver uses where the configuration leaves it open."""
+    """A solver's settings where the configuration leaves them open."""
 
     steps: int
     patience: int
@@ -36,7 +36,7 @@ SOLVER_DEFAULTS: dict[str, SolverDefaults] = {
 }
 
 
-OPTIONAL = ("steps", "patience", "learning_rate", "schedule", "budget", "stop_after", "noise_level")
+OPTIONAL = ("steps", "patience", "learning_rate", "schedule", "time_limit", "stop_after")
 """Fields that may be None."""
 
 
@@ -46,33 +46,29 @@ class RestoreConfig:
 
     Attributes:
         restarts: Starting points that are followed down, per image (R).
-        screen: Latent vectors drawn per image, of which the `restarts` of lowest cost are
-            followed; 0 follows the first ones drawn, without screening.
+        screen: Latent vectors drawn per image; the `restarts` of them with the lowest cost are
+            followed. 0 follows the first ones drawn, without screening.
         solver: What follows a starting point down.
-        steps: Steps of the solver at most, each of one gradient; None takes the solver's own
-            number.
-        learning_rate: Step size; None takes the solver's own. L-BFGS finds its own steps.
-        schedule: Learning rate over the steps: constant, or a cosine down to 1 %; None takes
-            the solver's own.
+        steps: Most steps of the solver, each of one gradient; None uses the solver's default.
+        learning_rate: Step size; None uses the solver's default. L-BFGS finds its own steps.
+        schedule: Learning rate over the steps: constant, or a cosine down to 1 %; None uses the
+            solver's default.
         tolerance: A restart has converged when its lowest cost fell by no more than this
             over `patience` steps; 0 always takes all steps.
-        patience: See `tolerance`; None takes the solver's own. L-BFGS counts the steps that
+        patience: See `tolerance`; None uses the solver's default. L-BFGS counts the steps that
             its line search accepts.
-        polish: Restarts of lowest cost that L-BFGS follows further at the end; 0 polishes none.
-        rounds: How often all of this is done, each time with the next latent vectors of the
+        rounds: How often the search is repeated, each time with the next latent vectors of the
             seed's stream.
-        budget: Seconds that the search may take; it then does as many rounds as fit, and
-            `rounds` is ignored. None does `rounds` rounds.
-        stop_after: Steps after which the search is cut short, as a time budget or a
-            cancellation did; None lets it end by itself.
-        noise_level: Standard deviation of the measurement's noise where it is known, in units
-            of the pixels; None leaves it unknown, which J then integrates out.
-        seed: All randomness follows from it.
-        backend: "cpp", "torch", or "auto" for the first of them that can serve.
+        time_limit: Seconds that the search may take; it then does as many rounds as fit, and
+            `rounds` is ignored. With None, `rounds` decides.
+        stop_after: Steps after which the search stops, to repeat one that a time limit or a
+            cancellation cut short; None lets it end by itself.
+        seed: Determines all randomness.
+        backend: "cpp", "torch", or "auto" for the first of them that can run.
         dtype: Precision of the computation.
         device: Where torch computes: "cpu", "cuda", "cuda:1".
-        threads: Threads to compute with; 0 takes all cores in C++, and torch's own number in
-            torch, where 1 is best for small generators on a busy machine.
+        threads: Threads to compute with; 0 uses all cores in C++ and torch's default in torch,
+            where 1 is best for small generators on a busy machine.
     """
 
     restarts: int = 384
@@ -83,11 +79,9 @@ class RestoreConfig:
     schedule: ScheduleName | None = None
     tolerance: float = 1e-3
     patience: int | None = None
-    polish: int = 0
     rounds: int = 1
-    budget: float | None = None
+    time_limit: float | None = None
     stop_after: int | None = None
-    noise_level: float | None = None
     seed: int = 0
     backend: BackendName = "auto"
     dtype: DtypeName = "float32"
@@ -100,7 +94,6 @@ class RestoreConfig:
             ("screen", 0, 100_000_000),
             ("steps", 1, 10_000_000),
             ("patience", 1, 10_000_000),
-            ("polish", 0, 1_000_000),
             ("rounds", 1, 1_000_000),
             ("stop_after", 1, 10_000_000),
             ("seed", 0, 2**63 - 1),
@@ -114,7 +107,7 @@ class RestoreConfig:
         check_choice("dtype", self.dtype, DTYPES)
         if self.schedule is not None:
             check_choice("schedule", self.schedule, SCHEDULES)
-        for name in ("learning_rate", "budget", "noise_level"):
+        for name in ("learning_rate", "time_limit"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), positive=True)
         check_number("tolerance", self.tolerance, positive=False)
@@ -148,7 +141,7 @@ class RestoreConfig:
         )
 
 
-# "best" is what `RestoreConfig()` is: docs/search.md has the figures that chose it.
+# "best" equals `RestoreConfig()`; docs/search.md has the figures behind the choice.
 PRESETS: dict[str, dict[str, Any]] = {
     "fast": {"restarts": 64, "screen": 2000},
     "best": {},
@@ -159,3 +152,23 @@ PRESETS: dict[str, dict[str, Any]] = {
         "tolerance": 0.0,
     },
 }
+
+
+def changed_settings(settings: Any, usual: Any) -> dict[str, Any]:
+    """The settings that differ from the usual ones, by name.
+
+    Args:
+        settings: A dataclass of settings.
+        usual: Settings of the same class, such as its defaults.
+    """
+    if isinstance(settings, RestoreConfig):
+        # Each solver has its own defaults, so fields left open are compared as they resolve.
+        settings, usual = settings.resolved(), replace(usual, solver=settings.solver).resolved()
+        solver = {} if settings.solver == RestoreConfig().solver else {"solver": settings.solver}
+    else:
+        solver = {}
+    return solver | {
+        field.name: getattr(settings, field.name)
+        for field in fields(settings)
+        if getattr(settings, field.name) != getattr(usual, field.name)
+    }

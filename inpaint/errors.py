@@ -1,7 +1,7 @@
-"""What can go wrong, as few kinds as callers can tell apart.
+"""The errors of this package: one class for each kind that callers handle differently.
 
-Every message is one sentence or two that name the argument, its value, the rule and the
-way out, so that the terminal and the dashboard can show it unchanged.
+Every message names the argument, its value, the rule and what to do in one or two sentences,
+so that the terminal and the dashboard can show it unchanged.
 """
 
 
@@ -14,7 +14,7 @@ class ArgumentError(InpaintError, ValueError):
 
 
 class ShapeError(ArgumentError):
-    """Two things that must fit together do not."""
+    """The shapes of two arguments do not fit together."""
 
 
 class FileError(InpaintError):
@@ -22,4 +22,4 @@ class FileError(InpaintError):
 
 
 class BackendError(InpaintError):
-    """The requested backend cannot run here or cannot serve this problem."""
+    """The requested backend cannot run on this machine, or not for this problem."""

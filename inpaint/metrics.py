@@ -1,4 +1,4 @@
-"""How near an image is to the ideal one: L2 error, PSNR and SSIM, whole and of the lost part."""
+"""How close an image is to the ideal one: L2 error, PSNR and SSIM, of all or of the lost pixels."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from torch import Tensor
 from inpaint.errors import ShapeError
 
 SSIM_WINDOW = 7
-"""Side of the square in which SSIM compares two images; less where the image is smaller."""
+"""Side of the square in which SSIM compares two images; smaller if the image is."""
 
 
 @dataclass(frozen=True)
 class Metrics:
     """How far an output is from the ideal image, both with values in 0 to 1.
 
-    A figure is None where it is not defined: that of a part without pixels, or SSIM of an
-    image too small for a window.
+    A metric is None where it is not defined: for a part without pixels, or the SSIM of an
+    image that is too small for a window.
 
     Attributes:
         error: L2 norm of the difference.
         psnr: Peak signal-to-noise ratio in dB; infinite for equal images.
-        psnr_observed: The same of the observed pixels.
-        psnr_missing: The same of the lost pixels.
+        psnr_observed: PSNR of the observed pixels.
+        psnr_missing: PSNR of the lost pixels.
         ssim: Structural similarity, 1 for equal images (Wang et al. 2004).
-        ssim_missing: Mean of the SSIM map over the lost pixels. A window at the edge of the
-            lost part sees observed pixels as well.
+        ssim_missing: Mean of the SSIM map over the lost pixels. Windows at the edge of the
+            lost part contain observed pixels as well.
     """
 
     error: float
@@ -50,7 +50,7 @@ def compare_images(output: Tensor, ideal: Tensor, observed: Tensor) -> Metrics:
         observed: True where a pixel was observed. [C, H, W]
 
     Raises:
-        ShapeError: If the three are not of one shape [C, H, W].
+        ShapeError: If the three do not have the same shape [C, H, W].
     """
     if output.ndim != 3 or not output.shape == ideal.shape == observed.shape:
         raise ShapeError(
@@ -73,7 +73,7 @@ def compare_images(output: Tensor, ideal: Tensor, observed: Tensor) -> Metrics:
 
 
 def _psnr(square: NDArray[np.float64]) -> float:
-    """PSNR of squared differences, the peak being 1."""
+    """PSNR of squared differences, with a peak of 1."""
     mean = float(square.mean())
     return -10 * math.log10(mean) if mean > 0 else math.inf
 
@@ -87,7 +87,7 @@ def _window(height: int, width: int) -> int:
 def _ssim_map(
     first: NDArray[np.float64], second: NDArray[np.float64]
 ) -> NDArray[np.float64] | None:
-    """SSIM around each pixel, or None where no window of 3 fits. [C, H, W]"""
+    """SSIM around each pixel, or None if no window of 3 fits. [C, H, W]"""
     side = _window(*first.shape[1:])
     if side < 3:
         return None
@@ -98,6 +98,6 @@ def _ssim_map(
 
 
 def _interior(ssim_map: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The part whose windows lie within the image: what SSIM is the mean of."""
+    """The part whose windows lie within the image; SSIM is its mean."""
     edge = (_window(*ssim_map.shape[1:]) - 1) // 2
     return ssim_map[:, edge : ssim_map.shape[1] - edge, edge : ssim_map.shape[2] - edge]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Protocol, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from inpaint.checks import check_number
 from inpaint.config import RestoreConfig
+from inpaint.placement import Place, check_index, check_placement
 
 ImageShape = tuple[int, int, int]
 
@@ -18,9 +21,9 @@ ImageShape = tuple[int, int, int]
 class Operator(Protocol):
     """What is observed of an image: a linear map T from images to measured values.
 
-    Values stand in three axes like images, so that operators can follow one another: block
-    averages are a smaller picture [C, H', W'], those of a matrix a row [1, 1, M]. Axes between
-    the batch and these three are allowed everywhere: [B, ..., C, H, W].
+    Values have three axes like images, so that operators can follow one another: block
+    averages are a smaller picture [C, H', W'], the values of a matrix a row [1, 1, M]. `apply`
+    and `adjoint` allow axes between the batch and these three: [B, ..., C, H, W].
     """
 
     @property
@@ -44,7 +47,7 @@ class Operator(Protocol):
         ...
 
     def apply(self, images: Tensor) -> Tensor:
-        """Measure images without noise; what is not observed is zero. [B, C, H, W] -> [B, ...]"""
+        """Values without noise; unobserved ones are zero. [B, C, H, W] -> [B, C', H', W']"""
         ...
 
     def adjoint(self, values: Tensor) -> Tensor:
@@ -55,17 +58,22 @@ class Operator(Protocol):
         """Values as images to look at. [B, C', H', W'] -> [B, C, H, W]"""
         ...
 
-    def to(self, *, dtype: torch.dtype, device: torch.device | str = "cpu") -> Operator:
-        """The same operator in another precision or place."""
+    def to(
+        self,
+        *places: Place,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Operator:
+        """The same operator on another device or in another precision, as torch's `to`."""
         ...
 
-    def __getitem__(self, images: slice) -> Operator:
-        """The operator of some images of the batch."""
+    def __getitem__(self, images: Any) -> Operator:
+        """The operator of some images of the batch, chosen as in numpy."""
         ...
 
 
 class Status(enum.IntEnum):
-    """How a restart stands. Only a running one takes further steps."""
+    """The state of a restart. Only a running one takes further steps."""
 
     RUNNING = 0
     CONVERGED = 1
@@ -79,17 +87,56 @@ class Status(enum.IntEnum):
         return self.name.lower().replace("_", " ")
 
 
-@dataclass(frozen=True)
-class ImageSet:
-    """Images as a reader or a drawing gives them, not yet damaged.
+class ShortRepr:
+    """A dataclass whose repr shows shapes instead of tensors, so that it fits a screen."""
+
+    def __repr__(self) -> str:
+        pairs = ((each.name, getattr(self, each.name)) for each in fields(self))  # type: ignore[arg-type]
+        said = ", ".join(f"{name}={_in_short(value)}" for name, value in pairs)
+        return f"{type(self).__name__}({said})"
+
+
+def _in_short(value: Any) -> str:
+    """A value in a few words."""
+    if isinstance(value, Tensor):
+        return f"tensor{list(value.shape)}"
+    if isinstance(value, tuple) and any(is_dataclass(item) for item in value):
+        return f"<{len(value)} of {type(value[0]).__name__}>"
+    return f"{type(value).__name__}(...)" if is_dataclass(value) else repr(value)
+
+
+UNBATCHED = 3
+"""Axes of one image [C, H, W]."""
+
+
+class _Batched:
+    """Records whose tensors have a batch axis, unless they hold one image."""
+
+    def _with_axis(self, *names: str) -> Self:
+        return self._with_tensors(names, lambda tensor: tensor[None])
+
+    def _without_axis(self, *names: str) -> Self:
+        return self._with_tensors(names, lambda tensor: tensor[0])
+
+    def _with_tensors(self, names: tuple[str, ...], change: Callable[[Tensor], Tensor]) -> Self:
+        tensors = {name: getattr(self, name) for name in names}
+        changed: dict[str, Any] = {
+            name: None if tensor is None else change(tensor) for name, tensor in tensors.items()
+        }
+        return replace(self, **changed)  # type: ignore[type-var]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageSet(_Batched):
+    """Undamaged images, as a reader or a generator gives them.
 
     Attributes:
-        images: As they were recorded, with whatever noise that brought. [B, C, H, W]
+        images: As they were recorded, noise included. [B, C, H, W]
         ideal: What a restoration should reach, where it is known: the same images without
-            noise, or the images themselves where a file holds whole pictures. It is of another
-            shape than `images` where those are values of a measurement. [B, C, H, W]
+            noise, or the images themselves where a file holds whole pictures. Its shape
+            differs from that of `images` where those are measured values. [B, C, H, W]
         source: Where they came from, in words.
-        notes: What the reader settled: orientation, ink colour, value range.
+        notes: What the reader decided: orientation, ink colour, value range.
         numbers: The number of each image in its source.
     """
 
@@ -101,22 +148,47 @@ class ImageSet:
 
     def __post_init__(self) -> None:
         if not self.numbers:
-            object.__setattr__(self, "numbers", tuple(range(len(self.images))))
+            count = 1 if self.single else len(self.images)
+            object.__setattr__(self, "numbers", tuple(range(count)))
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.images.shape[1:]))
+        ideal = "unknown" if self.ideal is None else "known"
+        source = f", from {self.source}" if self.source else ""
+        return f"ImageSet({_count(self)} {shape}, ideal {ideal}{source})"
 
     def __len__(self) -> int:
+        if self.single:
+            raise TypeError("A single image has no length.")
         return len(self.images)
 
-    def __getitem__(self, images: slice) -> ImageSet:
-        return replace(
+    def __getitem__(self, images: Any) -> ImageSet:
+        """Some of the images, chosen as in numpy: an integer drops the batch axis.
+
+        Raises:
+            IndexError: If there is no such image.
+        """
+        chosen = check_index(images, len(self))
+        found = replace(
             self,
-            images=self.images[images],
-            ideal=None if self.ideal is None else self.ideal[images],
-            numbers=self.numbers[images],
+            images=self.images[chosen],
+            ideal=None if self.ideal is None else self.ideal[chosen],
+            numbers=_pick(self.numbers, chosen),
         )
+        return found if _keeps_axis(images) else found._without_axis("images", "ideal")
+
+    def batched(self) -> ImageSet:
+        """The same with a batch axis, even for a single image."""
+        return self._with_axis("images", "ideal") if self.single else self
+
+    @property
+    def single(self) -> bool:
+        """Whether this is one image without a batch axis."""
+        return self.images.ndim == UNBATCHED
 
 
-@dataclass(frozen=True)
-class Measurement:
+@dataclass(frozen=True, eq=False, repr=False)
+class Measurement(_Batched):
     """What is known of B damaged images.
 
     Attributes:
@@ -124,10 +196,12 @@ class Measurement:
         operator: How the values came from the images.
         ideal: The undamaged images where they are known. [B, C, H, W]
         numbers: The number of each image in its source. It names the image in tables and
-            picks its random stream, so an image restored alone repeats its place in a batch.
+            picks its random stream, so an image gives the same result alone as in a batch.
         source: Where the images came from, in words.
         weights: How much each value counts: 1 over the variance of its noise, up to a common
-            factor; 0 where it shall be ignored. None weighs all alike. [B, C', H', W']
+            factor; 0 where a value is ignored. None weighs all alike. [B, C', H', W']
+        noise_level: Standard deviation of the noise of values of weight 1, in units of the values,
+            where it is known. None leaves it unknown, and J integrates it out.
     """
 
     values: Tensor
@@ -136,54 +210,128 @@ class Measurement:
     numbers: tuple[int, ...] = ()
     source: str = ""
     weights: Tensor | None = None
+    noise_level: float | None = None
 
     def __post_init__(self) -> None:
         if not self.numbers:
-            object.__setattr__(self, "numbers", tuple(range(len(self.values))))
+            count = 1 if self.single else len(self.values)
+            object.__setattr__(self, "numbers", tuple(range(count)))
+        if self.noise_level is not None:
+            check_number("noise_level", self.noise_level, positive=True)
+            object.__setattr__(self, "noise_level", float(self.noise_level))
+
+    def __repr__(self) -> str:
+        # An operator of another package may not have a title.
+        title = getattr(self.operator, "title", repr(self.operator))
+        seen = title.removeprefix("N = ").removeprefix("M = ")
+        noise = "unknown" if self.noise_level is None else f"{self.noise_level:g}"
+        weighted = "" if self.weights is None else ", weighted"
+        return f"Measurement({_count(self)}, {seen}, noise level {noise}{weighted})"
 
     def __len__(self) -> int:
+        if self.single:
+            raise TypeError("A single measurement has no length.")
         return len(self.values)
 
-    def __getitem__(self, images: slice) -> Measurement:
+    def __getitem__(self, images: Any) -> Measurement:
+        """The measurement of some images, chosen as in numpy: an integer drops the batch axis.
+
+        Raises:
+            IndexError: If there is no such image.
+        """
+        chosen = check_index(images, len(self))
+        found = replace(
+            self,
+            values=self.values[chosen],
+            operator=self.operator[chosen],
+            ideal=None if self.ideal is None else self.ideal[chosen],
+            numbers=_pick(self.numbers, chosen),
+            weights=None if self.weights is None else self.weights[chosen],
+        )
+        return found if _keeps_axis(images) else found._without_axis("values", "ideal", "weights")
+
+    def batched(self) -> Measurement:
+        """The same with a batch axis, even for a single image."""
+        return self._with_axis("values", "ideal", "weights") if self.single else self
+
+    @property
+    def single(self) -> bool:
+        """Whether this is one image without a batch axis."""
+        return self.values.ndim == UNBATCHED
+
+    def to(
+        self,
+        *places: Place,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Measurement:
+        """The same on another device or in another precision, as torch's `to`."""
+        device, dtype = check_placement(places, device, dtype)
+        optional = (self.ideal, self.weights)
+        ideal, weights = (None if x is None else x.to(device=device, dtype=dtype) for x in optional)
         return replace(
             self,
-            values=self.values[images],
-            operator=self.operator[images],
-            ideal=None if self.ideal is None else self.ideal[images],
-            numbers=self.numbers[images],
-            weights=None if self.weights is None else self.weights[images],
+            values=self.values.to(device=device, dtype=dtype),
+            operator=self.operator.to(device=device, dtype=dtype),
+            ideal=ideal,
+            weights=weights,
         )
+
+
+def _keeps_axis(index: Any) -> bool:
+    """Whether an index keeps the batch axis, as in numpy."""
+    return isinstance(index, slice) or np.ndim(index) > 0
+
+
+def _pick(numbers: tuple[int, ...], chosen: slice | list[int]) -> tuple[int, ...]:
+    return numbers[chosen] if isinstance(chosen, slice) else tuple(numbers[i] for i in chosen)
+
+
+def _count(record: ImageSet | Measurement) -> str:
+    count = len(record.numbers)
+    return f"{count} image{'' if count == 1 else 's'}"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a restoration is; handed to `on_progress` between chunks of steps.
+    """The progress of long work; every function that takes `on_progress` passes this to it.
 
     Attributes:
-        stage: What is being done: "screening", "descent" or "polish".
-        step: Steps done in this stage.
-        steps: Steps this stage takes at most.
-        best_costs: Lowest cost of each image so far. [B]
-        seconds: Time since the restoration began.
+        stage: What is being done, such as "descent" or "sampling".
+        done: Units of work finished in this stage.
+        total: Units of work in this stage; None where that is not known beforehand.
+        note: What has been reached, in words for the user, such as the lowest costs.
     """
 
     stage: str
-    step: int
-    steps: int
-    best_costs: Tensor
-    seconds: float
+    done: float
+    total: float | None
+    note: str = ""
 
 
-@dataclass(frozen=True)
-class Restoration:
-    """What `restore` found for B images with R restarts each and latent size D.
+OnProgress = Callable[[Progress], bool | None]
+"""Called from time to time; returning False cancels the work, and what was reached is returned."""
+
+
+def asks_to_stop(answer: Any) -> bool:
+    """Whether the answer of an `OnProgress` cancels the work: False, also as numpy has it, or 0."""
+    return answer is not None and not answer
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SearchResult(ShortRepr):
+    """What the search found for B images with R restarts each and latent size D.
 
     Attributes:
         images: The generator's output at the best restart. [B, C, H, W]
         starts: Where each restart began. [B, R, D]
+        start_costs: J at `starts`. [B, R]
         latents: The best latent vector that each restart met. [B, R, D]
         costs: J at `latents`, in nats x 2; +inf where a restart failed. [B, R]
-        history: J after each step, the start included. [S + 1, B, R]
+        history: J after each step, the start included, of the restarts in `followed`.
+            [S + 1, B, F]
+        followed: The restarts whose history is kept: all of them, or the best one of each image
+            where all histories together would take too much memory. [B, F]
         status: Final `Status` of each restart. [B, R]
         best: The restart of lowest cost. [B]
         noise_level: Estimated noise standard deviation, in units of the pixels. [B]
@@ -191,15 +339,17 @@ class Restoration:
         backend: What ran, such as "cpp (avx512)" or "torch (cpu)".
         reasons: Why the backend was chosen, for the record.
         seconds: Wall time of the whole call.
-        config: Settings that repeat this result: a time budget or a cancellation is replaced
+        config: Settings that repeat this result: a time limit or a cancellation is replaced
             by the rounds and steps that it allowed.
     """
 
     images: Tensor
     starts: Tensor
+    start_costs: Tensor
     latents: Tensor
     costs: Tensor
     history: Tensor
+    followed: Tensor
     status: Tensor
     best: Tensor
     noise_level: Tensor
@@ -208,6 +358,16 @@ class Restoration:
     reasons: tuple[str, ...]
     seconds: float
     config: RestoreConfig
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, images: slice | list[int]) -> SearchResult:
+        return replace(
+            self,
+            **{name: getattr(self, name)[images] for name in PER_IMAGE},
+            history=self.history[:, images],
+        )
 
     @property
     def best_costs(self) -> Tensor:
@@ -222,11 +382,19 @@ class Restoration:
     @property
     def best_history(self) -> Tensor:
         """Cost curve of each image's best restart. [S + 1, B]"""
-        return self.history[:, torch.arange(len(self.best)), self.best]
+        places = (self.followed == self.best[:, None]).int().argmax(1)
+        return self.history[:, torch.arange(len(places)), places]
 
     def best_status(self) -> list[Status]:
         """Status of each image's best restart, one per image."""
         return [Status(int(row[k])) for row, k in zip(self.status, self.best, strict=True)]
+
+
+PER_IMAGE = (
+    "images", "starts", "start_costs", "latents", "costs", "followed", "status", "best",
+    "noise_level", "evaluations",
+)  # fmt: skip
+"""Fields of a `SearchResult` whose first axis is the batch."""
 
 
 Metadata = Mapping[str, str]

@@ -1,18 +1,22 @@
-"""Fixtures that many tests share: the real data, a small generator, the backends."""
+"""Fixtures that many tests share: the real data, small generators, the instruction sets."""
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import settings
 from torch import Tensor
 
-from inpaint import Dense, Generator, ImageSet, read_generator, read_images
-from inpaint.files.examples import PenStroke, draw
+from inpaint.files.reading import read_generator, read_images, write_generator
+from inpaint.generators import Generator
+from inpaint.search.backends import cpp
+from inpaint.types import ImageSet
+from tests.helpers import missing, pen_strokes, random_generator
 
 # Machines are shared and slow at times: no deadline, and the same examples in every run.
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=40)
@@ -20,15 +24,6 @@ settings.load_profile("steady")
 
 # Torch splits every small operation over its threads, which collapses on a loaded machine.
 torch.set_num_threads(1)
-
-IN_CI = bool(os.environ.get("CI"))
-
-
-def missing(reason: str) -> None:
-    """Skip on a user's machine; in CI what is missing is a failure."""
-    if IN_CI:
-        pytest.fail(f"{reason} In CI that is a failure, not a skip.")
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -55,37 +50,34 @@ def published(data_dir: Path) -> Generator:
     return read_generator(data_dir / "data21.mat")
 
 
-def random_generator(
-    sizes: tuple[int, ...] = (3, 16, 20),
-    activations: tuple[str, ...] = ("relu", "sigmoid"),
-    image_shape: tuple[int, int, int] = (1, 4, 5),
-    *,
-    seed: int = 0,
-) -> Generator:
-    """A small generator with random weights, in float64."""
-    stream = torch.Generator().manual_seed(seed)
-    layers = tuple(
-        Dense(
-            torch.randn(after, before, generator=stream, dtype=torch.float64),
-            torch.randn(after, generator=stream, dtype=torch.float64),
-            activation,
-        )
-        for before, after, activation in zip(sizes, sizes[1:], activations, strict=False)
-    )
-    return Generator(layers, image_shape, name="random")
-
-
 @pytest.fixture
 def small_generator() -> Generator:
-    """3 latent numbers to pictures of 4x5 pixels."""
+    """3 latent numbers to images of 4x5 pixels."""
     return random_generator()
 
 
-def pen_strokes(count: int) -> Tensor:
-    """Drawn eights, always the same. [count, 1, 28, 28]"""
-    rng = np.random.default_rng(0)
-    drawings = [draw(PenStroke.random(rng)) for _ in range(count)]
-    return torch.from_numpy(np.stack(drawings))[:, None].float()
+@pytest.fixture
+def generator(tmp_path: Path) -> Path:
+    """A generator of random weights for images of 28x28 pixels, in a file."""
+    file = tmp_path / "generator.safetensors"
+    return write_generator(random_generator((4, 8, 784), image_shape=(1, 28, 28)), file)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search's own clock, which goes on by 10 ms each time it is read."""
+    ticks = itertools.count()
+    fake = SimpleNamespace(perf_counter=lambda: next(ticks) / 100)
+    monkeypatch.setattr("inpaint.search.restore.time", fake)
+
+
+@pytest.fixture(params=("portable", "avx2", "avx512"))
+def capability(request: pytest.FixtureRequest) -> str:
+    """Each instruction set that this processor has."""
+    name: str = request.param
+    if not cpp._extension().supports(name):
+        pytest.skip(f"This processor has no {name}.")
+    return name
 
 
 @pytest.fixture(scope="session")

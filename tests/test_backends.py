@@ -1,4 +1,4 @@
-"""Which backend serves, and why."""
+"""Which backend is chosen, and why."""
 
 from __future__ import annotations
 
@@ -10,32 +10,30 @@ import pytest
 import torch
 from torch import nn
 
-from inpaint import ModuleGenerator, RestoreConfig, restore
+from inpaint import ModuleGenerator, RestoreConfig
 from inpaint.errors import BackendError
-from tests.conftest import random_generator
-from tests.test_objective import some_measurement
-from tests.test_restore import QUICK
+from inpaint.search.restore import restore
+from tests.helpers import QUICK, random_generator, some_measurement
 
 WITHOUT_EXTENSION = """
 import sys
-sys.modules["inpaint._C"] = None  # importing it now fails as if it had not been built
+sys.modules["inpaint._C"] = None  # importing it fails as if it had not been built
 import torch
 import inpaint
-from tests.conftest import random_generator
-from tests.test_objective import some_measurement
-from tests.test_restore import QUICK
+from inpaint.search.restore import restore
+from tests.helpers import QUICK, random_generator, some_measurement
 from dataclasses import replace
-result = inpaint.restore(some_measurement(shared=True), random_generator(), QUICK)
+result = restore(some_measurement(shared=True), random_generator(), QUICK)
 print(result.backend, "|", *result.reasons)
 try:
-    inpaint.restore(
+    restore(
         some_measurement(shared=True), random_generator(), replace(QUICK, backend="cpp"))
 except inpaint.InpaintError as error:
     print(error)
 """
 
 
-def test_without_the_extension_torch_serves_and_says_why() -> None:
+def test_without_the_extension_torch_is_chosen() -> None:
     run = subprocess.run(
         [sys.executable, "-c", WITHOUT_EXTENSION], capture_output=True, text=True, check=True
     )
@@ -45,12 +43,12 @@ def test_without_the_extension_torch_serves_and_says_why() -> None:
     assert second.startswith("backend is 'cpp', which cannot serve here")
 
 
-def test_auto_takes_cpp_for_dense_layers() -> None:
+def test_auto_chooses_cpp_for_dense_layers() -> None:
     result = restore(some_measurement(shared=True), random_generator(), QUICK)
     assert result.backend.startswith("cpp (")
 
 
-def test_a_module_goes_to_torch_with_a_reason_and_never_to_cpp() -> None:
+def test_a_module_needs_torch() -> None:
     module = nn.Sequential(nn.Linear(3, 20), nn.Sigmoid(), nn.Unflatten(1, (1, 4, 5)))
     generator = ModuleGenerator(module, latent_size=3)
     measurement = some_measurement(shared=True)
@@ -62,7 +60,7 @@ def test_a_module_goes_to_torch_with_a_reason_and_never_to_cpp() -> None:
         restore(measurement, generator, config)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="This machine has no CUDA device.")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="No CUDA device.")
 def test_cuda_gives_the_same_selection() -> None:
     measurement, generator = some_measurement(shared=True), random_generator()
     config = RestoreConfig(restarts=8, screen=50, dtype="float64", backend="torch")

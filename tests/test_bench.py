@@ -1,4 +1,4 @@
-"""The bench: its structure, and that it refuses to time what computes something else."""
+"""The bench: its rows, its progress, and that it times only what computes the same."""
 
 import json
 from dataclasses import replace
@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from inpaint.bench import (
-    VARIANTS,
+from inpaint.bench.bench import run_bench
+from inpaint.bench.case import (
     AgreementError,
-    BenchResult,
-    Problem,
-    Trace,
+    BenchCase,
+    DescentResult,
     Variant,
-    run_bench,
+    check_agreement,
+    make_case,
+    reference_descent,
 )
-from inpaint.bench.case import check_agreement, make_problem, reference_descent
-from inpaint.bench.variants import INDEXED
+from inpaint.bench.result import BenchResult
+from inpaint.bench.variants import INDEXED, VARIANTS
 from inpaint.errors import ArgumentError, BackendError
 from inpaint.files.job import default_generator
 from inpaint.generators import Dense, Generator
@@ -43,10 +44,10 @@ def _bench(**changes) -> BenchResult:
 
 
 def _spoilt(spoil) -> Variant:
-    """A variant that is right but for what `spoil` does to its trace."""
+    """A variant that is right except for what `spoil` does to its result."""
 
-    def prepare(problem: Problem, threads: int):
-        return lambda steps: spoil(reference_descent(problem, problem.starts, steps))
+    def prepare(case: BenchCase, threads: int):
+        return lambda steps: spoil(reference_descent(case, case.starts, steps))
 
     return Variant("spoilt", prepare)
 
@@ -79,17 +80,17 @@ def test_result_survives_json():
 
 @pytest.mark.parametrize("hidden", ["none", "relu", "leaky_relu", "tanh", "sigmoid"])
 def test_published_loop_takes_every_activation(hidden):
-    problem = make_problem(_generator(hidden), 13, 3)
-    check_agreement(problem, "loop", INDEXED.prepare(problem, 1))
+    case = make_case(_generator(hidden), 13, 3)
+    check_agreement(case, "loop", INDEXED.prepare(case, 1))
 
 
 @pytest.mark.parametrize(
     ("spoil", "what"),
     [
-        (lambda trace: trace._replace(costs=trace.costs * 1.001), "costs"),
-        (lambda trace: trace._replace(latents=trace.latents + 0.01), "latent vectors"),
-        (lambda trace: trace._replace(latents=trace.latents * np.nan), "latent vectors"),
-        (lambda trace: Trace(trace.latents[::-1], trace.costs[:, ::-1]), "costs"),
+        (lambda found: found._replace(costs=found.costs * 1.001), "costs"),
+        (lambda found: found._replace(latents=found.latents + 0.01), "latent vectors"),
+        (lambda found: found._replace(latents=found.latents * np.nan), "latent vectors"),
+        (lambda found: DescentResult(found.latents[::-1], found.costs[:, ::-1]), "costs"),
     ],
 )
 def test_variant_that_computes_something_else_is_refused(spoil, what):
@@ -98,15 +99,15 @@ def test_variant_that_computes_something_else_is_refused(spoil, what):
 
 
 def test_variant_with_another_learning_rate_is_refused():
-    def prepare(problem: Problem, threads: int):
-        return INDEXED.prepare(replace(problem, learning_rate=1e-3), threads)
+    def prepare(case: BenchCase, threads: int):
+        return INDEXED.prepare(replace(case, learning_rate=1e-3), threads)
 
     with pytest.raises(AgreementError, match="eager at N=13"):
         _bench(variants=(Variant("eager", prepare),))
 
 
-def test_variant_that_cannot_run_is_left_out_with_its_reason():
-    def prepare(problem: Problem, threads: int):
+def test_variant_that_cannot_run_is_skipped_with_its_reason():
+    def prepare(case: BenchCase, threads: int):
         raise BackendError("No such library.")
 
     result = _bench(variants=(INDEXED, Variant("absent", prepare)))
@@ -115,30 +116,41 @@ def test_variant_that_cannot_run_is_left_out_with_its_reason():
 
 
 def test_progress_never_falls_and_ends_at_one():
-    shares = []
-    _bench(variants=(INDEXED,), on_progress=lambda share, text: shares.append(share))
+    reports = []
+    _bench(variants=(INDEXED,), on_progress=reports.append)
+    stages = ["checking", "timing"]
+    shares = [(stages.index(each.stage), each.done / each.total) for each in reports]
     assert shares == sorted(shares)
-    assert shares[-1] == 1
+    assert shares[-1] == (1, 1)
 
 
-def test_rows_are_told_after_each_round():
-    told = []
-    result = _bench(variants=(INDEXED,), restarts=(1, 2), on_rows=told.append)
-    assert [row["rounds"] for rows in told for row in rows] == [1, 1, 2, 2, 3, 3]
-    assert told[-1] == result.rows
+def test_rows_are_reported_after_each_round():
+    reports = []
+    result = _bench(variants=(INDEXED,), restarts=(1, 2), on_rows=reports.append)
+    assert [row["rounds"] for rows in reports for row in rows] == [1, 1, 2, 2, 3, 3]
+    assert reports[-1] == result.rows
 
 
 def test_cancelling_returns_what_was_measured():
-    seen = []
+    stages = []
+
+    def stop_after_one_turn(progress):
+        stages.append(progress.stage)
+        return stages.count("timing") < 2
+
     result = _bench(
-        restarts=(1, 2),
-        variants=(INDEXED,),
-        seconds=60.0,
-        on_progress=lambda share, text: seen.append(text),
-        cancelled=lambda: sum("timing" in text for text in seen) >= 1,
+        restarts=(1, 2), variants=(INDEXED,), seconds=60.0, on_progress=stop_after_one_turn
     )
     assert result.cancelled
     assert [row["R"] for row in result.rows] == [1]
+
+
+def test_cancelling_the_checks_times_nothing():
+    reports = []
+    result = _bench(on_progress=lambda progress: reports.append(progress) or False)
+    assert result.cancelled
+    assert result.rows == []
+    assert len(reports) == 1
 
 
 @pytest.mark.parametrize(
@@ -163,29 +175,29 @@ def test_peers_agree_with_the_objective(name, count):
     from benchmarks.peers import PEERS
 
     peer = next(peer for peer in PEERS if peer.name == name)
-    problem = make_problem(_generator(), 13, count)
-    check_agreement(problem, name, peer.prepare(problem, 1))
+    case = make_case(_generator(), 13, count)
+    check_agreement(case, name, peer.prepare(case, 1))
 
 
 def test_peers_name_the_generators_that_they_take():
     from benchmarks.peers import PEERS
 
     with pytest.raises(BackendError, match="one hidden ReLU layer"):
-        PEERS[0].prepare(make_problem(_generator("tanh"), 13, 1), 1)
+        PEERS[0].prepare(make_case(_generator("tanh"), 13, 1), 1)
 
 
 def test_worker_times_in_a_process_of_its_own():
-    from benchmarks.worker import Place, Worker
-    from inpaint.bench.timing import Cell
+    from benchmarks.worker import CpuSettings, Worker
+    from inpaint.bench.timing import Task
 
-    worker = Worker(Place(1, "avx2"), _generator(), sample_seconds=0.001)
+    worker = Worker(CpuSettings(1, "avx2"), _generator(), turn_seconds=0.001)
     try:
-        cell = Cell("numpy, batched", 13, 7)
-        plan = worker.prepare(cell)
-        sample = worker.sample(cell)
-        assert sample.work == 7 * plan.steps * plan.repeats
+        task = Task("numpy, batched", 13, 7)
+        workload = worker.prepare(task)
+        sample = worker.sample(task)
+        assert sample.work == 7 * workload.steps * workload.repeats
         assert worker.instructions in ("avx2", "default")
         with pytest.raises(ArgumentError, match="keep is 31"):
-            worker.prepare(replace(cell, keep=31))
+            worker.prepare(replace(task, keep=31))
     finally:
         worker.close()

@@ -1,4 +1,4 @@
-"""Every snippet of docs/bring-your-own.md, run from top to bottom."""
+"""Runs every snippet of docs/bring-your-own.md, from top to bottom."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 
 def prepare(folder: Path) -> None:
-    """The files that a user brings."""
+    """Write the files that a user would bring."""
     eights = read_images("eights")
     large = np.kron(eights.images[0, 0].clamp(0, 1).numpy(), np.ones((8, 8)))
     pixels = np.pad(np.uint8(255 * large), 30, constant_values=255)
@@ -39,6 +39,7 @@ def prepare(folder: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_every_snippet_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(tmp_path)
     monkeypatch.chdir(tmp_path)

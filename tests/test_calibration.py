@@ -7,7 +7,6 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -15,22 +14,28 @@ from typer.testing import CliRunner
 from inpaint import Mask, write_generator
 from inpaint.cli import app
 from inpaint.errors import ArgumentError
-from inpaint.posterior import PosteriorConfig
-from inpaint.studies.calibrate.calibration import calibrate, simulate_truths, truths_of
+from inpaint.files.job import CalibrateJob
+from inpaint.posterior.config import PosteriorConfig
+from inpaint.studies.calibrate.calibration import Truths, calibrate, simulate_truths, truths_of
 from inpaint.studies.calibrate.ranking import Ranks
-from inpaint.studies.calibrate.study import Study
-from tests.conftest import random_generator
-from tests.test_posterior import SIGMA, linear_problem
+from inpaint.types import Progress
+from tests.helpers import SIGMA, linear_problem, random_generator
 
 SHAPE = (1, 3, 4)
 MASK = Mask.leading(8, SHAPE)
 QUICK = PosteriorConfig(particles=64, threads=1)
 
 
+def with_noise_level(truths: Truths, noise_level: float) -> Truths:
+    """The same truths, of whose noise the sampler is given a level, right or wrong."""
+    return replace(truths, measurement=replace(truths.measurement, noise_level=noise_level))
+
+
+@pytest.mark.slow
 def test_a_linear_generator_is_calibrated_and_a_wrong_noise_level_is_seen() -> None:
     _, generator = linear_problem()
     truths = simulate_truths(generator, MASK, 100, noise=SIGMA)
-    right = calibrate(truths, generator, replace(QUICK, noise_level=SIGMA))
+    right = calibrate(with_noise_level(truths, SIGMA), generator, QUICK)
     names = ["latent 1", "latent 2", "latent 3", "J", "ink lost", "pixel"]
     assert [ranks.name for ranks in right.ranks] == names
     assert min(ranks.chi_squared for ranks in right.ranks) > 0.002
@@ -39,12 +44,12 @@ def test_a_linear_generator_is_calibrated_and_a_wrong_noise_level_is_seen() -> N
     assert right.rms_error("mean") == pytest.approx(
         math.sqrt(sum(spread**2 for spread in right.spreads) / 100), rel=0.25
     )
-    wrong = calibrate(truths, generator, replace(QUICK, noise_level=SIGMA / 2))
+    wrong = calibrate(with_noise_level(truths, SIGMA / 2), generator, QUICK)
     assert min(ranks.chi_squared for ranks in wrong.ranks) < 1e-6
     assert wrong.coverage[2].share < 0.8
 
 
-def test_ranks_that_are_even_are_told_from_those_that_are_not() -> None:
+def test_uneven_ranks_are_recognised() -> None:
     even = Ranks("even", tuple(range(100)))
     assert even.bins == 10
     assert even.counts.tolist() == [10] * 10
@@ -58,25 +63,42 @@ def test_ranks_that_are_even_are_told_from_those_that_are_not() -> None:
 def test_real_truths_are_not_ranked_and_may_end_early() -> None:
     _, generator = linear_problem()
     truths = truths_of(torch.rand(12, *SHAPE).double(), MASK, noise=SIGMA)
-    seen = []
+    seen: list[Progress] = []
 
-    def stop(done: int, total: int) -> bool:
-        seen.append((done, total))
-        return False
+    def stop(progress: Progress) -> bool:
+        seen.append(progress)
+        return progress.done < 5
 
     found = calibrate(truths, generator, QUICK, on_progress=stop)
     assert found.cancelled
     assert found.count == 5
-    assert seen == [(5, 12)]
+    assert (seen[-1].done, seen[-1].total) == (5, 12)
+    # The sampling of the first batch was heard of before.
+    assert 0 < seen[-2].done < 5
+    assert "gradients" in seen[-2].note
     assert found.ranks == ()
     assert 0 <= found.noise_covered <= 1
+
+
+def test_a_calibration_stopped_within_a_sampling_leaves_its_truths_out() -> None:
+    _, generator = linear_problem()
+    truths = simulate_truths(generator, MASK, 7, noise=SIGMA)
+    whole = calibrate(truths, generator, QUICK)
+    part = calibrate(truths, generator, QUICK, on_progress=lambda progress: progress.done <= 5)
+    assert part.cancelled
+    assert part.count == 5
+    assert part.errors["mean"] == whole.errors["mean"][:5]
+    none = calibrate(truths, generator, QUICK, on_progress=lambda progress: False)
+    assert none.cancelled
+    assert none.count == 0
+    assert math.isnan(none.rms_error("mean"))
 
 
 def test_calibrate_writes_figure_and_figures_that_repeat(tmp_path: Path) -> None:
     file = tmp_path / "generator.safetensors"
     write_generator(random_generator((4, 8, 784), image_shape=(1, 28, 28)), file)
     words = ["calibrate", "--generator", file, "--keep", "500,300", "--truths", "6"]
-    words += ["--particles", "32", "--runs", "2", "--threads", "1"]
+    words += ["--particles", "32", "--chains", "2", "--threads", "1"]
     records = []
     for place in (tmp_path / "one", tmp_path / "two"):
         result = CliRunner().invoke(app, [*map(str, words), "--output", str(place)])
@@ -84,14 +106,17 @@ def test_calibrate_writes_figure_and_figures_that_repeat(tmp_path: Path) -> None
         assert (place / "calibration.png").read_bytes().startswith(b"\x89PNG")
         records.append(json.loads((place / "calibration.json").read_text()))
     one, two = records
-    assert [(row["keep"], row["noise_level"]) for row in one["rows"]] == [
+    one_entries, two_entries = one["results"]["entries"], two["results"]["entries"]
+    assert [(entry["keep"], entry["noise_level"]) for entry in one_entries] == [
         (500, 0.1), (500, None), (300, 0.1), (300, None),
     ]  # fmt: skip
-    for first, second in zip(one["rows"], two["rows"], strict=True):
+    for pair in zip(one_entries, two_entries, strict=True):
+        first, second = (entry["calibration"] for entry in pair)
         for name in set(first) - {"seconds", "summary_seconds"}:
             assert first[name] == second[name]
-        assert set(first["rms_error"]) == {"minimum", "mean", "median"}
-        assert np.sum(first["ranks"]["J"]["counts"]) == 6
+        assert set(first["errors"]) == {"minimum", "mean", "median"}
+        assert {ranks["name"] for ranks in first["ranks"]} >= {"J"}
+        assert {len(ranks["ranks"]) for ranks in first["ranks"]} == {6}
     assert one["sha256"] == two["sha256"]
 
 
@@ -107,4 +132,4 @@ def test_calibrate_writes_figure_and_figures_that_repeat(tmp_path: Path) -> None
 )
 def test_bad_studies_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
-        Study(generator="eights-10", **changes)  # type: ignore[arg-type]
+        CalibrateJob(generator="eights-10", **changes)  # type: ignore[arg-type]

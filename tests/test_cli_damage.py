@@ -6,10 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import test_cli
-from tests.test_cli import QUICK, inpaint, refused
-
-generator = test_cli.generator
+from tests.helpers import QUICK_WORDS as QUICK
+from tests.helpers import inpaint, refused
 
 
 @pytest.mark.parametrize("mask", ["strokes:2:5", "file"])
@@ -21,7 +19,7 @@ def test_a_mask_is_recorded_and_repeated(mask: str, generator: Path, tmp_path: P
     result = inpaint(*words, "--output", tmp_path / "first")
     assert result.exit_code == 0, result.output
     record = json.loads((tmp_path / "first" / "run.json").read_text())
-    assert record["mask"] == name
+    assert record["job"]["mask"] == name
     assert f"--mask {name}" in record["command"]
     assert "--keep" not in record["command"]
     assert ("mask" in record["sha256"]) == (mask == "file")
@@ -43,9 +41,9 @@ def test_block_averages_of_the_real_file_are_restored(data_dir: Path, tmp_path: 
     result = inpaint(*words, "--operator", "block-average", "--restarts", 64, "--output", tmp_path)
     assert result.exit_code == 0, result.output
     record = json.loads((tmp_path / "run.json").read_text())
-    costs = [image["cost"] for image in record["images"]]
+    costs = [image["cost"] for image in record["results"]["images"]]
     assert costs == pytest.approx([-228.01, -275.87, -247.32, -271.65], abs=0.02)
-    assert "cpp" in record["backend"]
+    assert "cpp" in record["results"]["backend"]
     assert "49 averages of 4x4 pixels" in result.stdout
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "figure.png",
@@ -61,13 +59,13 @@ def test_the_matrix_of_a_file_is_an_operator(generator: Path, tmp_path: Path) ->
     np.save(file, np.random.default_rng(0).standard_normal((60, 784)))
     words = ("restore", "--generator", generator, "--operator", file, *QUICK)
     result = inpaint(*words, "--noise", 0.1, "--mask", "rows:2", "--output", tmp_path / "first")
-    refused(result, "rows:2", "from 2 to 1")
+    refused(result, "some rows", "only one")
     result = inpaint(*words, "--noise", 0.1, "--mask", "columns:3", "--output", tmp_path / "first")
     assert result.exit_code == 0, result.output
     assert "M = 60 values" in result.stdout
     record = json.loads((tmp_path / "first" / "run.json").read_text())
-    assert record["operator"] == str(file)
-    assert set(record["sha256"]) == {"images", "generator", "operator"}
+    assert record["job"]["operator"] == str(file)
+    assert set(record["sha256"]) == {"source", "generator", "operator"}
     again = ("restore", "--from-run", tmp_path / "first" / "run.json", "--output", tmp_path / "n")
     assert "equal to the recorded ones" in inpaint(*again).stdout
     moved = file.rename(tmp_path / "moved.npy")

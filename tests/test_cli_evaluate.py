@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import statistics
-import struct
-import subprocess
-import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from typer.testing import CliRunner, Result
 
 from inpaint import write_generator
-from inpaint.cli import app
-from inpaint.network import InpaintingNetwork, write_network
-from inpaint.studies.evaluate.evaluation import METHODS
-from tests.conftest import random_generator
+from inpaint.network.files import write_network
+from inpaint.network.model import InpaintingNetwork
+from inpaint.studies.evaluate.evaluation import USUAL_METHODS
+from tests.helpers import inpaint, random_generator, write_idx
 from tests.tolerances import SINGLE
 
 QUICK = ("--restarts", "2", "--screen", "0", "--steps", "5", "--backend", "torch")
@@ -34,12 +28,9 @@ def files(tmp_path_factory: pytest.TempPathFactory, drawings: Tensor) -> Path:
     folder = tmp_path_factory.mktemp("files")
     ink = np.rint(255 * (1 - drawings[:, 0].numpy())).astype(np.uint8)
     labels = np.where(np.arange(len(ink)) % 3, 8, 3).astype(np.uint8)
-    for name, array in (("images", ink), ("labels", labels), ("short", labels[:-1])):
-        header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
-        (folder / name).write_bytes(header + array.tobytes())
-    narrow = ink[:, :20]
-    header = bytes([0, 0, 8, 3]) + struct.pack(">3I", *narrow.shape)
-    (folder / "narrow").write_bytes(header + narrow.tobytes())
+    arrays = {"images": ink, "labels": labels, "short": labels[:-1], "narrow": ink[:, :20]}
+    for name, array in arrays.items():
+        write_idx(folder / name, array)
     generator = random_generator((4, 8, 784), image_shape=(1, 28, 28))
     write_generator(generator, folder / "generator.safetensors")
     with torch.random.fork_rng():
@@ -47,6 +38,16 @@ def files(tmp_path_factory: pytest.TempPathFactory, drawings: Tensor) -> Path:
         network = InpaintingNetwork((1, 28, 28), 8)
     write_network(network, folder / "network.safetensors")
     return folder
+
+
+def rows(method: dict[str, Any]) -> list[dict[str, Any]]:
+    """The figures of every image."""
+    return method["result"]["metrics"]
+
+
+def figures(method: dict[str, Any], name: str) -> list[float]:
+    """One figure of every image."""
+    return [row[name] for row in rows(method)]
 
 
 def words(files: Path, *more: object, train: str = "images") -> list[str]:
@@ -61,35 +62,34 @@ def words(files: Path, *more: object, train: str = "images") -> list[str]:
     ]  # fmt: skip
 
 
-def inpaint(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in arguments])
-
-
+@pytest.mark.slow
 def test_the_command_prints_the_table_and_writes_the_record(files: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = inpaint(*words(files, "--digit", 8, "--keep", 400, "--limit", 5, "--output", out))
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in out.iterdir()) == ["evaluation.json", "figure.png"]
     record = json.loads((out / "evaluation.json").read_text())
-    assert record["keep"] == 400
-    assert record["count"] == 5
-    assert record["training_count"] == 16
-    assert record["settings"]["noise"] == 0.0973
-    assert list(record["methods"]) == list(METHODS)
-    for name, method in record["methods"].items():
-        assert method["not_run"] is None
+    assert record["job"]["keeps"] == [400]
+    assert record["job"]["noise"] == 0.0973
+    results = record["results"]
+    assert results["count"] == 5
+    assert results["training_count"] == 16
+    assert list(results["methods"]) == list(USUAL_METHODS)
+    for name, method in results["methods"].items():
+        assert method["result"]["not_run"] is None
         for figure in ("psnr", "psnr_observed", "psnr_missing", "ssim", "ssim_missing", "error"):
-            assert method[figure] == pytest.approx(statistics.fmean(method["images"][figure]))
-            assert method["standard_errors"][figure] >= 0
-        assert method["seconds"] >= 0
+            mean, error = method["means"][figure]
+            assert mean == pytest.approx(statistics.fmean(figures(method, figure)))
+            assert error >= 0
+        assert method["result"]["seconds"] >= 0
         assert name in result.stdout
-        assert f"{method['psnr_missing']:.2f}" in result.stdout
-    assert set(record["sha256"]) == {"images", "training", "mask", "generator", "network"}
+        assert f"{method['means']['psnr_missing'][0]:.2f}" in result.stdout
+    assert set(record["sha256"]) == {"images", "train", "generator", "network"}
     again = inpaint(*words(files, "--digit", 8, "--keep", 400, "--limit", 5, "--output", out))
     assert again.exit_code == 0
     repeated = json.loads((out / "evaluation.json").read_text())
-    for name, method in record["methods"].items():
-        assert repeated["methods"][name]["images"] == method["images"]
+    for name, method in results["methods"].items():
+        assert repeated["results"]["methods"][name]["result"]["metrics"] == rows(method)
 
 
 def test_images_after_those_skipped_have_the_figures_they_have_among_all(
@@ -101,14 +101,15 @@ def test_images_after_those_skipped_have_the_figures_they_have_among_all(
         methods = ("--keep", 400, "--methods", "minimum,pca", "--output", out)
         result = inpaint(*words(files, "--digit", 8, *methods, *more))
         assert result.exit_code == 0, result.output
-        found[name] = json.loads((out / "evaluation.json").read_text())
-    assert found["some"]["settings"]["skip"] == 2
+        record = json.loads((out / "evaluation.json").read_text())
+        found[name] = record["results"]
+    assert record["job"]["skip"] == 2
     assert found["some"]["count"] == 3
     for name, method in found["some"]["methods"].items():
-        whole = found["all"]["methods"][name]["images"]
+        whole = found["all"]["methods"][name]
         # An image keeps its noise and its starting points, whatever others stand beside it.
-        for figure, values in method["images"].items():
-            assert values == pytest.approx(whole[figure][2:5], rel=SINGLE)
+        for figure in rows(method)[0]:
+            assert figures(method, figure) == pytest.approx(figures(whole, figure)[2:5], rel=SINGLE)
 
 
 def test_several_n_get_a_folder_each(files: Path, tmp_path: Path) -> None:
@@ -117,10 +118,10 @@ def test_several_n_get_a_folder_each(files: Path, tmp_path: Path) -> None:
     result = inpaint(*words(files, *more))
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in out.iterdir()) == ["N400", "N784"]
-    record = json.loads((out / "N784" / "evaluation.json").read_text())
-    assert list(record["methods"]) == ["pca", "biharmonic"]
-    assert record["methods"]["pca"]["psnr_missing"] is None
-    assert record["methods"]["pca"]["psnr"] > 15
+    methods = json.loads((out / "N784" / "evaluation.json").read_text())["results"]["methods"]
+    assert list(methods) == ["pca", "biharmonic"]
+    assert methods["pca"]["means"]["psnr_missing"] is None
+    assert methods["pca"]["means"]["psnr"][0] > 15
 
 
 def test_damage_of_other_kinds_by_name_and_by_file(files: Path, tmp_path: Path) -> None:
@@ -134,25 +135,22 @@ def test_damage_of_other_kinds_by_name_and_by_file(files: Path, tmp_path: Path) 
     assert result.exit_code == 0, result.output
     lost = {"box-8": 64, "random-0.25": 196, "mine.npy": 140}
     assert sorted(path.name for path in out.iterdir()) == sorted(lost)
-    hashes = set()
     for name, count in lost.items():
         record = json.loads((out / name / "evaluation.json").read_text())
-        assert record["keep"] is record["settings"]["keep"] is None
-        assert record["methods"]["network"]["psnr_missing"] > 0
+        assert record["results"]["methods"]["network"]["means"]["psnr_missing"][0] > 0
         assert f"N = {784 - count} of 784, noise" in result.stdout
-        hashes.add(record["sha256"]["mask"])
-    assert len(hashes) == 3
-    assert record["mask"] == str(tmp_path / "mine.npy")
+        assert ("masks" in record["sha256"]) == (name == "mine.npy")
+    assert record["job"]["masks"] == [str(tmp_path / "mine.npy")]
     assert "mask mine.npy" in result.stdout
 
     # One of them alone has the same figures, and no folder of its own.
     alone = inpaint(*words(files, "--mask", "box:8", *more[:-1], tmp_path / "alone"))
     assert alone.exit_code == 0
     one, three = (
-        json.loads((folder / "evaluation.json").read_text())["methods"]["pca"]["images"]
+        json.loads((folder / "evaluation.json").read_text())["results"]["methods"]["pca"]
         for folder in (tmp_path / "alone", out / "box-8")
     )
-    assert one == three
+    assert rows(one) == rows(three)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +167,7 @@ def test_damage_of_other_kinds_by_name_and_by_file(files: Path, tmp_path: Path) 
         (("--skip", -1), "skip is -1"),
         (("--skip", 12), "skip is 12; there are 12 such images. Choose 0 to 11."),
         (("--keep", 785), "keep is 785"),
-        (("--keep", "400,400"), "give different numbers"),
+        (("--keep", "400,400"), "give one or more different numbers"),
         (("--noise", -1), "noise is -1"),
         (("--hold-out", -1), "hold_out is -1"),
         (("--hold-out", 36), "hold_out is 36: so many images at its end are left out"),
@@ -194,23 +192,3 @@ def test_training_images_without_labels_are_refused(files: Path) -> None:
     )
     assert result.exit_code == 2
     assert "give both" in result.stderr
-
-
-def test_ctrl_c_ends_it_with_status_130(files: Path, tmp_path: Path) -> None:
-    arguments = words(files, "--keep", 400, "--hold-out", 30, "--output", tmp_path / "out")
-    slow = ("--restarts", "2000", "--steps", "100000", "--tolerance", "0")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "inpaint", *arguments, *slow],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    while not (tmp_path / "out").exists():
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.05)
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "Stopped by Ctrl-C; there is no result yet." in errors
-    assert not list((tmp_path / "out").iterdir())

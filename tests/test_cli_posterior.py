@@ -11,22 +11,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from inpaint import write_generator
-from inpaint.files.job import Run
+from inpaint.files.job import RestoreJob
 from inpaint.files.problem import load
-from inpaint.network import load_network
-from inpaint.posterior.real import fill_in, network_share
-from tests.conftest import random_generator
-from tests.test_cli import QUICK, inpaint, refused
+from inpaint.network.files import load_network
+from inpaint.posterior.estimator import Estimator, network_share
+from tests.helpers import QUICK_WORDS as QUICK
+from tests.helpers import inpaint, refused
 from tests.tolerances import SINGLE
 
-FEW = ("--particles", "32", "--runs", "2", "--threads", "1")
-
-
-@pytest.fixture
-def generator(tmp_path: Path) -> Path:
-    file = tmp_path / "generator.safetensors"
-    return write_generator(random_generator((4, 8, 784), image_shape=(1, 28, 28)), file)
+FEW = ("--particles", "32", "--chains", "2", "--threads", "1")
 
 
 def read(path: Path) -> dict[str, NDArray[Any]]:
@@ -78,33 +71,26 @@ def test_posterior_writes_arrays_record_and_figure_that_repeat(
     assert one["modes"].shape[:2] == one["mode_weights"].shape
     np.testing.assert_array_equal(np.isnan(one["lower"]).all((1, 2, 3)), ~one["converged"])
     record = records[0]
-    assert records[1]["images"] == record["images"]
-    assert record["posterior"]["config"]["particles"] == 32
+    images = record["results"]["images"]
+    assert records[1]["results"]["images"] == images
+    assert record["job"]["config"]["particles"] == 32
     assert "--particles 32" in record["command"]
-    assert set(record["sha256"]) == {"images", "generator"}
-    for image in record["images"]:
+    assert set(record["sha256"]) == {"source", "generator"}
+    for image in images:
         assert set(image["errors"]) == {"minimum", "mean", "median"}
-        assert (image["noise_interval"] is not None) == image["converged"]
+        interval = image["posterior"]["noise_interval"]
+        assert (interval != [None, None]) == image["posterior"]["converged"]
 
 
 def test_a_posterior_that_did_not_converge_is_told_so(generator: Path, tmp_path: Path) -> None:
     words = ("posterior", "--generator", generator, "--images", "0", *FEW, "--keep", "700")
-    result = inpaint(
-        *words,
-        "--start",
-        "prior",
-        "--noise-level",
-        "0.001",
-        "--budget",
-        "4000",
-        "--output",
-        tmp_path / "a",
-    )
+    words += ("--start", "prior", "--noise-level", "0.001", "--max-gradients", "4000")
+    result = inpaint(*words, "--output", tmp_path / "a")
     assert result.exit_code == 3
-    assert "ran out of its budget" in result.stderr
-    image = json.loads((tmp_path / "a" / "run.json").read_text())["images"][0]
-    assert not image["converged"]
-    assert image["noise_interval"] is None
+    assert "used up its gradients" in result.stderr
+    image = json.loads((tmp_path / "a" / "run.json").read_text())["results"]["images"][0]
+    assert not image["posterior"]["converged"]
+    assert image["posterior"]["noise_interval"] == [None, None]
     assert image["estimate"] == "minimum"
 
 
@@ -119,9 +105,10 @@ def test_restore_with_a_posterior_adds_to_its_files_and_repeats(
 ) -> None:
     _, out, repeated = restored_twice(generator, tmp_path, "0", "mean")
     record = json.loads((out / "run.json").read_text())
-    assert record["command"].endswith("--posterior --estimate mean")
-    assert record["images"][0]["estimate"] == "mean"
-    assert "r_hat" in record["images"][0]["posterior"]
+    assert "--estimate mean" in record["command"]
+    (image,) = record["results"]["images"]
+    assert image["estimate"] == "mean"
+    assert "r_hat" in image["posterior"]
     arrays = read(out / "restoration.npz")
     assert arrays["posterior_mean"].shape == arrays["images"].shape
     np.testing.assert_array_equal(arrays["posterior_estimate"], arrays["posterior_mean"])
@@ -136,16 +123,18 @@ def test_restore_shows_an_estimate_for_real_images_and_repeats_it(
     told, out, repeated = restored_twice(generator, tmp_path, "0,1", "sharp")
     assert "sharp estimate" in told
     record = json.loads((out / "run.json").read_text())
-    assert record["estimate"] == "sharp"
-    assert record["posterior"]["config"]["misfit_weight"] < 1
-    for image in record["images"]:
+    assert record["job"]["estimate"] == "sharp"
+    sampling = record["results"]["sampling"]
+    assert sampling["draws"]["config"]["misfit_weight"] < 1
+    for alone, image in zip(sampling["noise_alone"], record["results"]["images"], strict=True):
         # The misfit of an arbitrary generator is large, and no longer taken for noise.
-        assert 0 < image["noise_alone"] < image["noise_level"]
+        assert 0 < alone < image["noise_level"]
     arrays = read(out / "restoration.npz")
     assert (arrays["posterior_estimate"] != arrays["posterior_median"]).any()
     np.testing.assert_array_equal(arrays["posterior_estimate"], repeated["posterior_estimate"])
 
 
+@pytest.mark.slow
 def test_the_combined_estimate_takes_the_generators_network(
     generator: Path, tmp_path: Path
 ) -> None:
@@ -153,14 +142,16 @@ def test_the_combined_estimate_takes_the_generators_network(
     assert "combined estimate" in told
     shown = read(out / "restoration.npz")["posterior_estimate"]
     np.testing.assert_array_equal(shown, repeated["posterior_estimate"])
-    problem = load(Run(generator="eights", numbers=(0,)))
+    problem = load(RestoreJob(generator="eights", numbers=(0,)))
     network = load_network("eights")
     record = json.loads((out / "run.json").read_text())
-    assert record["network_sha256"] == network.digest()
-    (out / "run.json").write_text(json.dumps(record | {"network_sha256": "0" * 64}))
+    sampling = record["results"]["sampling"]
+    assert sampling["network_sha256"] == network.digest()
+    sampling["network_sha256"] = "0" * 64
+    (out / "run.json").write_text(json.dumps(record))
     told = inpaint("restore", "--from-run", out / "run.json", "--output", tmp_path / "other").output
     assert "other weights of the inpainting network" in " ".join(told.split())
-    filled = fill_in(network, problem.measurement).numpy()
+    filled = Estimator(problem.measurement, problem.generator, network=network).filled.numpy()
     share = network_share(problem.measurement).numpy()
     drawn = (shown - share * filled) / (1 - share)
     # What is left is an image again; of another network it would not be.
@@ -171,7 +162,7 @@ def test_the_combined_estimate_takes_the_generators_network(
 
 def test_an_estimate_for_real_images_needs_a_mask(generator: Path, tmp_path: Path) -> None:
     words = ("--operator", "block-average", "--estimate", "accurate", "--output", tmp_path / "out")
-    refused(inpaint("restore", "--generator", generator, *QUICK, *words), "Give a mask")
+    refused(inpaint("restore", "--generator", generator, *QUICK, *words), "needs a mask")
     words = ("--estimate", "best", "--output", tmp_path / "out")
     refused(inpaint("restore", "--generator", generator, *words), "estimate is 'best'", "sharp")
 
@@ -181,8 +172,8 @@ def test_an_estimate_for_real_images_needs_a_mask(generator: Path, tmp_path: Pat
     [
         (("--particles", "4"), ("particles is 4",)),
         (("--particles", "12"), ("particles is 12", "at least 16")),
-        (("--budget", "0"), ("budget is 0",)),
-        (("--budget", "100"), ("budget is 100", "first stage")),
+        (("--max-gradients", "0"), ("max_gradients is 0",)),
+        (("--max-gradients", "100"), ("max_gradients is 100", "first stage")),
         (("--level", "1.5"), ("level is 1.5",)),
         (("--estimate", "best"), ("estimate is 'best'", "minimum, mean, median")),
         (("--keep", "3"), ("3 observed values", "noise_level")),

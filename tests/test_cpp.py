@@ -1,4 +1,4 @@
-"""The C++ backend does what the torch backend does, to rounding, and repeats itself bit by bit."""
+"""The C++ backend matches the torch backend up to rounding, and itself to the bit."""
 
 from __future__ import annotations
 
@@ -12,52 +12,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inpaint import Generator, ImageSet, Mask, ModuleGenerator, RestoreConfig, measure
+from inpaint import Generator, ImageSet, Mask, ModuleGenerator, RestoreConfig
 from inpaint.errors import BackendError
+from inpaint.operators import measure
 from inpaint.search.backends import cpp
 from inpaint.search.backends import torch as reference
 from inpaint.search.objective import Objective, make_objective
 from inpaint.search.solvers import SolveState, make_solver, start
 from inpaint.types import Status
-from tests.conftest import random_generator
+from tests.helpers import make_problem, random_generator
 from tests.tolerances import FLOAT64, GRADIENT, MANY_STEPS, SINGLE
 
-CAPABILITIES = ("portable", "avx2", "avx512")
 FIRST_ORDER = ("gradient-descent", "rmsprop", "adam")
 SOLVERS = (*FIRST_ORDER, "lbfgs")
 
 
-@pytest.fixture(params=CAPABILITIES)
-def capability(request: pytest.FixtureRequest) -> str:
-    """Each instruction set that this processor has."""
-    name: str = request.param
-    if not cpp._extension().supports(name):
-        pytest.skip(f"This processor has no {name}.")
-    return name
-
-
-def make_problem(
-    generator: Generator | None = None,
-    *,
-    images: int = 3,
-    shared: bool = True,
-    dtype: torch.dtype = torch.float64,
-    noise: float = 0.3,
-) -> Objective:
-    """J of noisy pictures under one mask, or each under its own."""
-    generator = generator or random_generator()
-    stream = torch.Generator().manual_seed(5)
-    z = torch.randn(images, generator.latent_size, generator=stream, dtype=torch.float64)
-    pictures = generator(z)
-    pictures = pictures + noise * torch.randn(pictures.shape, generator=stream, dtype=torch.float64)
-    observed = torch.rand(pictures.shape, generator=stream) < 0.6
-    observed[:, 0, 0, 0] = True
-    mask = Mask(observed[0] if shared else observed)
-    return make_objective(measure(ImageSet(pictures), mask), generator, dtype=dtype)
-
-
 def draw(objective: Objective, restarts: int, *, seed: int = 2) -> Tensor:
-    """Latent vectors that float32 holds exactly. [B, R, D]"""
+    """Latent vectors that float32 represents exactly. [B, R, D]"""
     shape = len(objective.target), restarts, objective.generator.latent_size
     stream = torch.Generator().manual_seed(seed)
     return torch.randn(shape, generator=stream).to(objective.target)
@@ -73,7 +44,7 @@ def tensors_of(state: SolveState) -> Iterator[tuple[str, Tensor]]:
 
 
 def assert_same(one: SolveState, two: SolveState) -> None:
-    """Bit-equal."""
+    """Assert that two states are bit-equal."""
     for (name, a), (_, b) in zip(tensors_of(one), tensors_of(two), strict=True):
         assert torch.equal(a, b), name
 
@@ -84,9 +55,9 @@ def test_float64_value_and_gradient(images: int, restarts: int, shared: bool) ->
     objective = make_problem(images=images, shared=shared)
     z = draw(objective, restarts)
     cost, gradient = cpp.cost_and_gradient(objective, z)
-    expected, slope = objective.cost_and_gradient(z)
-    torch.testing.assert_close(cost, expected, rtol=FLOAT64, atol=FLOAT64)
-    torch.testing.assert_close(gradient, slope, rtol=FLOAT64, atol=FLOAT64)
+    expected_cost, expected_gradient = objective.cost_and_gradient(z)
+    torch.testing.assert_close(cost, expected_cost, rtol=FLOAT64, atol=FLOAT64)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=FLOAT64, atol=FLOAT64)
     assert torch.equal(cpp.cost(objective, z), cost)
 
 
@@ -113,7 +84,7 @@ def test_float32_gradient_is_near_float64(
     generator = scaled(random_generator(sizes, (hidden,) * (len(sizes) - 2) + (last,), shape))
     exact = make_problem(generator, shared=shared)
     single = make_problem(generator, shared=shared, dtype=torch.float32)
-    # Both start from the same numbers: those that float32 holds.
+    # Both use the float32 values of the generator and the target.
     exact = replace(
         exact,
         generator=single.generator.to(dtype=torch.float64),
@@ -121,19 +92,21 @@ def test_float32_gradient_is_near_float64(
     )
     z = draw(single, 9)
     cost, gradient = cpp.cost_and_gradient(single, z, capability=capability)
-    expected, slope = exact.cost_and_gradient(z.double())
-    # Rounding of the pixels moves log S the more, the smaller the residuals are.
+    exact_cost, exact_gradient = exact.cost_and_gradient(z.double())
+    # The smaller the residuals are, the more log S depends on rounding errors of the pixels.
     scale = 1 + 1 / exact.noise_level(z.double())
-    count = exact.count[:, None]
-    assert float(((cost - expected).abs() / (expected.abs() + count * scale)).max()) < GRADIENT
-    error = (gradient - slope).norm(dim=-1) / (slope.norm(dim=-1) + count) / scale
+    num_observed = exact.num_observed[:, None]
+    cost_error = (cost - exact_cost).abs() / (exact_cost.abs() + num_observed * scale)
+    assert float(cost_error.max()) < GRADIENT
+    error = (gradient - exact_gradient).norm(dim=-1) / scale
+    error = error / (exact_gradient.norm(dim=-1) + num_observed)
     assert float(error.max()) < SINGLE
     assert float(error.median()) < GRADIENT
     assert torch.equal(cpp.cost(single, z, capability=capability), cost)
 
 
 def scaled(generator: Generator) -> Generator:
-    """Weights shrunk so that the units of wide layers do not all saturate."""
+    """Weights scaled down so that the units of wide layers do not all saturate."""
     layers = (
         replace(layer, weight=layer.weight / layer.weight.shape[1] ** 0.5)
         for layer in generator.layers
@@ -148,51 +121,53 @@ def test_gradient_of_the_published_problem(
     single = make_objective(measurement, published, dtype=torch.float32)
     exact = make_objective(measurement, published, dtype=torch.float64)
     z = draw(single, 100)
-    _, slope = exact.cost_and_gradient(z.double())
+    _, exact_gradient = exact.cost_and_gradient(z.double())
     _, gradient = cpp.cost_and_gradient(single, z, capability=capability)
-    error = (gradient - slope).norm(dim=-1) / slope.norm(dim=-1)
+    error = (gradient - exact_gradient).norm(dim=-1) / exact_gradient.norm(dim=-1)
     assert float(error.median()) < GRADIENT
 
 
-def test_weights_other_than_0_and_1_count(capability: str) -> None:
+def test_weights_other_than_0_and_1(capability: str) -> None:
     masked = make_problem(shared=False)
     assert masked.weight is not None
     weight = masked.weight * torch.rand(masked.weight.shape, dtype=torch.float64)
     objective = replace(masked, weight=weight)
     z = draw(objective, 4)
     cost, gradient = cpp.cost_and_gradient(objective, z)
-    expected, slope = objective.cost_and_gradient(z)
-    torch.testing.assert_close(cost, expected, rtol=FLOAT64, atol=0)
-    torch.testing.assert_close(gradient, slope, rtol=FLOAT64, atol=FLOAT64)
+    expected_cost, expected_gradient = objective.cost_and_gradient(z)
+    torch.testing.assert_close(cost, expected_cost, rtol=FLOAT64, atol=0)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=FLOAT64, atol=FLOAT64)
 
 
-def test_known_noise_gives_the_other_cost(capability: str) -> None:
+def test_known_noise(capability: str) -> None:
     for dtype, tolerance in ((torch.float64, FLOAT64), (torch.float32, SINGLE)):
         objective = replace(make_problem(dtype=dtype), known_noise=0.2)
         z = draw(objective, 4)
         problem = cpp._make_problem(objective, capability)
         cost, gradient = cpp._extension().cost_and_gradient(problem, z, threads=1)
-        expected, slope = objective.cost_and_gradient(z)
-        torch.testing.assert_close(cost, expected, rtol=tolerance, atol=0)
-        torch.testing.assert_close(gradient, slope, rtol=tolerance, atol=100 * tolerance)
+        expected_cost, expected_gradient = objective.cost_and_gradient(z)
+        torch.testing.assert_close(cost, expected_cost, rtol=tolerance, atol=0)
+        torch.testing.assert_close(
+            gradient, expected_gradient, rtol=tolerance, atol=100 * tolerance
+        )
 
 
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("name", SOLVERS)
 @pytest.mark.parametrize(("images", "restarts"), [(1, 1), (1, 7), (3, 1), (3, 7)])
-def test_steps_are_those_of_torch(name: str, images: int, restarts: int, shared: bool) -> None:
+def test_steps_match_torch(name: str, images: int, restarts: int, shared: bool) -> None:
     objective = make_problem(images=images, shared=shared)
     solver = solver_named(name)
-    begun = start(solver, draw(objective, restarts))
-    # L-BFGS soon arrives, and from there on follows rounding alone.
+    initial = start(solver, draw(objective, restarts))
+    # L-BFGS soon converges; after that, rounding errors determine its steps.
     many = 8 if name == "lbfgs" else 25
     for steps, tolerance in ((1, FLOAT64), (many, MANY_STEPS)):
-        one, history = cpp.advance(objective, solver, begun, steps)
-        two, expected = reference.advance(objective, solver, begun, steps)
+        one, history = cpp.advance(objective, solver, initial, steps)
+        two, expected = reference.advance(objective, solver, initial, steps)
         assert one.step == two.step == steps
         torch.testing.assert_close(history, expected, rtol=tolerance, atol=tolerance)
         for (field, a), (_, b) in zip(tensors_of(one), tensors_of(two), strict=True):
-            # The torch backend writes to pairs that L-BFGS does not use.
+            # In torch, unused pairs of L-BFGS hold other values.
             if field != "memory" or name != "lbfgs":
                 torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance, msg=field)
         one = cpp.finish(objective, solver, one, Status.MAX_STEPS)
@@ -202,22 +177,22 @@ def test_steps_are_those_of_torch(name: str, images: int, restarts: int, shared:
 
 
 @pytest.mark.parametrize("name", SOLVERS)
-def test_float32_step_is_that_of_torch(capability: str, name: str) -> None:
+def test_float32_step_matches_torch(capability: str, name: str) -> None:
     objective = make_problem(dtype=torch.float32)
     solver = solver_named(name)
-    begun = start(solver, draw(objective, 7))
-    one, _ = cpp.advance(objective, solver, begun, 1, capability=capability)
-    two, _ = reference.advance(objective, solver, begun, 1)
+    initial = start(solver, draw(objective, 7))
+    one, _ = cpp.advance(objective, solver, initial, 1, capability=capability)
+    two, _ = reference.advance(objective, solver, initial, 1)
     torch.testing.assert_close(one.latents, two.latents, rtol=SINGLE, atol=SINGLE)
 
 
 @pytest.mark.parametrize("name", SOLVERS)
-def test_restarts_stop_as_in_torch(name: str) -> None:
+def test_stopping_matches_torch(name: str) -> None:
     objective = make_problem()
     solver = solver_named(name, tolerance=0.5, patience=3)
-    begun = start(solver, draw(objective, 7))
-    one, history = cpp.advance(objective, solver, begun, 40)
-    two, expected = reference.advance(objective, solver, begun, 40)
+    initial = start(solver, draw(objective, 7))
+    one, history = cpp.advance(objective, solver, initial, 40)
+    two, expected = reference.advance(objective, solver, initial, 40)
     assert (one.status == Status.CONVERGED).any()
     assert torch.equal(one.status, two.status)
     assert torch.equal(one.evaluations, two.evaluations)
@@ -253,7 +228,10 @@ def test_threads_chunks_and_batch_change_no_bit(capability: str, name: str, shar
     last = slice(2, 3)
     weight = None if objective.weight is None else objective.weight[last]
     one_image = replace(
-        objective, target=objective.target[last], weight=weight, count=objective.count[last]
+        objective,
+        target=objective.target[last],
+        weight=weight,
+        num_observed=objective.num_observed[last],
     )
     image = run(one_image, z[last], 20)
     for (name_, a), (_, b) in zip(tensors_of(image), tensors_of(whole), strict=True):
@@ -277,17 +255,17 @@ def test_a_failed_restart_leaves_the_others_bit_equal(capability: str, name: str
         assert torch.equal(a[~broken], b[~broken]), field
 
 
-def test_advance_leaves_the_state_that_it_was_given() -> None:
+def test_advance_does_not_change_its_argument() -> None:
     objective = make_problem()
     solver = solver_named("adam")
-    begun = start(solver, draw(objective, 3))
-    before = {name: tensor.clone() for name, tensor in tensors_of(begun)}
-    first, history = cpp.advance(objective, solver, begun, 5)
-    second, _ = cpp.advance(objective, solver, begun, 5)
+    initial = start(solver, draw(objective, 3))
+    before = {name: tensor.clone() for name, tensor in tensors_of(initial)}
+    first, history = cpp.advance(objective, solver, initial, 5)
+    second, _ = cpp.advance(objective, solver, initial, 5)
     assert_same(first, second)
-    for name, tensor in tensors_of(begun):
+    for name, tensor in tensors_of(initial):
         assert torch.equal(tensor, before[name])
-    assert torch.equal(history[0], cpp.cost(objective, begun.latents))
+    assert torch.equal(history[0], cpp.cost(objective, initial.latents))
 
 
 def test_the_environment_chooses_the_instruction_set(capability: str) -> None:
@@ -308,7 +286,7 @@ def test_an_unknown_instruction_set_is_refused() -> None:
         cpp.cost(objective, draw(objective, 1), capability="sse9")
 
 
-def test_obstacles_are_named() -> None:
+def test_obstacles() -> None:
     assert cpp.available()[0]
     assert cpp.obstacle(make_problem()) is None
     module = nn.Sequential(nn.Linear(3, 20), nn.Unflatten(1, (1, 4, 5)))

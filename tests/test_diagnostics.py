@@ -10,14 +10,14 @@ from arviz_stats.base import array_stats
 from inpaint.posterior.diagnostics import effective_size, r_hat
 
 
-def draws_of(kind: str, runs: int, count: int) -> np.ndarray:
+def draws_of(kind: str, chains: int, count: int) -> np.ndarray:
     """Draws of three quantities. [K, P, 3]"""
     random = np.random.default_rng(1)
-    white = random.standard_normal((runs, count, 3))
+    white = random.standard_normal((chains, count, 3))
     if kind == "apart":
-        return white + np.arange(runs)[:, None, None] / 2
+        return white + np.arange(chains)[:, None, None] / 2
     if kind == "spread":
-        return white * (1 + np.arange(runs))[:, None, None]
+        return white * (1 + np.arange(chains))[:, None, None]
     if kind == "families":
         return np.repeat(white, 8, axis=1)[:, :count]
     if kind == "alternating":
@@ -26,9 +26,9 @@ def draws_of(kind: str, runs: int, count: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["white", "apart", "spread", "families", "alternating", "ties"])
-@pytest.mark.parametrize(("runs", "count"), [(4, 500), (2, 101)])
-def test_they_are_those_of_arviz(kind: str, runs: int, count: int) -> None:
-    draws = draws_of(kind, runs, count)
+@pytest.mark.parametrize(("chains", "count"), [(4, 500), (2, 101)])
+def test_they_are_those_of_arviz(kind: str, chains: int, count: int) -> None:
+    draws = draws_of(kind, chains, count)
     ratios, sizes = r_hat(torch.from_numpy(draws)), effective_size(torch.from_numpy(draws))
     for q in range(3):
         one = draws[..., q]

@@ -5,28 +5,34 @@ from __future__ import annotations
 import dataclasses
 import statistics
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from inpaint import Generator, Mask, RestoreConfig, measure
+from inpaint import Generator, Mask, RestoreConfig
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.network import InpaintingNetwork
-from inpaint.plots.evaluation import draw_evaluation, summarize
-from inpaint.posterior.real import RESTARTS
-from inpaint.studies.baselines import BASELINES
+from inpaint.network.model import InpaintingNetwork
+from inpaint.operators import measure
+from inpaint.plots.evaluation import plot_evaluation
+from inpaint.posterior import estimator as estimator_module
+from inpaint.posterior.estimates import ESTIMATES
+from inpaint.posterior.estimator import Estimated, Estimator
+from inpaint.search.restore import restore
+from inpaint.studies.baselines.catalog import BASELINES
 from inpaint.studies.evaluate import evaluation as evaluations
-from inpaint.studies.evaluate.estimates import (
-    ESTIMATES,
-    Estimate,
-    Search,
+from inpaint.studies.evaluate.evaluation import (
+    METHODS,
+    NETWORK,
+    USUAL_METHODS,
     active_share,
+    evaluate,
 )
-from inpaint.studies.evaluate.evaluation import METHODS, evaluate
-from inpaint.types import ImageSet, Measurement
-from tests.conftest import random_generator
+from inpaint.studies.evaluate.report import summarize
+from inpaint.types import ImageSet, Measurement, Progress, SearchResult
+from tests.helpers import random_generator
 
 CONFIG = RestoreConfig(restarts=2, screen=0, solver="adam", steps=5, backend="torch")
 NOISE = 0.1
@@ -56,7 +62,7 @@ def test_every_method_restores_every_image(
     found = evaluate(
         damaged, generator, network=network, training=drawings[6:], noise=NOISE, config=CONFIG
     )
-    assert [result.name for result in found.results] == list(METHODS)
+    assert [result.name for result in found.results] == list(USUAL_METHODS)
     figures = {}
     for result in found.results:
         assert result.not_run is None
@@ -68,7 +74,7 @@ def test_every_method_restores_every_image(
         assert figures[result.name] == pytest.approx(statistics.fmean(values))
         assert error == pytest.approx(statistics.stdev(values) / 6**0.5)
     # What has learnt from such drawings does better than what has not.
-    assert figures["pca"] > figures["mean"] > figures["telea"]
+    assert figures["pca"] > figures["mean-image"] > figures["telea"]
     assert found.noise_level > NOISE
     assert 0 < found.active_share <= 1
     assert not found.cancelled
@@ -77,8 +83,8 @@ def test_every_method_restores_every_image(
 def test_an_exact_restoration_counts_as_that_of_half_a_grey_level(
     damaged: Measurement, generator: Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exact = Estimate("exact", lambda search: damaged.ideal)
-    monkeypatch.setitem(ESTIMATES, "minimum", exact)
+    exact = Estimated(damaged.ideal, ("minimum",) * len(damaged))
+    monkeypatch.setattr(Estimator, "estimate", lambda estimator, name: exact)
     found = evaluate(damaged, generator, methods=("minimum",))
     means = summarize(found.results[0])
     assert means["psnr_missing"] == pytest.approx((54.15, 0), abs=0.01)
@@ -97,56 +103,47 @@ def test_batches_change_nothing(
             torch.testing.assert_close(first.images, second.images)
 
 
-def test_no_method_sees_the_ideal_and_each_is_timed_with_its_search(
+def test_no_method_sees_the_ideal(
     damaged: Measurement, generator: Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
 
-    def spy(search) -> Tensor:
-        seen.append(search.measurement.ideal)
-        return search.restoration.images
+    def spy(estimator: Estimator, name: str) -> Estimated:
+        seen.append((name, estimator.measurement.ideal))
+        return Estimated(estimator.search.images, (name,) * len(estimator.measurement))
 
-    monkeypatch.setitem(ESTIMATES, "minimum", Estimate("spy", spy))
-    found = evaluate(damaged, generator, config=CONFIG, methods=("minimum", "blended"))
-    assert seen == [None]
-    first, second = found.results
-    assert second.seconds > 0.5 * first.seconds
+    monkeypatch.setattr(Estimator, "estimate", spy)
+    evaluate(damaged, generator, config=CONFIG, methods=("minimum", "accurate"))
+    assert seen == [("minimum", None), ("accurate", None)]
 
 
-def test_few_restarts_tell_noise_from_misfit(damaged: Measurement, generator: Generator) -> None:
-    many = dataclasses.replace(CONFIG, restarts=RESTARTS + 5)
-    search = Search(damaged, generator, many)
-    assert search.found is None
-    assert search.told is search.told
-    assert search.found is search.first
-    assert search.first.starts.shape[1] == RESTARTS
-    assert search.restoration.starts.shape[1] == RESTARTS + 5
-    assert search.found is search.restoration
-    assert Search(damaged, generator, CONFIG).first.starts.shape[1] == CONFIG.restarts
+def test_a_search_shared_by_methods_is_made_once_and_counted_for_each(
+    damaged: Measurement, generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches = []
 
-    few = dataclasses.replace(CONFIG, restarts=RESTARTS)
-    one, two = (
-        evaluate(damaged, generator, config=config, methods=methods)
-        for config, methods in ((many, ("minimum", "accurate")), (few, ("accurate",)))
-    )
-    assert one.results[1].images is not None
-    assert two.results[0].images is not None
-    assert torch.equal(one.results[1].images, two.results[0].images)
-    assert two.backend == one.backend != ""
+    def counted(*arguments: object, **named: object) -> SearchResult:
+        searches.append(arguments)
+        return restore(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(estimator_module, "restore", counted)
+    estimator = Estimator(damaged, generator, CONFIG)
+    _, searching = estimator.timed(lambda: estimator.search)
+    _, with_search = estimator.timed(lambda: estimator.estimate("minimum"))
+    assert len(searches) == 1
+    assert with_search >= searching
 
 
 def test_what_cannot_run_says_why(
     damaged: Measurement, generator: Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
-    unfit = Estimate("unfit", lambda search: search.measurement.values, lambda generator: "No.")
-    monkeypatch.setitem(ESTIMATES, "minimum", unfit)
     found = evaluate(damaged, generator, config=CONFIG)
     reasons = {result.name: result.not_run for result in found.results if result.not_run}
-    assert reasons.pop("minimum") == "No."
     for name in ("telea", "navier-stokes"):
         assert "need OpenCV" in reasons.pop(name)
-    assert set(reasons) == {"mean", "nearest", "pca", "ridge", "kernel", "combined", "network"}
+    learning = {"mean-image", "nearest", "pca", "ridge", "kernel"}
+    assert set(reasons) == {*learning, "combined", "network"}
     for result in found.results:
         assert (result.seconds is None) == (result.not_run is not None)
         assert (summarize(result)["psnr"] is None) == (result.not_run is not None)
@@ -157,10 +154,10 @@ def test_cancelling_keeps_the_images_that_all_methods_have_restored(
 ) -> None:
     monkeypatch.setattr(evaluations, "BATCH", 2)
 
-    def until(images: int, task: str = ""):
-        return lambda done, total, now: not (done == images and task in now)
+    def until(images: int, task: str = "") -> Callable[[Progress], bool]:
+        return lambda progress: not (progress.done == images and task in progress.stage)
 
-    for task in ("searching", "Telea"):
+    for task in ("computing", "Telea"):
         found = evaluate(damaged, generator, config=CONFIG, on_progress=until(4, task))
         assert found.cancelled
         assert found.measurement.numbers == (0, 1, 2, 3)
@@ -175,7 +172,7 @@ def test_unfair_or_unfit_inputs_are_refused(
 ) -> None:
     with pytest.raises(ArgumentError, match="2 of the 6 images are training images"):
         evaluate(damaged, generator, training=drawings[4:], config=CONFIG)
-    with pytest.raises(ArgumentError, match="choose one of minimum, blended, accurate"):
+    with pytest.raises(ArgumentError, match="one of minimum, mean, median, accurate"):
         evaluate(damaged, generator, methods=("best",))
     with pytest.raises(ArgumentError, match="each of them once"):
         evaluate(damaged, generator, methods=("pca", "pca"))
@@ -191,7 +188,7 @@ def test_the_picture_has_a_square_for_every_image_and_method(
     damaged: Measurement, generator: Generator
 ) -> None:
     found = evaluate(damaged, generator, config=CONFIG, methods=("minimum", "biharmonic"))
-    figure = draw_evaluation(found, title="six")
+    figure = plot_evaluation(found, title="six")
     words = {text.get_text() for text in figure.texts}
     assert {"six", "ideal", "corrupted", "minimum of J", "biharmonic"} <= words
     (axes,) = figure.axes
@@ -214,4 +211,5 @@ def test_the_active_share_counts_units_that_are_not_zero(generator: Generator) -
 
 
 def test_names_are_those_of_estimates_and_baselines() -> None:
-    assert tuple(METHODS) == (*ESTIMATES, *BASELINES)
+    assert (*ESTIMATES, NETWORK, *BASELINES) == METHODS
+    assert len(set(METHODS)) == len(METHODS)

@@ -1,4 +1,4 @@
-"""The bundled drawings: the same every time, placed as MNIST's digits are, labelled as drawn."""
+"""The bundled drawings: reproducible, placed like digits of MNIST, labelled as drawings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from inpaint.errors import ArgumentError
-from inpaint.files.examples import NOISE, bundled_names, draw_strokes, hand_drawn, load_bundled
+from inpaint.files.examples import NOISE, bundled_names, hand_drawn, load_bundled, render_strokes
 
 
 def test_bundled_sets_have_the_same_images_on_every_call() -> None:
@@ -55,17 +55,17 @@ def test_an_unknown_set_is_refused_in_words() -> None:
 def test_a_drawing_by_hand_is_placed_as_in_mnist_wherever_it_was_drawn() -> None:
     turn = np.linspace(0, 2 * np.pi, 100)
     eight = np.stack([np.sin(2 * turn), -2 * np.cos(turn)], axis=1)
-    small, large = draw_strokes([eight]), draw_strokes([300 + 70 * eight])
+    small, large = render_strokes([eight]), render_strokes([300 + 70 * eight])
     assert np.abs(small - large).max() < 0.1
     ink = 1 - hand_drawn([eight]).images[0, 0]
     rows = (ink.sum(1) > 0).nonzero()[:, 0]
     assert 19 <= int(rows[-1] - rows[0]) + 1 <= 20
     halves = [eight[:50], eight[49:]]
-    assert np.abs(draw_strokes(halves) - small).max() < 0.1
-    assert 0 < (1 - draw_strokes([np.array([[3.0, 4.0]])])).sum() < 10, "one dot"
+    assert np.abs(render_strokes(halves) - small).max() < 0.1
+    assert 0 < (1 - render_strokes([np.array([[3.0, 4.0]])])).sum() < 10, "one dot"
 
 
 @pytest.mark.parametrize("points", [np.zeros((0, 2)), np.zeros((5001, 2)), [[0.0, np.nan]]])
 def test_what_is_no_drawing_is_refused(points) -> None:
     with pytest.raises(ArgumentError, match="draw with 1 to 5000"):
-        draw_strokes([points])
+        render_strokes([points])

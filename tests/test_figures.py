@@ -11,10 +11,10 @@ from inpaint.errors import ArgumentError, ShapeError
 from inpaint.generators import Dense, Generator
 from inpaint.operators import Mask
 from inpaint.plots import sheet
-from inpaint.plots.columns import MAX_ROWS, draw_comparison, draw_modes, draw_samples, to_png
+from inpaint.plots.columns import MAX_ROWS, plot_comparison, plot_modes, plot_samples, to_png
 from inpaint.plots.comparison import CAPTIONS, COLUMNS, MARKS, MOST_MODES, compare, percent
 from inpaint.search.verdict import judge
-from inpaint.types import Measurement, Restoration, Status
+from inpaint.types import Measurement, SearchResult, Status
 
 
 def make_case(images=2, *, shape=(1, 28, 28), restarts=5, steps=20, known=True, name="made-up"):
@@ -28,18 +28,20 @@ def make_case(images=2, *, shape=(1, 28, 28), restarts=5, steps=20, known=True, 
     generator = Generator(
         (Dense(torch.zeros(pixels, 3), torch.zeros(pixels), "sigmoid"),), shape, name=name
     )
-    restoration = Restoration(
+    restoration = SearchResult(
         images=(ideal + 0.1 * torch.randn(ideal.shape, generator=draw)).clamp(0, 1),
         starts=torch.zeros(images, restarts, 3),
         latents=torch.zeros(images, restarts, 3),
         costs=history[-1],
+        start_costs=history[0],
         history=history,
+        followed=torch.arange(restarts).expand(images, restarts),
         status=torch.full((images, restarts), int(Status.MAX_STEPS), dtype=torch.uint8),
         best=history[-1].argmin(1),
         noise_level=torch.full((images,), 0.1),
         evaluations=torch.full((images, restarts), steps, dtype=torch.int32),
         backend="torch (cpu)",
-        reasons=("torch was asked for.",),
+        reasons=("torch was requested.",),
         seconds=1.0,
         config=RestoreConfig(seed=7, restarts=restarts, screen=10, steps=steps),
     )
@@ -84,7 +86,7 @@ def test_rows_carry_the_verdict_in_short():
     assert len(row.verdict_lines) == 1 + min(2, sum(check.fired for check in verdict.checks))
     assert all(len(line) <= 20 for line in (*row.verdict_lines, *row.lines, *row.search_lines))
     assert len(set(MARKS.values())) == len(MARKS)
-    texts = [text.get_text() for text in draw_comparison(compare(*case)).texts]
+    texts = [text.get_text() for text in plot_comparison(compare(*case)).texts]
     assert set(row.verdict_lines) <= set(texts)
 
 
@@ -93,7 +95,7 @@ def test_modes_are_a_strip_of_pictures_with_their_figures():
     row = comparison.rows[0]
     modes = row.verdict.search.modes
     assert len(row.shown_modes) == MOST_MODES < len(modes)
-    figure = draw_modes(comparison)
+    figure = plot_modes(comparison)
     (axes,) = figure.axes
     assert np.array_equal(axes.images[0].get_array(), sheet.modes_strip(row, scale=4))
     texts = [text.get_text() for text in figure.texts]
@@ -120,13 +122,13 @@ def test_modes_of_failed_restarts_are_none():
     measurement, generator, restoration = make_modes(2)
     restoration.costs[:] = torch.inf
     comparison = compare(measurement, generator, restoration)
-    assert any("no restart" in text.get_text() for text in draw_modes(comparison).texts)
+    assert any("no restart" in text.get_text() for text in plot_modes(comparison).texts)
     with pytest.raises(ArgumentError, match="no modes"):
         sheet.modes_strip(comparison.rows[0])
     without = replace(comparison, rows=(replace(comparison.rows[0], verdict=None),))
     with pytest.raises(ArgumentError, match="no verdict"):
-        draw_modes(without)
-    assert draw_comparison(without)
+        plot_modes(without)
+    assert plot_comparison(without)
 
 
 def test_the_difference_is_dark_where_the_output_is_brighter():
@@ -149,7 +151,7 @@ def test_refuses_results_of_other_images():
 def test_figure_has_a_row_of_five_axes_per_image():
     measurement, generator, restoration = make_case(3)
     comparison = compare(measurement, generator, restoration)
-    figure = draw_comparison(comparison)
+    figure = plot_comparison(comparison)
     axes = np.array(figure.axes).reshape(3, len(COLUMNS))
     assert tuple(one.get_title() for one in axes[0]) == COLUMNS
     for row, (ideal, corrupted, cost, output, difference) in zip(
@@ -174,8 +176,8 @@ def test_figure_has_a_row_of_five_axes_per_image():
 def test_no_text_leaves_the_figure_or_meets_another():
     for shape in ((1, 28, 28), (1, 8, 40)):
         case = make_case(2, shape=shape, name="a-very-long-name" * 20)
-        check_layout(draw_comparison(compare(*case)))
-        check_layout(draw_modes(compare(*case)))
+        check_layout(plot_comparison(compare(*case)))
+        check_layout(plot_modes(compare(*case)))
 
 
 def check_layout(figure):
@@ -192,7 +194,7 @@ def check_layout(figure):
 
 
 def test_an_unknown_ideal_is_said():
-    figure = draw_comparison(compare(*make_case(1, known=False)))
+    figure = plot_comparison(compare(*make_case(1, known=False)))
     assert len(figure.axes) == len(COLUMNS)
     for index in (0, 4):
         assert not figure.axes[index].images
@@ -200,9 +202,9 @@ def test_an_unknown_ideal_is_said():
 
 
 def test_colour_many_and_odd_sizes():
-    colour = draw_comparison(compare(*make_case(1, shape=(3, 8, 20))))
+    colour = plot_comparison(compare(*make_case(1, shape=(3, 8, 20))))
     assert colour.axes[0].images[0].get_array().shape == (8, 20, 3)
-    many = draw_comparison(compare(*make_case(MAX_ROWS + 2)))
+    many = plot_comparison(compare(*make_case(MAX_ROWS + 2)))
     assert len(many.axes) == MAX_ROWS * len(COLUMNS)
     assert "the first 12 of 14 images" in many.texts[0].get_text()
 
@@ -213,7 +215,7 @@ def test_failed_restarts_leave_gaps():
     row = compare(measurement, generator, restoration).rows[0]
     assert row.curves[3:, 0].isnan().all()
     restoration.history[:] = torch.nan
-    figure = draw_comparison(compare(measurement, generator, restoration))
+    figure = plot_comparison(compare(measurement, generator, restoration))
     assert "no finite cost" in figure.axes[2].texts[0].get_text()
     assert to_png(figure).startswith(b"\x89PNG")
 
@@ -224,7 +226,7 @@ def test_axes_show_where_the_restarts_move():
     history[31:] = history[30]
     history[0, 0, 7] = 1e6
     history[50:, 1, 9] -= 1
-    figure = draw_comparison(compare(measurement, generator, restoration))
+    figure = plot_comparison(compare(measurement, generator, restoration))
     first, second = (axes for axes in figure.axes if axes.get_title() == "Cost J" or axes.lines)
     # One restart in forty that moves on does not stretch the axis; a giant start neither.
     assert first.get_xlim() == second.get_xlim() == (0, 30)
@@ -254,7 +256,7 @@ def test_sheet_of_colour_and_of_unknown_ideals():
 
 def test_samples_fill_a_grid():
     images = torch.rand(100, 1, 28, 28)
-    figure = draw_samples(images, title="100 samples")
+    figure = plot_samples(images, title="100 samples")
     (axes,) = figure.axes
     pixels = axes.images[0].get_array()
     assert np.array_equal(pixels, sheet.grid(images, columns=10, scale=4))

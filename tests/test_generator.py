@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from inpaint import (
-    BlockAverage,
-    Dense,
-    Generator,
-    ImageSet,
-    Mask,
-    ModuleGenerator,
-    RestoreConfig,
-    measure,
-    restore,
-)
+from inpaint import BlockAverage, Dense, Generator, ImageSet, Mask, ModuleGenerator, RestoreConfig
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.generators import ACTIVATIONS, from_module
-from tests.conftest import random_generator
+from inpaint.generators import ACTIVATIONS, as_generator, check_generator, from_module
+from inpaint.operators import measure
+from inpaint.search.restore import restore
+from tests.helpers import as_module, random_generator
 from tests.tolerances import FLOAT64
-
-
-def as_module(generator: Generator) -> nn.Module:
-    """The same function built from torch's own layers."""
-    names = {
-        "none": nn.Identity(),
-        "relu": nn.ReLU(),
-        "leaky_relu": nn.LeakyReLU(0.01),
-        "tanh": nn.Tanh(),
-        "sigmoid": nn.Sigmoid(),
-    }
-    parts: list[nn.Module] = []
-    for layer in generator.layers:
-        linear = nn.Linear(*reversed(layer.weight.shape)).double()
-        linear.weight.data, linear.bias.data = layer.weight, layer.bias
-        parts += [linear, names[layer.activation]]
-    return nn.Sequential(*parts, nn.Unflatten(1, generator.image_shape))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -202,3 +180,195 @@ def test_a_module_of_the_wrong_shape_is_refused(
 ) -> None:
     with pytest.raises(ShapeError, match=message):
         ModuleGenerator(module, latent_size=latent_size)
+
+
+@pytest.mark.parametrize("kind", ["layers", "module"])
+@pytest.mark.parametrize("own", [torch.float32, torch.float64])
+def test_latents_of_another_precision_are_brought_to_the_generators(kind, own) -> None:
+    generator = random_generator().to(own)
+    if kind == "module":
+        generator = ModuleGenerator(as_module(generator).to(own), latent_size=3)
+    other = torch.float64 if own == torch.float32 else torch.float32
+    z = torch.randn(4, 6, 3, dtype=other)
+    upstream = torch.randn(4, 6, 20, dtype=other)
+    assert torch.equal(generator(z), generator(z.to(own)))
+    pixels, pullback = generator.linearize(z)
+    expected, expected_pullback = generator.linearize(z.to(own))
+    assert torch.equal(pixels, expected)
+    gradient = pullback(upstream)
+    assert torch.equal(gradient, expected_pullback(upstream.to(own)))
+    assert torch.equal(generator.pixels(z), expected)
+    assert generator(z).dtype == gradient.dtype == own
+    variable = z.clone().requires_grad_()
+    generator(variable).sum().backward()
+    assert variable.grad.dtype == other
+    for call in (generator, generator.pixels, generator.linearize):
+        with pytest.raises(ShapeError, match=r"latents has shape \[2, 4\].*takes \[..., 3\]"):
+            call(torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize("kind", ["layers", "module"])
+def test_generators_move_as_in_torch(kind: str, small_generator: Generator) -> None:
+    generator = small_generator
+    if kind == "module":
+        generator = ModuleGenerator(as_module(generator), latent_size=3, card={"data": "none"})
+    z = torch.randn(5, 3, dtype=torch.float64)
+    single = generator.to(torch.float32)
+    for place in (("cpu", torch.float32), (torch.float32,), (torch.zeros(1),)):
+        moved = generator.to(*place)
+        assert moved.dtype == torch.float32
+        assert torch.equal(moved(z), single(z))
+    assert generator.to(device="cpu", dtype=torch.float32).dtype == torch.float32
+    for kept in (generator.to("cpu"), generator.to(), generator.to(dtype=torch.float64)):
+        assert torch.equal(kept(z), generator(z))
+    assert (single.name, single.card) == (generator.name, generator.card)
+    with pytest.raises(ArgumentError, match="dtype is torch.int64; choose a floating one"):
+        generator.to(torch.int64)
+    with pytest.raises(ArgumentError, match="device is given twice, as cpu and cpu"):
+        generator.to("cpu", device="cpu")
+    with pytest.raises(ArgumentError, match="device is 'nowhere'"):
+        generator.to("nowhere")
+
+
+def test_generators_are_equal_by_their_function_and_say_what_they_are() -> None:
+    generator = random_generator()
+    same = replace(random_generator(), name="another", card={"seed": "0"})
+    assert generator == same
+    assert hash(generator) == hash(same)
+    for other in (random_generator(seed=1), replace(generator, image_shape=(1, 5, 4)), "random"):
+        assert generator != other
+    assert generator.layers[0] != same.layers[0]
+    assert generator.layers[0] == copy.copy(generator).layers[0]
+    assert repr(generator) == ("Generator('random', latent size 3, images 1x4x5, dense 3-16-20)")
+    assert repr(generator.layers) == "(Dense(3-16, relu), Dense(16-20, sigmoid))"
+    convolutional = from_module(mixed(), image_shape=(1, 4, 4))
+    assert repr(convolutional) == (
+        "Generator('module', latent size 3, images 1x4x4, 1 of 2 layers convolutional, 3-8-16)"
+    )
+    assert repr(convolutional.layers[1]) == "ConvTranspose(2x2x2-1x4x4, sigmoid)"
+    module = ModuleGenerator(mixed(), latent_size=3)
+    assert repr(module) == "ModuleGenerator('module', latent size 3, images 1x4x4, a Sequential)"
+    assert module == module
+    assert module != ModuleGenerator(mixed(), latent_size=3)
+
+
+def test_a_generator_of_other_images_is_refused(small_generator: Generator) -> None:
+    check_generator(small_generator, (1, 4, 5))
+    with pytest.raises(
+        ShapeError, match=r"'random' makes images of shape \(1, 4, 5\).*\(1, 5, 4\)"
+    ):
+        check_generator(small_generator, (1, 5, 4))
+
+
+class Decoder(nn.Module):
+    """A module that is not a sequence: 4 -> 1x4x5, its output changed by a function."""
+
+    def __init__(self, output, *inputs: nn.Module) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.net = nn.Sequential(*inputs, nn.Linear(4, 20), nn.Unflatten(1, (1, 4, 5)))
+        self.output = output
+
+    def forward(self, latents: Tensor) -> Tensor:
+        return self.output(self.net(latents))
+
+
+def dcgan() -> nn.Sequential:
+    """A DCGAN's generator: [N, 5, 1, 1] -> 1x8x8, with values in -1 to 1."""
+    torch.manual_seed(3)
+    return nn.Sequential(
+        nn.ConvTranspose2d(5, 6, 4, bias=False),
+        nn.BatchNorm2d(6),
+        nn.ReLU(True),
+        nn.ConvTranspose2d(6, 1, 4, stride=2, padding=1, bias=False),
+        nn.Tanh(),
+    )
+
+
+SIGNED = "values -1 to 1, brought to 0 to 1"
+
+
+@pytest.mark.parametrize(
+    ("module", "kind", "latent_size", "output"),
+    [
+        (mixed(), Generator, 3, None),
+        (decoder(), Generator, 3, f"{SIGNED}, the module ends in a Tanh"),
+        (dcgan(), Generator, 5, f"{SIGNED}, the module ends in a Tanh"),
+        (nn.Sequential(*dcgan(), nn.Upsample(8)), ModuleGenerator, 5, f"{SIGNED}, found by"),
+        (nn.Sequential(*dcgan()[:-1], nn.Softsign()), ModuleGenerator, 5, f"{SIGNED}, found by"),
+        (nn.Sequential(nn.Upsample(1), *dcgan()), ModuleGenerator, 5, f"{SIGNED}, the module"),
+        (Decoder(torch.sigmoid), ModuleGenerator, 4, None),
+        (Decoder(torch.tanh), ModuleGenerator, 4, f"{SIGNED}, found by sampling"),
+        (Decoder(lambda x: x.sigmoid() * 1.1 - 0.05), ModuleGenerator, 4, None),
+        (Decoder(torch.sigmoid, nn.Flatten()), ModuleGenerator, 4, None),
+    ],
+)
+def test_any_module_becomes_a_generator(module, kind, latent_size, output) -> None:
+    generator = as_generator(module)
+    assert type(generator) is kind
+    assert as_generator(generator) is generator
+    assert generator.latent_size == latent_size
+    assert generator.card.get("output", "").startswith(output or "")
+    assert bool(generator.card) == bool(output)
+    z = torch.randn(7, latent_size)
+    latents = z.to(next(module.parameters()))
+    try:
+        expected = copy.deepcopy(module).eval()(latents)
+    except RuntimeError:
+        expected = copy.deepcopy(module).eval()(latents[..., None, None])
+    expected = (expected + 1) / 2 if output else expected
+    torch.testing.assert_close(generator(z), expected, rtol=1e-5, atol=1e-5)
+    assert generator(z).min() >= -0.1
+    assert generator.to(torch.float64).card == generator.card
+
+
+def test_flat_pixels_become_images_of_the_shape_asked_for() -> None:
+    module = nn.Sequential(nn.Linear(3, 20), nn.Sigmoid())
+    generator = as_generator(module, image_shape=(1, 4, 5))
+    assert isinstance(generator, Generator)
+    assert torch.equal(generator.pixels(torch.ones(2, 3)), module(torch.ones(2, 3)))
+    with pytest.raises(ShapeError, match=r"\[2, 20\].*nn.Unflatten"):
+        as_generator(module)
+    with pytest.raises(ShapeError, match=r"\[2, 20\].*nn.Unflatten"):
+        as_generator(module, image_shape=(1, 5, 5))
+
+
+class Doubled(nn.Sequential):
+    """A sequence that does more than apply its parts."""
+
+    def forward(self, latents: Tensor) -> Tensor:
+        return super().forward(2 * latents)
+
+
+def test_a_sequence_that_does_more_is_no_stack_of_layers() -> None:
+    generator = as_generator(Doubled(*mixed()))
+    assert isinstance(generator, ModuleGenerator)
+    z = torch.randn(3, 3, dtype=torch.float64)
+    torch.testing.assert_close(generator(z), mixed().eval()(2 * z))
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "message"),
+    [
+        ("eights", {}, "generator is a str; give a Generator"),
+        (nn.Sequential(nn.Unflatten(1, (1, 4, 5))), {}, "give latent_size"),
+        (nn.Linear(4, 3), {"latent_size": 5}, "check latent_size"),
+        (nn.Linear(4, 3), {"latent_size": 0}, "latent_size is 0"),
+        (nn.Linear(4, 3), {}, r"maps \[2, 4\] to \[2, 3\]"),
+        (Decoder(lambda x: (x, x)), {}, r"maps \[2, 4\] to tuple"),
+        (Decoder(lambda x: 255 * x.sigmoid()), {}, "have values from .* to .*; a generator's have"),
+        (Decoder(lambda x: x * torch.nan), {}, "values from nan to nan"),
+    ],
+)
+def test_what_is_no_generator_is_refused(value, options: dict[str, int], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        as_generator(value, **options)
+
+
+def test_a_module_restores_as_it_is() -> None:
+    module = Decoder(torch.tanh)
+    generator = as_generator(module)
+    ideal = generator(torch.randn(2, 4))
+    measurement = measure(ImageSet(ideal, ideal=ideal), Mask.box(2))
+    found = restore(measurement, generator, RestoreConfig(restarts=8, screen=50))
+    torch.testing.assert_close(found.images, ideal, rtol=0, atol=0.05)

@@ -1,4 +1,4 @@
-"""HMC moves: C++ makes those of torch, and repeats itself bit by bit."""
+"""HMC moves: C++ matches torch up to rounding, and itself to the bit."""
 
 from __future__ import annotations
 
@@ -13,29 +13,24 @@ from inpaint.search.backends import cpp
 from inpaint.search.backends import torch as reference
 from inpaint.search.backends.hamiltonian import Moved, Moves
 from inpaint.search.objective import Objective, make_objective
-from tests.conftest import random_generator
-from tests.test_cpp import capability, make_problem
-from tests.test_objective import some_values
-from tests.test_operators import IMAGE, OPERATORS
+from tests.helpers import IMAGE, OPERATORS, make_problem, random_generator, some_values
 from tests.tolerances import MANY_STEPS, SINGLE
 
-__all__ = ["capability"]
-
-RUNS, PARTICLES = 2, 9
+CHAINS, PARTICLES = 2, 9
 
 
 def draw_moves(
     objective: Objective, *, moves: int = 3, length: float = 0.15
 ) -> tuple[Tensor, Moves]:
-    """Particles, and moves that differ from run to run."""
+    """Particles, and moves that differ between chains."""
     random = np.random.default_rng(4)
     images, size = len(objective.target), objective.generator.latent_size
-    shape = images, RUNS, PARTICLES
+    shape = images, CHAINS, PARTICLES
 
     def normal(*axes: int) -> Tensor:
         return torch.from_numpy(random.standard_normal(axes)).float().to(objective.target)
 
-    factors = normal(images, RUNS, size, size).tril() / 4 + torch.eye(size).to(objective.target)
+    factors = normal(images, CHAINS, size, size).tril() / 4 + torch.eye(size).to(objective.target)
     drawn = Moves(
         momenta=normal(*shape, moves, size),
         thresholds=-normal(*shape, moves).abs(),
@@ -48,15 +43,15 @@ def draw_moves(
 
 
 def assert_equal(one: Moved, two: Moved) -> None:
-    """Bit-equal."""
+    """Assert that two results are bit-equal."""
     for name in ("latents", "costs", "accepted", "gradients"):
         assert torch.equal(getattr(one, name), getattr(two, name)), name
 
 
-@pytest.mark.parametrize("known", [None, 0.4])
+@pytest.mark.parametrize("known_noise", [None, 0.4])
 @pytest.mark.parametrize("shared", [True, False])
-def test_moves_are_those_of_torch(shared: bool, known: float | None) -> None:
-    objective = replace(make_problem(shared=shared), known_noise=known)
+def test_moves_match_torch(shared: bool, known_noise: float | None) -> None:
+    objective = replace(make_problem(shared=shared), known_noise=known_noise)
     latents, moves = draw_moves(objective)
     one, two = cpp.move(objective, latents, moves), reference.move(objective, latents, moves)
     assert 0.2 < float(one.accepted.double().mean()) < 1
@@ -68,7 +63,7 @@ def test_moves_are_those_of_torch(shared: bool, known: float | None) -> None:
 
 
 @pytest.mark.parametrize("name", OPERATORS)
-def test_moves_through_weights_and_operators_are_those_of_torch(name: str) -> None:
+def test_moves_with_weights_and_operators_match_torch(name: str) -> None:
     generator = random_generator((3, 16, 24), image_shape=IMAGE)
     measurement = some_values(OPERATORS[name], weighted=True)
     objective = make_objective(measurement, generator, dtype=torch.float64)
@@ -81,7 +76,7 @@ def test_moves_through_weights_and_operators_are_those_of_torch(name: str) -> No
         )
 
 
-def test_float32_move_is_that_of_torch(capability: str) -> None:
+def test_float32_move_matches_torch(capability: str) -> None:
     objective = make_problem(dtype=torch.float32)
     latents, moves = draw_moves(objective, moves=1, length=0.05)
     one = cpp.move(objective, latents, moves, capability=capability)
@@ -103,7 +98,10 @@ def test_threads_and_batch_change_no_bit(capability: str, shared: bool) -> None:
     last = slice(2, 3)
     weight = None if objective.weight is None else objective.weight[last]
     alone = replace(
-        objective, target=objective.target[last], weight=weight, count=objective.count[last]
+        objective,
+        target=objective.target[last],
+        weight=weight,
+        num_observed=objective.num_observed[last],
     )
     drawn = Moves(
         moves.momenta[last],
@@ -125,13 +123,13 @@ def test_resting_particles_leave_the_others_bit_equal(capability: str) -> None:
     lengths = moves.lengths.clone()
     lengths[1, 0, ::2] = 0
     some = cpp.move(objective, latents, replace(moves, lengths=lengths), capability=capability)
-    awake = lengths > 0
-    assert torch.equal(some.latents[awake], whole.latents[awake])
-    assert torch.equal(some.costs[awake], whole.costs[awake])
+    moving = lengths > 0
+    assert torch.equal(some.latents[moving], whole.latents[moving])
+    assert torch.equal(some.costs[moving], whole.costs[moving])
 
 
 @pytest.mark.parametrize("backend", [cpp, reference])
-def test_what_is_not_finite_stays(backend: object) -> None:
+def test_non_finite_particles_stay(backend: object) -> None:
     objective = make_problem()
     latents, moves = draw_moves(objective)
     latents[1, 1, 3] = torch.inf

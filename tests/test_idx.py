@@ -1,4 +1,4 @@
-"""IDX files: what is written is read back, and what is no sound file is refused in words."""
+"""IDX files: valid ones are read back, and broken ones are refused with a reason."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ def test_arrays_are_read_back(tmp_path: Path, dtype: str, packed: bool) -> None:
 
 
 def broken_files() -> dict[str, tuple[bytes, str]]:
-    """Unsound files by name, each with a word that its error must hold."""
-    sound = idx_bytes(np.arange(200, dtype="u1").reshape(20, 10))
+    """Broken files by name, each with words that its error must contain."""
+    valid = idx_bytes(np.arange(200, dtype="u1").reshape(20, 10))
     bomb = bytes([0, 0, 8, 1]) + struct.pack(">I", 1 << 30) + bytes(1000)
     endless = idx_bytes(np.zeros(4, "u1")) + bytes(50_000_000)
     return {
         "text": (b"These are not the images.", "not an IDX file"),
         "empty": (b"", "not an IDX file"),
-        "header": (sound[:9], "cut short"),
-        "short": (sound[:-1], "cut short"),
-        "long": (sound + b"!", "goes on"),
+        "header": (valid[:9], "cut short"),
+        "short": (valid[:-1], "cut short"),
+        "long": (valid + b"!", "goes on"),
         "huge": (bytes([0, 0, 14, 3]) + struct.pack(">3I", *[2**32 - 1] * 3), "at most"),
-        "packed-short": (gzip.compress(sound)[:-20], "cannot be unpacked"),
-        "packed-damaged": (gzip.compress(sound)[:12] + b"?" * 40, "cannot be unpacked"),
+        "packed-short": (gzip.compress(valid)[:-20], "cannot be unpacked"),
+        "packed-damaged": (gzip.compress(valid)[:12] + b"?" * 40, "cannot be unpacked"),
         "packed-false-size": (gzip.compress(bomb), "more than the file can hold"),
         "packed-bomb": (gzip.compress(endless), "goes on"),
     }
 
 
 @pytest.mark.parametrize("name", list(broken_files()))
-def test_unsound_files_are_refused_in_words(tmp_path: Path, name: str) -> None:
+def test_broken_files_are_refused_with_a_reason(tmp_path: Path, name: str) -> None:
     content, word = broken_files()[name]
     path = tmp_path / name
     path.write_bytes(content)
@@ -62,7 +62,7 @@ def test_unsound_files_are_refused_in_words(tmp_path: Path, name: str) -> None:
     assert name in str(caught.value)
 
 
-def test_a_missing_file_is_refused_in_words(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused_with_a_reason(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="cannot be read"):
         read_idx(tmp_path / "missing")
     with pytest.raises(FileError, match="cannot be read"):

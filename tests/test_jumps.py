@@ -10,16 +10,24 @@ import pytest
 import torch
 from scipy import stats
 
-from inpaint.posterior import sample_posterior
-from inpaint.posterior.jumps import Jumps, bridge, jumps_serve
-from inpaint.posterior.mixture import FREEDOM, Mixture, fit_mixture, monomials, product
-from inpaint.posterior.resampling import Array
-from tests.test_posterior import SIGMA, SMALL, exact, linear_problem
+from inpaint.posterior.jumps import Jumps, enough_states
+from inpaint.posterior.mixture import (
+    FREEDOM,
+    Array,
+    Mixture,
+    fit_mixture,
+    monomials,
+    product,
+)
+from inpaint.posterior.sampler import sample_posterior
+from inpaint.posterior.weights import bridge_estimate
+from tests.helpers import SIGMA, SMALL, linear_problem
+from tests.helpers import exact_posterior as exact
 from tests.tolerances import FLOAT64
 
 SIZE = 4
 FAR = 6.0
-"""Half the distance of two modes of unit width: no HMC move passes between them."""
+"""Half the distance between two modes of unit width; no HMC move crosses it."""
 SHARE = 0.8
 CONSTANT = 3.0
 """Logarithm of the target's integral."""
@@ -65,8 +73,8 @@ def test_jumps_give_the_modes_their_weights() -> None:
     assert left.std(0) == pytest.approx(np.ones(SIZE), abs=0.1)
 
 
-def test_jumps_of_few_states_drive_none_of_them_off() -> None:
-    """As a mixture fitted to the very states that it serves would: on average they stay."""
+def test_jumps_of_few_states_do_not_drive_them_away() -> None:
+    """A mixture fitted to the very states that use it would; on average they stay."""
     random = np.random.default_rng(2)
     before: list[list[float]] = []
     after: list[list[float]] = []
@@ -86,8 +94,8 @@ def test_the_bridge_finds_the_integral() -> None:
     jumps, _, _ = jump(states, random)
     found = jumps.log_evidence(states, np.zeros(len(states)), energy)
     assert found == pytest.approx(CONSTANT, abs=0.05)
-    # Of two densities that are equal it is exact, whatever the draws.
-    assert bridge(np.full(5, 2.0), np.full(3, 2.0)) == pytest.approx(2.0, abs=FLOAT64)
+    # For two equal densities it is exact, whatever the draws.
+    assert bridge_estimate(np.full(5, 2.0), np.full(3, 2.0)) == pytest.approx(2.0, abs=FLOAT64)
 
 
 def test_density_is_that_of_scipy_and_the_draws_have_it() -> None:
@@ -124,7 +132,7 @@ def test_a_fit_survives_states_of_fewer_directions(directions: int, place: float
     assert np.isfinite(mixture.log_density(states[:2])).all()
 
 
-def test_products_in_parts_are_whole() -> None:
+def test_products_in_blocks_are_those_of_numpy() -> None:
     random = np.random.default_rng(7)
     left, right = random.standard_normal((900, 70)), random.standard_normal((70, 1100))
     np.testing.assert_allclose(product(left, right), left @ right, rtol=0, atol=1e-11)
@@ -132,7 +140,7 @@ def test_products_in_parts_are_whole() -> None:
     assert monomials(left[:3]).shape == (1 + 70 + 70 * 71 // 2, 3)
 
 
-def test_where_nothing_is_finite_nobody_jumps() -> None:
+def test_no_particle_jumps_where_no_proposal_is_finite() -> None:
     random = np.random.default_rng(8)
     states = draw_states(SHARE, 64, random)
     jumps = Jumps(states, np.ones(64), np.arange(64), 4, random)
@@ -144,15 +152,15 @@ def test_where_nothing_is_finite_nobody_jumps() -> None:
     assert (moved == states).all()
 
 
-def test_long_latent_vectors_and_few_states_do_without() -> None:
-    assert jumps_serve(256 * 6, 10)
-    assert not jumps_serve(160 * 2, 40)
+def test_long_latent_vectors_with_few_states_make_no_jumps() -> None:
+    assert enough_states(256 * 6, 10)
+    assert not enough_states(160 * 2, 40)
 
 
 @pytest.mark.parametrize("backend", ["cpp", "torch"])
-def test_a_sampling_jumps_and_tells_its_evaluations(backend: str) -> None:
-    measurement, generator = linear_problem(2)
-    config = replace(SMALL, backend=backend, runs=2, noise_level=SIGMA)  # type: ignore[arg-type]
+def test_a_sampling_jumps_and_counts_its_evaluations(backend: str) -> None:
+    measurement, generator = linear_problem(2, noise_level=SIGMA)
+    config = replace(SMALL, backend=backend, chains=2)  # type: ignore[arg-type]
     posterior = sample_posterior(measurement, generator, config)
     without = sample_posterior(measurement, generator, replace(config, jumps=0))
     # Both stages at the last temperature begin with proposals for each particle.

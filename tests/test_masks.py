@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from inpaint import Mask
+from inpaint import Blur, ImageSet, Mask
 from inpaint.errors import ArgumentError, FileError, InpaintError, ShapeError
-from inpaint.files.reading import read_mask
-from inpaint.operators import MASK_PRESETS, mask_preset
+from inpaint.files.masks import read_mask
+from inpaint.operators import MASK_PRESETS, UnshapedOperator, mask_preset, measure, require_mask
 
 SHAPE = (1, 28, 28)
 SMALL = (3, 5, 6)
@@ -77,13 +78,13 @@ def test_more_strokes_of_a_seed_contain_the_fewer() -> None:
         ("box:3:4", "one number"),
         ("left:3", "takes no number"),
         ("box:many", "cannot be read"),
-        ("box:2.5", "whole number from 1 to 28"),
+        ("box:2.5", "whole number. Choose 1 to 28"),
         ("box:29", "1 to 28"),
         ("box:28", "observes no pixel"),
         ("random:1", "below 1"),
         ("random:nan", "cannot be read"),
         ("random:0.3:-1", "cannot be read"),
-        ("rows:1", "from 2 to 28"),
+        ("rows:1", "Choose 2 to 28"),
         ("strokes:0", "1 to 1000"),
         ("checkerboard:15", "1 to 14"),
     ],
@@ -154,3 +155,75 @@ def test_an_absent_mask_file_names_the_presets(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", masks=np.ones((28, 28)))
     with pytest.raises(InpaintError, match="no array named mask"):
         read_mask(str(tmp_path / "other.npz"), SHAPE)
+
+
+UNSHAPED = {
+    "Mask.leading(7)": Mask.leading(7),
+    "Mask.box(2)": Mask.box(2),
+    "Mask.half('left')": Mask.half("left"),
+    "Mask.random(0.5, seed=3)": Mask.random(0.5, seed=3),
+    "Mask.every(2, axis='rows')": Mask.every(2, axis="rows"),
+    "Mask.checkerboard(2)": Mask.checkerboard(2),
+    "Mask.strokes(1, seed=0)": Mask.strokes(1),
+}
+"""Every constructor without an image shape, by its repr."""
+
+
+@pytest.mark.parametrize("text", UNSHAPED)
+def test_a_mask_without_a_shape_takes_that_of_the_images(text: str) -> None:
+    unshaped = UNSHAPED[text]
+    assert isinstance(unshaped, UnshapedOperator)
+    assert repr(unshaped) == text
+    assert unshaped == pickle.loads(pickle.dumps(unshaped))
+    assert hash(unshaped) == hash(pickle.loads(pickle.dumps(unshaped)))
+    assert unshaped != Mask.box(3)
+    mask = unshaped.fit(SMALL)
+    assert isinstance(mask, Mask)
+    assert mask == eval(text.replace(")", ", image_shape=SMALL)"))
+    images = ImageSet(torch.rand(2, *SMALL))
+    assert measure(images, unshaped).operator == mask
+
+
+def test_a_mask_without_a_shape_checks_what_it_can_at_once() -> None:
+    for make, message in (
+        (lambda: Mask.half("middle"), "side is 'middle'; choose one of left"),
+        (lambda: Mask.random(1.5), "share is 1.5"),
+        (lambda: Mask.random(0.5, seed=-1), "seed is -1"),
+        (lambda: Mask.every(2, axis="lines"), "axis is 'lines'"),
+        (lambda: Mask.strokes(0), "count is 0"),
+        (lambda: Mask.box(9).fit(SMALL), "side is 9.*Choose 1 to 5"),
+        (lambda: measure(ImageSet(torch.rand(1, *SMALL)), Mask.leading(31)), "keep is 31"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            make()
+
+
+def test_an_image_shape_of_two_sizes_has_one_channel() -> None:
+    assert Mask.box(2, (5, 6)) == Mask.box(2, torch.zeros(1, 5, 6).shape)
+    for shape in ((5,), (1, 5, 0), "5x6", (1, 5.0, 6), 5):
+        with pytest.raises(ShapeError, match="give channels, height and width"):
+            Mask.box(2, shape)
+
+
+def test_masks_are_equal_by_content_and_say_what_they_are() -> None:
+    mask = Mask.leading(350, SHAPE)
+    assert mask == Mask(mask.observed.clone())
+    assert hash(mask) == hash(Mask(mask.observed.clone()))
+    assert mask != Mask.leading(351, SHAPE)
+    assert mask != Mask(mask.observed[None])
+    assert mask != "mask"
+    assert repr(mask) == "Mask(350 of 784 pixels observed, 1x28x28)"
+    masks = Mask(torch.stack([Mask.box(2, SMALL).observed, Mask.box(3, SMALL).observed]))
+    assert repr(masks) == "Mask(for 2 images, 21 to 26 of 30 pixels observed, 3x5x6)"
+    assert repr(masks[2:]) == "Mask(for 0 images, 0 of 30 pixels observed, 3x5x6)"
+    assert mask[1] is mask
+    assert masks[-1] == masks[1] == masks[[False, True]] == Mask(masks.observed[1:])
+    with pytest.raises(IndexError, match="index 2 is out of range; there are 2 images"):
+        masks[2]
+
+
+def test_only_a_mask_passes_for_one() -> None:
+    mask = Mask.box(2, SMALL)
+    assert require_mask(mask, "a verdict") is mask
+    with pytest.raises(ArgumentError, match="operator is a Blur; a verdict needs a mask"):
+        require_mask(Blur.gaussian(1, SMALL), "a verdict")

@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from inpaint import BlockAverage, Generator, Mask, Measurement, RestoreConfig, measure, restore
-from inpaint.errors import ShapeError
+from inpaint import BlockAverage, Generator, Mask, Measurement, RestoreConfig
+from inpaint.errors import ArgumentError
 from inpaint.generators import Dense
+from inpaint.operators import measure
 from inpaint.search.misfit import FACTOR, LENGTH, Misfit, continue_misfit, fit_misfit, join, weigh
+from inpaint.search.restore import restore
 from inpaint.types import ImageSet
 
 NOISE = 0.05
@@ -68,21 +70,21 @@ def test_weights_are_inverse_variances_of_mean_one(generator: Generator) -> None
     torch.testing.assert_close(product, product[:, :1].expand_as(product), rtol=1e-4, atol=0)
 
 
-def test_a_second_witness_is_doubted_where_it_is_grey(generator: Generator) -> None:
+def test_a_second_measurement_is_doubted_where_it_is_grey(generator: Generator) -> None:
     measurement = damaged(generator, misfit=0.1)
     misfit = fit_misfit(measurement, generator, restore(measurement, generator, CONFIG))
     weighed = weigh(measurement, misfit)
-    witness = torch.linspace(0, 1, 1200).view(SHAPE).expand(3, *SHAPE)
-    joined, doubted = join(measurement, misfit, witness)
+    filled = torch.linspace(0, 1, 1200).view(SHAPE).expand(3, *SHAPE)
+    joined, doubted = join(measurement, misfit, filled)
     observed = measurement.operator.observed
     assert observed is not None
     assert weighed.weights is not None
     assert joined.weights is not None
     assert joined.operator.observed.all()
     assert torch.equal(joined.values[:, observed], measurement.values[:, observed])
-    assert torch.equal(joined.values[:, ~observed], witness[:, ~observed])
+    assert torch.equal(joined.values[:, ~observed], filled[:, ~observed])
     assert torch.equal(doubted.variance[:, observed], misfit.variance[:, observed])
-    more = (witness * (1 - witness))[:, ~observed]
+    more = (filled * (1 - filled))[:, ~observed]
     torch.testing.assert_close(doubted.variance[:, ~observed], misfit.variance[:, ~observed] + more)
     # What was measured weighs as it did alone, and the rest on the same scale.
     torch.testing.assert_close(joined.weights[:, observed], weighed.weights[:, observed])
@@ -159,5 +161,5 @@ def test_an_operator_that_is_no_mask_is_refused(generator: Generator) -> None:
     operator = BlockAverage(10, SHAPE)
     measurement = measure(ImageSet(generator(torch.zeros(1, 2))), operator, noise=0.01)
     found = restore(measurement, generator, CONFIG)
-    with pytest.raises(ShapeError, match="pixel by pixel"):
+    with pytest.raises(ArgumentError, match="needs a mask"):
         fit_misfit(measurement, generator, found)

@@ -1,4 +1,4 @@
-"""The inpainting network: it learns, repeats, resumes and serves any mask; its files are safe."""
+"""Inpainting networks: training, masks of any kind, and files that are checked when read."""
 
 from __future__ import annotations
 
@@ -11,31 +11,24 @@ import pytest
 import torch
 from torch import Tensor
 
-from inpaint import (
-    ImageSet,
-    Mask,
-    RestoreConfig,
-    measure,
-    read_generator,
-    read_images,
-    write_generator,
-)
+from inpaint import ImageSet, Mask, RestoreConfig, read_generator, read_images, write_generator
 from inpaint.errors import ArgumentError, FileError, ShapeError
 from inpaint.files.safetensors import read_tensors, write_tensors
 from inpaint.metrics import compare_images
-from inpaint.network import (
-    InpaintingNetwork,
-    NetworkConfig,
+from inpaint.network.config import NetworkConfig
+from inpaint.network.files import (
     load_network,
     network_card,
     network_names,
     read_network,
-    train_network,
     write_network,
 )
-from inpaint.posterior.real import FAR_SHARE, NEAR_SHARE, network_of, network_share
+from inpaint.network.model import InpaintingNetwork
+from inpaint.network.training import train_network
+from inpaint.operators import measure
+from inpaint.posterior.estimator import FAR_SHARE, NEAR_SHARE, Estimator, network_share
 from inpaint.studies.evaluate.evaluation import evaluate
-from tests.conftest import pen_strokes, random_generator
+from tests.helpers import pen_strokes, random_generator
 from tests.tolerances import SINGLE
 
 SMALL = NetworkConfig(width=8, steps=6, batch_size=8, average=0.5, checkpoint_every=100)
@@ -50,7 +43,7 @@ def test_a_training_repeats_and_resumes_bit_equal(images: Tensor, tmp_path: Path
     whole, again = train_network(images, SMALL), train_network(images, SMALL)
     assert again.network.digest() == whole.network.digest()
     path = tmp_path / "checkpoint.safetensors"
-    part = train_network(images, SMALL, checkpoint=path, on_progress=lambda p: p.step < 4)
+    part = train_network(images, SMALL, checkpoint=path, on_progress=lambda p: p.done < 4)
     assert (part.record["status"], part.record["steps"]) == ("cancelled", 4)
     resumed = train_network(images, SMALL, checkpoint=path)
     assert resumed.record["status"] == "finished"
@@ -72,11 +65,13 @@ def test_a_training_leaves_torchs_random_numbers_alone(images: Tensor) -> None:
 def test_training_lowers_the_error_of_lost_pixels(images: Tensor) -> None:
     losses: list[float] = []
     config = dataclasses.replace(SMALL, steps=80, learning_rate=1e-2)
-    train_network(images, config, on_progress=lambda p: losses.append(p.loss))
+    train_network(
+        images, config, on_progress=lambda p: losses.append(float(p.note.removeprefix("loss ")))
+    )
     assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:10])
 
 
-def test_it_looks_at_observed_pixels_only_and_serves_any_mask(images: Tensor) -> None:
+def test_a_network_uses_observed_pixels_only_and_accepts_any_mask(images: Tensor) -> None:
     network = train_network(images, SMALL).network
     rng = torch.Generator().manual_seed(0)
     mask = Mask(torch.rand(24, 1, 28, 28, generator=rng) < 0.6)
@@ -116,7 +111,7 @@ def test_a_file_gives_the_network_back(images: Tensor, tmp_path: Path) -> None:
     assert torch.equal(back.restore(values, mask), network.restore(values, mask))
 
 
-def test_unsound_files_are_refused_in_words(tmp_path: Path) -> None:
+def test_invalid_files_are_refused_with_a_reason(tmp_path: Path) -> None:
     path = tmp_path / "network.safetensors"
     write_generator(random_generator(), path)
     with pytest.raises(FileError, match="holds no inpainting network"):
@@ -153,7 +148,7 @@ def test_unsound_files_are_refused_in_words(tmp_path: Path) -> None:
         ({"average": 1.0}, "from 0 to"),
     ],
 )
-def test_settings_check_themselves(changes: dict[str, object], word: str) -> None:
+def test_invalid_settings_are_refused(changes: dict[str, object], word: str) -> None:
     with pytest.raises(ArgumentError, match=word):
         NetworkConfig(**changes)  # type: ignore[arg-type]
 
@@ -165,7 +160,7 @@ def test_images_that_do_not_fit_are_refused(images: Tensor) -> None:
         InpaintingNetwork((1, 8, 8), 8).restore(images, Mask.leading(50, (1, 28, 28)))
 
 
-def test_a_combined_estimate_needs_a_network_and_is_what_it_says(images: Tensor) -> None:
+def test_a_combined_estimate_blends_generator_and_network(images: Tensor) -> None:
     generator = random_generator((4, 8, 784), image_shape=(1, 28, 28)).to(dtype=torch.float32)
     network = InpaintingNetwork((1, 28, 28), 8)
     mask = Mask.leading(500, (1, 28, 28))
@@ -185,11 +180,11 @@ def test_a_combined_estimate_needs_a_network_and_is_what_it_says(images: Tensor)
         NEAR_SHARE,
         FAR_SHARE,
     ]
-    drawn = filled + (combined - filled) / (1 - share)
-    assert -1e-5 < drawn.min() < drawn.max() < 1 + 1e-5
-    # The generator heard the second witness where nothing else was known.
+    generated = filled + (combined - filled) / (1 - share)
+    assert -1e-5 < generated.min() < generated.max() < 1 + 1e-5
+    # In the lost part, the network's image attracts the generator's.
     lost = ~mask.batch(3)
-    assert (drawn - filled)[lost].abs().mean() < 0.9 * (sharp - filled)[lost].abs().mean()
+    assert (generated - filled)[lost].abs().mean() < 0.9 * (sharp - filled)[lost].abs().mean()
     torch.testing.assert_close(filled, network.restore(damaged.values, mask), rtol=0, atol=0)
     alone = evaluate(damaged, generator, config=config, methods=("combined",))
     assert alone.results[0].images is None
@@ -199,9 +194,8 @@ def test_a_combined_estimate_needs_a_network_and_is_what_it_says(images: Tensor)
 
 
 def test_a_shipped_generators_network_is_found_by_its_name() -> None:
-    found = network_of("combined", read_generator("eights"))
-    assert found is not None
-    assert found.name == "eights"
-    assert network_of("accurate", read_generator("eights-10")) is None
+    damaged = measure(read_images("eights"), Mask.leading(500, (1, 28, 28)))
+    for name, estimate in (("eights", "combined"), ("eights-10", "accurate")):
+        Estimator(damaged, read_generator(name)).check(estimate)
     with pytest.raises(ArgumentError, match="there is none for the generator 'eights-10'"):
-        network_of("combined", read_generator("eights-10"))
+        Estimator(damaged, read_generator("eights-10")).check("combined")

@@ -18,30 +18,26 @@ from inpaint import (
     Measurement,
     ModuleGenerator,
     RestoreConfig,
-    measure,
     read_images,
-    restore,
 )
 from inpaint.errors import ArgumentError, ShapeError
+from inpaint.operators import measure
 from inpaint.search.backends import cpp
 from inpaint.search.objective import Observation, make_objective
-from inpaint.types import Operator
-from tests.conftest import missing, random_generator
-from tests.test_generator import as_module
-from tests.test_operators import IMAGE, OPERATORS, matrix_of
+from inpaint.search.restore import restore
+from tests.helpers import (
+    IMAGE,
+    OPERATORS,
+    as_module,
+    matrix_of,
+    missing,
+    random_generator,
+    some_measurement,
+    some_values,
+)
 from tests.tolerances import FLOAT64, GRADIENT, KNOWN_COST, SAME_SELECTION
 
 SHAPE = (1, 4, 5)
-
-
-def some_measurement(*, shared: bool, images: int = 3) -> Measurement:
-    """Noisy random images under one mask, or each under its own."""
-    stream = torch.Generator().manual_seed(1)
-    pictures = torch.rand(images, *SHAPE, generator=stream, dtype=torch.float64)
-    observed = torch.rand(images, *SHAPE, generator=stream) < 0.6
-    observed[:, 0, 0, 0] = True
-    mask = Mask(observed[0] if shared else observed)
-    return measure(ImageSet(pictures), mask)
 
 
 def published_formula(measurement: Measurement, generator: Generator, z: Tensor) -> Tensor:
@@ -53,14 +49,6 @@ def published_formula(measurement: Measurement, generator: Generator, z: Tensor)
         residual = (generator(latents) - image)[:, mask]
         costs.append(mask.sum() * residual.square().sum(-1).log() + latents.square().sum(-1))
     return torch.stack(costs)
-
-
-def some_values(operator: Operator, *, weighted: bool = False) -> Measurement:
-    """Noisy random images seen through an operator."""
-    stream = torch.Generator().manual_seed(1)
-    pictures = torch.rand(3, *IMAGE, generator=stream, dtype=torch.float64)
-    weights = torch.rand(3, *operator.value_shape, generator=stream, dtype=torch.float64)
-    return measure(ImageSet(pictures), operator, noise=0.1, weights=weights if weighted else None)
 
 
 def formula_of_matrix(
@@ -181,7 +169,8 @@ def test_every_operator_has_the_objective_of_its_matrix(
     generator = random_generator((3, 16, 24), image_shape=IMAGE)
     measurement = some_values(operator, weighted=True)
     served = ModuleGenerator(as_module(generator), latent_size=3) if wrapped else generator
-    objective = make_objective(measurement, served, dtype=torch.float64, noise_level=noise_level)
+    measurement = replace(measurement, noise_level=noise_level)
+    objective = make_objective(measurement, served, dtype=torch.float64)
     z = torch.randn(3, 4, 3, dtype=torch.float64, requires_grad=True)
     expected = formula_of_matrix(measurement, generator, z, noise_level)
     (slope,) = torch.autograd.grad(expected.sum(), z)
@@ -240,7 +229,8 @@ def test_a_known_noise_level_is_served_by_both_backends(
     dtype: Literal["float32", "float64"], published: Generator, eights: ImageSet
 ) -> None:
     measurement = measure(eights[:1], Mask.leading(500, (1, 28, 28)))
-    config = RestoreConfig(restarts=16, screen=500, noise_level=0.0973, dtype=dtype)
+    measurement = replace(measurement, noise_level=0.0973)
+    config = RestoreConfig(restarts=16, screen=500, dtype=dtype)
     one, two = (
         restore(measurement, published, replace(config, backend=name, threads=1))
         for name in ("cpp", "torch")

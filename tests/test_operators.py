@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
-from inpaint import BlockAverage, Blur, Composition, ImageSet, LinearOperator, Mask, measure
+from inpaint import BlockAverage, Blur, Composition, ImageSet, LinearOperator, Mask, Measurement
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.operators import to_matrix
-from inpaint.types import Operator
+from inpaint.operators import UnshapedOperator, fit_operator, measure, to_matrix
+from tests.helpers import BLUR, IMAGE, MASKS, OPERATORS, STREAM, Channel, matrix_of
 from tests.tolerances import FLOAT64
 
 SHAPE = (1, 4, 5)
-IMAGE = (2, 2, 6)
-STREAM = torch.Generator().manual_seed(0)
-MATRIX = torch.randn(7, 24, generator=STREAM, dtype=torch.float64)
-MASKS = torch.rand(3, *IMAGE, generator=STREAM) < 0.6
-BLUR = Blur.gaussian(0.8, IMAGE)
-
-OPERATORS: dict[str, Operator] = {
-    "leading pixels": Mask.leading(7, IMAGE),
-    "a mask for each image": Mask(MASKS),
-    "block average": BlockAverage(2, IMAGE),
-    "block average of a blur": Composition((BLUR, BlockAverage(2, IMAGE))),
-    "blur": BLUR,
-    "matrix": LinearOperator(MATRIX, IMAGE),
-    "sparse matrix": LinearOperator((MATRIX * (MATRIX > 0.5)).to_sparse(), IMAGE),
-    "mask after blur": Composition((BLUR, Mask.leading(5, IMAGE))),
-    "masks after blur": Composition((BLUR, Mask(MASKS))),
-    "blur after mask": Composition((Mask.leading(9, IMAGE), BLUR)),
-    "mask after matrix": Composition(
-        (LinearOperator(MATRIX, IMAGE), Mask(torch.arange(7).reshape(1, 1, 7) % 2 == 0))
-    ),
-}
-"""Every kind of operator, on three images."""
-
-
-def matrix_of(operator: Operator) -> Tensor:
-    """The matrix of an operator by what it makes of each unit image. [M, P]"""
-    units = torch.eye(24, dtype=torch.float64).reshape(24, 1, *IMAGE)
-    return torch.stack([operator.apply(unit).flatten() for unit in units], dim=1)
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -78,6 +54,68 @@ def test_shared_operators_have_a_matrix(name: str) -> None:
     operator = OPERATORS[name]
     if operator.observed is None or operator.observed.ndim == 3:
         torch.testing.assert_close(to_matrix(operator), matrix_of(operator), rtol=0, atol=FLOAT64)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operators_move_as_in_torch_and_choose_images_as_in_numpy(name: str) -> None:
+    operator = OPERATORS[name]
+    x = torch.rand(3, *IMAGE, dtype=torch.float64)
+    values = operator.apply(x)
+    places = (("cpu", torch.float64), (torch.float64,), ("cpu",), (torch.device("cpu"),), (x,), ())
+    for place in places:
+        assert torch.equal(operator.to(*place).apply(x), values)
+    assert torch.equal(operator.to(dtype=torch.float64, device="cpu").apply(x), values)
+    for wrong in ((torch.int64,), ("nowhere",), ("cpu", "cpu"), (torch.float32, x), (None, 3.5)):
+        with pytest.raises(ArgumentError, match="dtype is|device is"):
+            operator.to(*wrong)
+    for index in (1, -1, [2, 0], [True, False, True], np.array([1]), torch.tensor([False] * 3)):
+        chosen = torch.arange(3)[index].reshape(-1)
+        torch.testing.assert_close(operator[index].apply(x[chosen]), values[chosen])
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operators_can_be_compared_printed_and_copied(name: str) -> None:
+    operator = OPERATORS[name]
+    assert operator == operator
+    assert operator != OPERATORS["a mask for each image"] or "each" in name
+    assert len({operator, operator}) == 1
+    for text in (repr(operator), repr(measure(ImageSet(torch.rand(3, *IMAGE)), operator))):
+        assert "tensor" not in text
+        assert len(text) < 150
+    x = torch.rand(3, *IMAGE, dtype=torch.float64)
+    for other in (copy.deepcopy(operator), pickle.loads(pickle.dumps(operator))):
+        assert torch.equal(other.apply(x), operator.apply(x))
+
+
+@pytest.mark.parametrize(
+    ("unshaped", "shaped", "text"),
+    [
+        (BlockAverage(2), BlockAverage(2, IMAGE), "BlockAverage(2)"),
+        (Blur.gaussian(0.8), BLUR, "Blur.gaussian(0.8)"),
+        (
+            Composition((Blur.gaussian(0.8), BlockAverage(2), Mask.leading(2))),
+            Composition((BLUR, BlockAverage(2, IMAGE), Mask.leading(2, (2, 1, 3)))),
+            "Composition((Blur.gaussian(0.8), BlockAverage(2), Mask.leading(2)))",
+        ),
+        (
+            Composition([Channel(), Mask.half("left")]),
+            Composition([fit_operator(Channel(), IMAGE), Mask.half("left", (1, 2, 6))]),
+            "Composition(",
+        ),
+    ],
+    ids=str,
+)
+def test_an_operator_without_a_shape_takes_that_of_the_images(unshaped, shaped, text) -> None:
+    assert isinstance(unshaped, UnshapedOperator)
+    assert repr(unshaped).startswith(text)
+    images = ImageSet(torch.rand(3, *IMAGE, dtype=torch.float64))
+    measurement = measure(images, unshaped)
+    assert type(measurement.operator) is type(shaped)
+    assert torch.equal(measurement.values, shaped.apply(images.images))
+    # Values that were measured already have another shape than the images.
+    if measurement.values.shape != images.images.shape:
+        measured = ImageSet(measurement.values, ideal=images.images)
+        assert torch.equal(measure(measured, unshaped).values, measurement.values)
 
 
 def test_block_averages_are_enlarged_and_values_may_come_measured() -> None:
@@ -199,3 +237,74 @@ def test_slices_keep_images_masks_and_numbers_together() -> None:
     assert measurement.numbers == (8, 9)
     assert isinstance(measurement.operator, Mask)
     assert torch.equal(measurement.operator.observed, masks[1:])
+
+
+def test_records_are_indexed_as_in_numpy() -> None:
+    images = ImageSet(torch.rand(4, *SHAPE), torch.rand(4, *SHAPE), numbers=(3, 5, 7, 9))
+    masks = Mask(torch.rand(4, *SHAPE, generator=STREAM) < 0.7)
+    measurement = measure(images, masks, weights=torch.rand(4, *SHAPE))
+    numbers = np.array(images.numbers)
+    many = (slice(1, 3), slice(None, None, 2), [0, 3], [-1], [], np.array([2, 0]))
+    for index in (
+        *many,
+        [True, False, True, False],
+        torch.tensor([1, 1]),
+        torch.tensor([True] * 4),
+    ):
+        expected = numbers[np.asarray(index)] if not isinstance(index, (slice, list)) else None
+        expected = numbers[index or slice(0)] if expected is None else expected
+        for record, tensors in (
+            (images, ("images", "ideal")),
+            (measurement, ("values", "weights")),
+        ):
+            chosen = record[index]
+            assert chosen.numbers == tuple(expected)
+            for name in tensors:
+                place = index if isinstance(index, slice) else torch.as_tensor(index)
+                place = place if isinstance(place, slice) or len(place) else slice(0)
+                assert torch.equal(getattr(chosen, name), getattr(record, name)[place])
+        assert len(measurement[index].operator.observed) == len(expected)
+    assert measurement[2].numbers == measurement[-2].numbers == measurement[np.int64(2)].numbers
+    assert measurement[2].values.shape == SHAPE
+    assert measurement[2].batched().values.shape == (1, *SHAPE)
+    assert [record.numbers for record in measurement] == [(3,), (5,), (7,), (9,)]
+    for record in (images, measurement):
+        for index in (4, -5, [0, 4], [True], "0", 1.5, [0.0], None, (0, 1, 2, 3, 4), [[0]]):
+            with pytest.raises(IndexError, match="out of range|is no index of 4 images"):
+                record[index]
+
+
+def test_records_say_what_they_are_and_are_equal_to_themselves_only() -> None:
+    images = ImageSet(torch.rand(4, 1, 28, 28), source="data22.mat")
+    assert repr(images) == "ImageSet(4 images 1x28x28, ideal unknown, from data22.mat)"
+    measurement = measure(images, Mask.leading(350))
+    text = "Measurement(4 images, 350 of 784 pixels observed, noise level unknown)"
+    assert repr(measurement) == text
+    known = replace(measurement[:1], noise_level=0.05, weights=measurement.values[:1] * 0 + 1)
+    assert (
+        repr(known)
+        == "Measurement(1 image, 350 of 784 pixels observed, noise level 0.05, weighted)"
+    )
+    averages = measure(images, BlockAverage(4))
+    assert repr(averages) == (
+        "Measurement(4 images, 49 averages of 4x4 pixels observed, noise level unknown)"
+    )
+    assert "Mask.box(8)" in repr(Measurement(images.images, Mask.box(8)))  # type: ignore[arg-type]
+    for record in (images, measurement):
+        assert record == record
+        assert record != replace(record)
+        assert len({record, record}) == 1
+
+
+def test_a_measurement_moves_as_a_whole() -> None:
+    images = torch.rand(2, *IMAGE)
+    weights = torch.ones(2, *IMAGE)
+    measurement = measure(ImageSet(images, images), BLUR, noise=0.1, weights=weights)
+    for place in ((torch.float64,), ("cpu", torch.float64), (torch.zeros(1).double(),)):
+        moved = measurement.to(*place)
+        assert {x.dtype for x in (moved.values, moved.ideal, moved.weights)} == {torch.float64}
+        assert moved.operator.rows.dtype == torch.float64
+        assert moved.numbers == measurement.numbers
+    assert measurement.to("cpu").values.dtype == torch.float32
+    assert measurement[:1].to(dtype=torch.float64).values.dtype == torch.float64
+    assert measure(ImageSet(images), BLUR).to(torch.float64).ideal is None

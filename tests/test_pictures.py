@@ -1,4 +1,4 @@
-"""Pictures of any size, depth and colour, and what can be said about how to read them."""
+"""Pictures of any size, depth and colour, and the options for reading them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_digit_of_any_size_is_fitted_as_mnist_was(data_dir: Path, tmp_path: Pa
         fitted = read_images(path, image_shape=SHAPE)
         assert fitted.images.shape == (1, *SHAPE)
         error = (fitted.images[0, 0] - digit).square().mean().sqrt()
-        # The faintest pixels of an edge may be cut off; a shift by one pixel makes .2.
+        # The faintest pixels of an edge may be cut off; a shift by one pixel would make 0.2.
         assert float(error) < 0.01
     assert any("20x20" in note and "as MNIST was" in note for note in fitted.notes)
 
@@ -60,7 +60,7 @@ def test_colour_is_kept_for_a_generator_of_colours(tmp_path: Path) -> None:
     np.testing.assert_allclose(blue.numpy(), 128 / 255, rtol=1e-6)
 
 
-WAYS: dict[str, Callable[[Path], object]] = {
+KINDS: dict[str, Callable[[Path], object]] = {
     "colour": lambda p: Image.fromarray(drawing()).convert("RGB").save(p),
     "palette": lambda p: Image.fromarray(drawing()).convert("P").save(p),
     "one bit": lambda p: Image.fromarray(drawing()).convert("1").save(p),
@@ -71,9 +71,9 @@ WAYS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_every_kind_of_png_shows_the_same(way: str, tmp_path: Path) -> None:
-    WAYS[way](tmp_path / "a.png")
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_png_shows_the_same(kind: str, tmp_path: Path) -> None:
+    KINDS[kind](tmp_path / "a.png")
     images = read_images(tmp_path / "a.png")
     np.testing.assert_allclose(images.images[0, 0].numpy(), drawing() / 255, atol=1e-9)
 
@@ -101,7 +101,7 @@ def test_what_is_detected_can_be_overridden(tmp_path: Path) -> None:
         ({"value_range": (0.0, float("nan"))}, "such as 0:255"),
     ],
 )
-def test_a_bad_way_of_reading_is_refused(options, message: str, tmp_path: Path) -> None:
+def test_bad_options_are_refused(options, message: str, tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=message):
         read_images(tmp_path / "a.png", **options)
 
@@ -115,7 +115,7 @@ def test_a_folder_is_a_set_in_the_order_of_names(tmp_path: Path) -> None:
     assert images.images.amax((1, 2, 3)).tolist() == [100 / 255, 200 / 255]
     assert images.numbers == (0, 1)
     Image.fromarray(drawing(20, 30)).save(tmp_path / "b.png")
-    with pytest.raises(FileError, match=r"different size \(a.PNG and b.png\)"):
+    with pytest.raises(FileError, match=r"different sizes \(a.PNG and b.png\)"):
         read_images(tmp_path)
     assert len(read_images(tmp_path, image_shape=(1, 14, 14))) == 2
 
@@ -127,7 +127,7 @@ def test_blank_paper_is_refused(tmp_path: Path) -> None:
 
 
 def make_files(folder: Path) -> list[Path]:
-    """A small sound file of each kind."""
+    """A small, sound file of each kind."""
     picture = Image.fromarray(drawing(12, 9))
     for name in ("a.png", "a.jpg"):
         picture.save(folder / name)

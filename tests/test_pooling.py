@@ -1,4 +1,4 @@
-"""Pooling the runs of an image, on a target of two modes whose weights are known."""
+"""Pooling the chains of an image, on a target of two modes whose weights are known."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from inpaint.posterior import PosteriorConfig
-from inpaint.posterior.jumps import Proposed
-from inpaint.posterior.mixture import Mixture, mix
-from inpaint.posterior.particles import Run, energy, random_stream
-from inpaint.posterior.pooling import pool_runs
-from inpaint.posterior.resampling import Array
+from inpaint.posterior.chain import Chain, random_stream
+from inpaint.posterior.config import PosteriorConfig
+from inpaint.posterior.jumps import EvaluatedProposals
+from inpaint.posterior.mixture import Array, Mixture, mix
+from inpaint.posterior.pooling import pool_chains
+from inpaint.posterior.weights import energy
 
 SIZE = 3
 FAR = 4.0
-"""Half the distance of the modes of the posterior; their width is 1 as the prior's."""
+"""Half the distance between the two modes; their width is 1, as the prior's."""
 SHARE = 0.9
 COUNT = 2000
 
@@ -31,64 +31,66 @@ def cost_of(latents: Array) -> Array:
     return found
 
 
-class FakeRun(Run):
-    """A run that has come to its end with states and proposals that are given."""
+class FakeChain(Chain):
+    """A finished chain with given states and proposals."""
 
-    def __init__(self, latents: Array, proposed: Proposed | None, evidence: float) -> None:
+    def __init__(
+        self, latents: Array, proposals: EvaluatedProposals | None, evidence: float
+    ) -> None:
         stream = random_stream(0, 0, 0)
         super().__init__(latents, cost_of(latents), stream, PosteriorConfig())
         self.inverse_temperature, self.log_evidence = 1.0, evidence
-        self._given = proposed
+        self._given = proposals
 
     @property
-    def proposed(self) -> Proposed | None:
+    def last_proposals(self) -> EvaluatedProposals | None:
         return self._given
 
 
 def states_of(share: float, random: np.random.Generator) -> Array:
-    """States of which a share is in the left mode."""
+    """States, a share of which is in the left mode."""
     states = random.standard_normal((COUNT, SIZE))
     states[:, 0] += np.where(np.arange(COUNT) < share * COUNT, -FAR, FAR)
     return states
 
 
-def proposals_of(weights: list[float], random: np.random.Generator) -> Proposed:
+def proposals_of(weights: list[float], random: np.random.Generator) -> EvaluatedProposals:
     """Proposals from one wide t distribution at each mode."""
     centres = np.zeros((2, SIZE))
     centres[:, 0] = -FAR, FAR
     density = Mixture(np.array(weights), centres, np.repeat(1.2 * np.eye(SIZE)[None], 2, 0))
     latents = density.draw(4 * COUNT, random)
     costs = cost_of(latents)
-    return Proposed(
+    return EvaluatedProposals(
         density, latents, costs, -energy(latents, costs, 1.0) - density.log_density(latents)
     )
 
 
-def test_a_mode_that_one_run_alone_knows_gets_its_weight() -> None:
+def test_a_mode_that_only_one_chain_found_gets_its_weight() -> None:
     random = np.random.default_rng(1)
-    # The first run never met the right mode, the second gives it far too much.
-    runs = [
-        FakeRun(states_of(1.0, random), proposals_of([1 - 1e-9, 1e-9], random), 0.0),
-        FakeRun(states_of(0.3, random), proposals_of([0.5, 0.5], random), 0.0),
+    # The first chain never met the right mode; the second gives it far too much weight.
+    chains = [
+        FakeChain(states_of(1.0, random), proposals_of([1 - 1e-9, 1e-9], random), 0.0),
+        FakeChain(states_of(0.3, random), proposals_of([0.5, 0.5], random), 0.0),
     ]
-    latents, costs = pool_runs(runs, 4000)
+    latents, costs = pool_chains(chains, 4000)
     left = latents[:, 0] < 0
     # 4,000 proposals at the rare mode: a standard error of .003.
     assert left.mean() == pytest.approx(SHARE, abs=0.015)
     assert latents[left].mean(0) == pytest.approx([-FAR, 0, 0], abs=0.1)
     assert latents[left].std(0) == pytest.approx(np.ones(SIZE), abs=0.05)
     np.testing.assert_array_equal(costs, cost_of(latents))
-    # Neighbours stand together, so every fortieth draw says the same.
+    # Neighbours are adjacent, so every fortieth draw shows the same share.
     assert (latents[::40, 0] < 0).mean() == pytest.approx(SHARE, abs=0.03)
 
 
-def test_where_a_run_made_no_jumps_each_takes_part_by_its_evidence() -> None:
+def test_where_a_chain_made_no_jumps_all_are_weighted_by_evidence() -> None:
     random = np.random.default_rng(2)
-    runs = [
-        FakeRun(states_of(1.0, random), None, math.log(3.0)),
-        FakeRun(states_of(0.0, random), proposals_of([0.5, 0.5], random), 0.0),
+    chains = [
+        FakeChain(states_of(1.0, random), None, math.log(3.0)),
+        FakeChain(states_of(0.0, random), proposals_of([0.5, 0.5], random), 0.0),
     ]
-    latents, _ = pool_runs(runs, 4000)
+    latents, _ = pool_chains(chains, 4000)
     assert (latents[:, 0] < 0).mean() == pytest.approx(0.75, abs=0.005)
 
 

@@ -1,60 +1,36 @@
-"""The sampler on posteriors that are known, and on bad input."""
+"""The sampler on known posteriors, in chunks, stopped early, and on bad input."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from inpaint import Dense, Generator, ImageSet, Mask, Measurement, RestoreConfig, measure, restore
+from inpaint import Mask, RestoreConfig
 from inpaint.errors import ArgumentError, BackendError, ShapeError
-from inpaint.posterior import PosteriorConfig, PosteriorProgress, sample_posterior, summarise
-from inpaint.posterior.sampler import OnProgress
+from inpaint.posterior.config import PosteriorConfig
+from inpaint.posterior.sampler import sample_posterior
+from inpaint.posterior.summary import summarise
+from inpaint.search.backends import torch as torch_backend
+from inpaint.search.restore import restore
+from inpaint.types import OnProgress, Progress
+from tests.helpers import SIGMA, SMALL, linear_problem
+from tests.helpers import exact_posterior as exact
 
-SIGMA = 0.5
 LATENT = 3
-SMALL = PosteriorConfig(particles=256, threads=1)
-
-
-def linear_problem(images: int = 1) -> tuple[Measurement, Generator]:
-    """A generator that is one matrix: with known noise its posterior is normal."""
-    stream = torch.Generator().manual_seed(3)
-    weight = torch.randn(12, LATENT, generator=stream, dtype=torch.float64)
-    bias = torch.randn(12, generator=stream, dtype=torch.float64)
-    generator = Generator((Dense(weight, bias, "none"),), (1, 3, 4), name="linear")
-    z = torch.randn(images, LATENT, generator=stream, dtype=torch.float64)
-    noise = torch.randn(images, 1, 3, 4, generator=stream, dtype=torch.float64)
-    pictures = generator(z) + SIGMA * noise
-    return measure(ImageSet(pictures), Mask.leading(8, (1, 3, 4))), generator
-
-
-def exact(measurement: Measurement, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean [B, D], covariance [D, D] and log evidence [B] of the linear problem."""
-    layer = generator.layers[0]
-    assert isinstance(layer, Dense)
-    kept = Mask.leading(8, (1, 3, 4)).observed.flatten()
-    seen = layer.weight[kept]
-    residual = measurement.values.flatten(1)[:, kept] - layer.bias[kept]
-    covariance = torch.linalg.inv(torch.eye(LATENT).double() + seen.T @ seen / SIGMA**2)
-    mean = residual @ seen @ covariance / SIGMA**2
-    spread = seen @ seen.T + SIGMA**2 * torch.eye(8).double()
-    square = (residual * torch.linalg.solve(spread, residual.T).T).sum(1)
-    # What log_evidence leaves out of log p(y) is (2 pi sigma^2)^(-N/2).
-    evidence = -(square + torch.logdet(spread) - 8 * math.log(SIGMA**2)) / 2
-    return mean, covariance, evidence
 
 
 @pytest.mark.parametrize("start", ["prior", "modes"])
 @pytest.mark.parametrize("backend", ["cpp", "torch"])
-def test_a_linear_generator_has_the_posterior_of_the_textbook(backend: str, start: str) -> None:
-    measurement, generator = linear_problem(2)
+def test_a_linear_generator_has_its_exact_posterior(backend: str, start: str) -> None:
+    measurement, generator = linear_problem(2, noise_level=SIGMA)
     config = replace(
         SMALL,
         particles=1024,
-        noise_level=SIGMA,
         backend=backend,  # type: ignore
         start=start,  # type: ignore
     )
@@ -72,12 +48,11 @@ def test_a_linear_generator_has_the_posterior_of_the_textbook(backend: str, star
 
 
 @pytest.mark.parametrize("start", ["prior", "modes"])
-def test_a_misfit_of_less_weight_is_that_of_more_noise(start: str) -> None:
-    measurement, generator = linear_problem()
+def test_a_lower_misfit_weight_is_like_more_noise(start: str) -> None:
+    measurement, generator = linear_problem(noise_level=SIGMA / 2)
     config = replace(
         SMALL,
         particles=1024,
-        noise_level=SIGMA / 2,
         misfit_weight=0.25,
         start=start,  # type: ignore
     )
@@ -101,32 +76,30 @@ def test_an_image_alone_repeats_its_place_in_a_batch() -> None:
     assert torch.equal(whole.noise_levels[1:2], alone.noise_levels)
 
 
-def test_more_runs_contain_the_fewer() -> None:
+def test_more_chains_begin_with_the_fewer() -> None:
     measurement, generator = linear_problem()
     four = sample_posterior(measurement, generator, SMALL)
-    two = sample_posterior(measurement, generator, replace(SMALL, runs=2))
+    two = sample_posterior(measurement, generator, replace(SMALL, chains=2))
     assert torch.equal(four.latents[:, :2], two.latents)
 
 
-def test_a_start_from_the_modes_needs_fewer_stages_and_knows_a_restoration_besides() -> None:
-    measurement, generator = linear_problem()
-    config = replace(SMALL, noise_level=0.05)
-    alone = sample_posterior(measurement, generator, config)
-    prior = sample_posterior(measurement, generator, replace(config, start="prior"))
-    # The one mode is found, and the runs begin at the posterior itself.
+def test_a_start_from_the_modes_needs_fewer_stages_and_may_use_a_restoration() -> None:
+    measurement, generator = linear_problem(noise_level=0.05)
+    alone = sample_posterior(measurement, generator, SMALL)
+    prior = sample_posterior(measurement, generator, replace(SMALL, start="prior"))
+    # The one mode is found, and the chains begin at the posterior itself.
     assert alone.temperatures.shape[2] == 2
     assert prior.temperatures.shape[2] > 4
-    search = RestoreConfig(restarts=8, screen=0, noise_level=0.05)
-    found = restore(measurement, generator, search)
-    told = sample_posterior(measurement, generator, config, restoration=found)
-    assert told.finished.all()
+    found = restore(measurement, generator, RestoreConfig(restarts=8, screen=0))
+    helped = sample_posterior(measurement, generator, SMALL, restoration=found)
+    assert helped.finished.all()
     with pytest.raises(ShapeError, match="The restoration has 1 images"):
-        sample_posterior(*linear_problem(2), config, restoration=found)
+        sample_posterior(*linear_problem(2), SMALL, restoration=found)
 
 
-def test_a_budget_that_ends_early_says_so() -> None:
-    measurement, generator = linear_problem()
-    config = replace(SMALL, start="prior", budget=4 * 256 * 37, noise_level=0.01)
+def test_a_sampling_that_uses_up_its_gradients_says_so() -> None:
+    measurement, generator = linear_problem(noise_level=0.01)
+    config = replace(SMALL, start="prior", max_gradients=4 * 256 * 37)
     posterior = sample_posterior(measurement, generator, config)
     assert int(posterior.gradients) <= 4 * 256 * 37
     assert not posterior.finished.any()
@@ -134,14 +107,14 @@ def test_a_budget_that_ends_early_says_so() -> None:
     (summary,) = summarise(measurement, generator, posterior)
     assert not summary.converged
     assert summary.intervals is None
-    assert "ran out of its budget" in summary.sentence
+    assert "used up its gradients" in summary.sentence
 
 
-def stopping_at(call: int) -> tuple[list[PosteriorProgress], OnProgress]:
-    """What a caller was told, and the caller, who ends the sampling at one of the calls."""
-    seen: list[PosteriorProgress] = []
+def stopping_at(call: int) -> tuple[list[Progress], OnProgress]:
+    """A record of progress, and a callback that ends the sampling at one of its calls."""
+    seen: list[Progress] = []
 
-    def stop(progress: PosteriorProgress) -> bool:
+    def stop(progress: Progress) -> bool:
         seen.append(progress)
         return len(seen) < call
 
@@ -149,23 +122,26 @@ def stopping_at(call: int) -> tuple[list[PosteriorProgress], OnProgress]:
 
 
 def test_the_caller_may_end_it() -> None:
-    measurement, generator = linear_problem()
+    measurement, generator = linear_problem(noise_level=0.01)
     seen, stop = stopping_at(2)
-    config = replace(SMALL, start="prior", noise_level=0.01)
+    config = replace(SMALL, start="prior")
     posterior = sample_posterior(measurement, generator, config, on_progress=stop)
-    assert [progress.stage for progress in seen] == [1, 2]
+    assert [progress.stage for progress in seen] == ["sampling", "sampling"]
+    assert [progress.note.split(",")[0] for progress in seen] == ["stage 1", "stage 2"]
     assert posterior.cancelled
-    assert torch.equal(seen[-1].inverse_temperature, posterior.inverse_temperature.amin(1))
+    lowest = float(posterior.inverse_temperature.min())
+    assert seen[-1].done == pytest.approx(max(0.0, math.log10(lowest) / 5 + 1))
+    assert seen[-1].note.endswith(f" {int(posterior.gradients[0]):,} gradients")
     assert "was stopped" in summarise(measurement, generator, posterior)[0].sentence
 
 
-def test_the_caller_may_end_it_while_the_pilots_explore() -> None:
+def test_the_caller_may_end_it_during_the_pilots() -> None:
     measurement, generator = linear_problem()
     seen, stop = stopping_at(3)
     posterior = sample_posterior(measurement, generator, SMALL, on_progress=stop)
     # Before the first three stages of the pilots, the last of which was not begun.
-    assert [progress.stage for progress in seen] == [0, 0, 0]
-    spent = [int(progress.gradients[0]) for progress in seen]
+    assert [progress.stage for progress in seen] == ["looking for modes"] * 3
+    spent = [int(progress.note.split()[0].replace(",", "")) for progress in seen]
     assert 0 < spent[0] < spent[1] < spent[2] < int(posterior.gradients[0])
     assert posterior.cancelled
     assert (posterior.inverse_temperature == 0).all()
@@ -174,14 +150,85 @@ def test_the_caller_may_end_it_while_the_pilots_explore() -> None:
     assert "was stopped" in summary.sentence
 
 
+@pytest.mark.parametrize(("call", "count"), [("cost", 2), ("move", 1)])
+def test_an_interrupted_stage_does_not_count(
+    call: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With so much noise the first stage goes to the last temperature, and jumps there.
+    measurement, generator = linear_problem(noise_level=100.0)
+    original, calls = getattr(torch_backend, call), itertools.count(1)
+
+    def interrupt(*arguments: Any) -> Any:
+        if next(calls) == count:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(torch_backend, call, interrupt)
+    config = replace(SMALL, start="prior", backend="torch")
+    posterior = sample_posterior(measurement, generator, config)
+    assert posterior.cancelled
+    assert not posterior.finished.any()
+    assert (posterior.inverse_temperature == 0).all()
+    assert (posterior.log_evidence == 0).all()
+
+
+def test_chunks_of_images_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    measurement, generator = linear_problem(3)
+    # The first image is fitted worse, and takes fewer stages.
+    values = measurement.values.clone()
+    values[0] *= 0.2
+    measurement = replace(measurement, values=values)
+    config = replace(SMALL, start="prior")
+    whole = sample_posterior(measurement, generator, config)
+    summaries = summarise(measurement, generator, whole)
+    monkeypatch.setattr("inpaint.posterior.sampler.CHUNK_BYTES", 1)
+    seen: list[Progress] = []
+    parts = sample_posterior(measurement, generator, config, on_progress=seen.append)
+    for name in ("latents", "pooled_latents", "noise_levels", "log_evidence", "gradients"):
+        assert torch.equal(getattr(parts, name), getattr(whole, name))
+    for name in ("temperatures", "step_lengths"):
+        torch.testing.assert_close(
+            getattr(parts, name), getattr(whole, name), rtol=0, atol=0, equal_nan=True
+        )
+    assert parts.temperatures.isnan().any()
+    # Progress rises over all images, and ends at the sum of their gradients.
+    assert all(one.done <= other.done for one, other in itertools.pairwise(seen))
+    assert seen[-1].done == 1
+    assert seen[-1].note.endswith(f" {int(whole.gradients.sum()):,} gradients")
+    again = summarise(measurement, generator, parts)
+    assert [one.sentence for one in again] == [one.sentence for one in summaries]
+    assert all(torch.equal(one.std, other.std) for one, other in zip(again, summaries, strict=True))
+    for one, other in zip(again, summaries, strict=True):
+        assert [mode.cost for mode in one.modes] == [mode.cost for mode in other.modes]
+
+
+def test_a_cancellation_in_a_later_chunk_keeps_the_images_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measurement, generator = linear_problem(3)
+    config = replace(SMALL, start="prior")
+    whole = sample_posterior(measurement, generator, config)
+    monkeypatch.setattr("inpaint.posterior.sampler.CHUNK_BYTES", 1)
+    cut = sample_posterior(
+        measurement, generator, config, on_progress=lambda progress: progress.done < 0.4
+    )
+    assert cut.cancelled
+    assert len(cut) == 2
+    assert cut.finished.tolist() == [True, False]
+    assert torch.equal(cut.pooled_latents[0], whole.pooled_latents[0])
+    summaries = summarise(measurement, generator, cut)
+    assert [summary.converged for summary in summaries] == [True, False]
+    some = summarise(measurement, generator, whole, on_progress=lambda progress: progress.done < 2)
+    assert len(some) == 2
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"particles": 4}, "particles is 4"),
-        ({"budget": 0}, "budget is 0"),
-        ({"budget": 100}, "budget is 100 gradients per image"),
+        ({"max_gradients": 0}, "max_gradients is 0"),
+        ({"max_gradients": 100}, "max_gradients is 100 per image"),
         ({"ess_target": 1.0}, "ess_target is 1.0"),
-        ({"noise_level": 0.0}, "noise_level is 0.0"),
         ({"misfit_weight": 0.0}, "misfit_weight is 0.0"),
         ({"misfit_weight": 2.0}, "misfit_weight is 2.0"),
         ({"start": "data"}, "start is 'data'"),

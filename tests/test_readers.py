@@ -1,4 +1,4 @@
-"""Files as users have them, good and bad."""
+"""Files of images, generators, masks and operators, good and bad."""
 
 from __future__ import annotations
 
@@ -18,17 +18,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
-from inpaint import (
-    BlockAverage,
-    Generator,
-    ImageSet,
-    InpaintError,
-    read_generator,
-    read_images,
-)
+from inpaint import BlockAverage, Generator, ImageSet, InpaintError, read_generator, read_images
 from inpaint.errors import FileError
-from inpaint.files.normalize import settle_ink
-from inpaint.files.reading import read_mask, read_operator, read_state_dict
+from inpaint.files.masks import read_mask
+from inpaint.files.matrices import read_operator
+from inpaint.files.normalize import normalize_ink
+from inpaint.files.state_dict import read_state_dict
 from inpaint.operators import to_matrix
 
 
@@ -74,10 +69,10 @@ def test_the_other_sign_of_the_sigmoid_is_detected(data_dir: Path, tmp_path: Pat
 def test_ink_is_made_dark() -> None:
     picture = torch.ones(1, 1, 8, 8)
     picture[..., 3:5, 3:5] = 0
-    assert torch.equal(settle_ink(picture)[0], picture)
-    settled, words = settle_ink(1 - picture)
-    assert torch.equal(settled, picture)
-    assert "inverted" in words
+    assert torch.equal(normalize_ink(picture)[0], picture)
+    inverted, note = normalize_ink(1 - picture)
+    assert torch.equal(inverted, picture)
+    assert "inverted" in note
 
 
 @pytest.mark.parametrize("ending", ["npz", "npy", "png", "jpg"])
@@ -109,8 +104,8 @@ def test_bundled_names_are_sources() -> None:
     assert bundled.images.shape[1:] == (1, 28, 28)
 
 
-def declare_much(path: Path) -> None:
-    """A small .mat file whose X_n unpacks to more than is read."""
+def write_bomb(path: Path) -> None:
+    """A small .mat file whose X_n decompresses to more than is read."""
     parts = zlib.compressobj()
     zeros = bytes(2**24)
     head = struct.pack("<IIII", 14, 2**30, 6, 8)
@@ -150,7 +145,7 @@ BAD_IMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "real numbers",
     ),
     "struct": ("a.mat", lambda p: scipy.io.savemat(p, {"X_n": {"a": {"b": 1.0}}}), "real numbers"),
-    "packed bomb": ("a.mat", declare_much, "at most 512 MB"),
+    "compressed bomb": ("a.mat", write_bomb, "at most 512 MB"),
     "nested structs": (
         "a.mat",
         lambda p: scipy.io.savemat(p, {"X_n": {"a": {"b": {"c": np.ones((2, 2))}}}}),
@@ -211,10 +206,10 @@ BAD_MATRICES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "NaN": ("t.npy", lambda p: np.save(p, np.full((5, 12), np.nan)), "NaN or infinity in T"),
     "vector": ("t.npy", lambda p: np.save(p, np.ones(12)), r"shape \[12\]"),
     "other name": ("t.npz", lambda p: np.savez(p, A=np.ones((5, 12))), "no array named T"),
-    "no sparse": (
+    "damaged sparse": (
         "t.npz",
         lambda p: np.savez(p, row=[0], col=[99], data=[1.0], shape=[5, 12], format="coo"),
-        "no sound file of a sparse matrix",
+        "not a sound sparse matrix",
     ),
     "many rows": (
         "t.npz",
@@ -312,8 +307,8 @@ def test_a_damaged_real_file_never_crashes(
         assert torch.isfinite(read_images(path).images).all()
 
 
-def make_parts(folder: Path) -> dict[Path, Callable[[str], object]]:
-    """A small sound mask, matrix and state dict of each kind, with what reads it."""
+def make_files(folder: Path) -> dict[Path, Callable[[str], object]]:
+    """A small, sound file of each kind of mask, matrix and state dict, with its reader."""
     matrix = np.arange(24.0).reshape(2, 12)
     np.save(folder / "mask.npy", np.eye(3, 4))
     np.savez_compressed(folder / "mask.npz", mask=np.eye(3, 4))
@@ -335,7 +330,7 @@ def make_parts(folder: Path) -> dict[Path, Callable[[str], object]]:
 def test_a_damaged_mask_matrix_or_state_dict_never_crashes(
     data: st.DataObject, tmp_path: Path
 ) -> None:
-    path, read = data.draw(st.sampled_from(sorted(make_parts(tmp_path).items(), key=str)))
+    path, read = data.draw(st.sampled_from(sorted(make_files(tmp_path).items(), key=str)))
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(0, 8))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))

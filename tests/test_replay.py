@@ -1,4 +1,4 @@
-"""A restart watched again takes the way that it took."""
+"""A replay follows the path that the search took."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from inpaint import restore
 from inpaint.config import SOLVERS
 from inpaint.search.replay import replay
-from tests.conftest import random_generator
-from tests.test_objective import some_measurement
-from tests.test_restore import EXACT
+from inpaint.search.restore import restore
+from tests.helpers import EXACT, random_generator, some_measurement
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

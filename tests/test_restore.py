@@ -17,17 +17,15 @@ from inpaint import (
     Measurement,
     ModuleGenerator,
     Progress,
-    Restoration,
     RestoreConfig,
+    SearchResult,
     Status,
-    measure,
-    restore,
 )
 from inpaint.config import PRESETS, SOLVERS
 from inpaint.errors import ArgumentError, InpaintError, ShapeError
-from tests.conftest import random_generator
-from tests.test_generator import as_module
-from tests.test_objective import some_measurement
+from inpaint.operators import measure
+from inpaint.search.restore import restore
+from tests.helpers import EXACT, QUICK, as_module, random_generator, some_measurement
 from tests.tolerances import KNOWN_COST, SAME_SELECTION
 
 LOWEST_COSTS = {
@@ -38,13 +36,8 @@ LOWEST_COSTS = {
 }
 """Of several independent methods with thousands of starts each, in float64."""
 
-QUICK = RestoreConfig(restarts=4, screen=10, steps=30)
-EXACT = replace(QUICK, backend="cpp")
-"""C++ walks restarts one by one, so a restart's bits do not depend on its neighbours; torch
-multiplies matrices whose size the neighbours decide."""
 
-
-def same(one: Restoration, two: Restoration) -> bool:
+def same(one: SearchResult, two: SearchResult) -> bool:
     """Bit-equal results."""
     names = ("images", "latents", "costs", "status", "best", "noise_level")
     return all(torch.equal(getattr(one, name), getattr(two, name)) for name in names)
@@ -133,17 +126,6 @@ def test_a_module_is_restored_like_the_layers_it_is_made_of() -> None:
     torch.testing.assert_close(one.best_costs, two.best_costs, rtol=0, atol=SAME_SELECTION)
 
 
-def test_polishing_lowers_costs_of_the_best_restarts_only() -> None:
-    measurement, generator = some_measurement(shared=True), random_generator()
-    rough = replace(QUICK, solver="adam", steps=5, restarts=6)
-    before = restore(measurement, generator, rough)
-    after = restore(measurement, generator, replace(rough, polish=2))
-    assert (after.costs <= before.costs).all()
-    assert ((after.costs < before.costs).sum(1) <= 2).all()
-    assert (after.best_costs < before.best_costs).all()
-    assert after.history.shape[0] > before.history.shape[0]
-
-
 @pytest.mark.parametrize("backend", ["torch", "cpp"])
 def test_a_cancelled_search_returns_what_it_reached(backend: str) -> None:
     seen: list[Progress] = []
@@ -185,7 +167,7 @@ def test_the_noise_level_is_found(published: Generator, eights: ImageSet) -> Non
 def test_every_preset_is_a_valid_configuration(preset: str) -> None:
     config = RestoreConfig.preset(preset).resolved()
     assert {name for name, value in vars(config).items() if value is None} <= {
-        "budget",
+        "time_limit",
         "stop_after",
         "noise_level",
     }
@@ -240,20 +222,20 @@ def test_rounds_take_up_where_the_stream_stopped() -> None:
     assert twice.history.shape[1:] == twice.costs.shape
 
 
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(
     "config",
     [
-        replace(EXACT, budget=0.2),
-        replace(EXACT, budget=1e-6),
-        replace(EXACT, budget=0.2, solver="adam", steps=10**6, tolerance=0.0),
-        replace(EXACT, budget=0.2, solver="adam", steps=50, polish=2),
+        replace(EXACT, time_limit=0.2),
+        replace(EXACT, time_limit=1e-6),
+        replace(EXACT, time_limit=0.2, solver="adam", steps=10**6, tolerance=0.0),
     ],
-    ids=["many rounds", "no time", "a cut round", "polish"],
+    ids=["many rounds", "no time", "a cut round"],
 )
 def test_a_time_budget_is_recorded_so_that_it_can_be_repeated(config: RestoreConfig) -> None:
     measurement, generator = some_measurement(shared=True), random_generator()
     result = restore(measurement, generator, config)
-    assert result.config.budget is None
+    assert result.config.time_limit is None
     assert torch.isfinite(result.best_costs).all()
     again = restore(measurement, generator, result.config)
     assert same(result, again)

@@ -1,4 +1,4 @@
-"""Reveal next, on a linear generator whose posterior and its gains are known in closed form."""
+"""Which pixels to reveal next, for a linear generator where all is known in closed form."""
 
 from __future__ import annotations
 
@@ -11,33 +11,38 @@ from torch import Tensor
 
 from inpaint import Generator, Mask, Measurement
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.posterior import Posterior, PosteriorConfig, sample_posterior, summarise
-from inpaint.posterior.estimates import ESTIMATES, estimate_images, recommend
+from inpaint.posterior.config import PosteriorConfig
+from inpaint.posterior.estimates import PLAIN
+from inpaint.posterior.plain import posterior_images, recommend
 from inpaint.posterior.reveal import reveal_next
-from tests.test_posterior import SIGMA, SMALL, exact, linear_problem
+from inpaint.posterior.sampler import sample_posterior
+from inpaint.posterior.summary import summarise
+from inpaint.posterior.types import PosteriorDraws
+from tests.helpers import SIGMA, SMALL, linear_problem
+from tests.helpers import exact_posterior as exact
 
 SHAPE = (1, 3, 4)
 
 
 @pytest.fixture(scope="module")
-def sampled() -> tuple[Measurement, Generator, Posterior, Tensor]:
-    """A posterior, and its covariance of all pixels as the textbook has it. [12, 12]"""
-    measurement, generator = linear_problem()
-    posterior = sample_posterior(measurement, generator, replace(SMALL, noise_level=SIGMA))
+def sampled() -> tuple[Measurement, Generator, PosteriorDraws, Tensor]:
+    """A posterior, and the exact covariance of all pixels. [12, 12]"""
+    measurement, generator = linear_problem(noise_level=SIGMA)
+    posterior = sample_posterior(measurement, generator, SMALL)
     _, covariance, _ = exact(measurement, generator)
     weight = generator.layers[0].weight
     return measurement, generator, posterior, weight @ covariance @ weight.T
 
 
 def conditioned(covariance: Tensor, pixels: list[int]) -> Tensor:
-    """The covariance once these pixels are observed as well."""
+    """The covariance after these pixels are observed as well."""
     noisy = covariance[pixels][:, pixels] + SIGMA**2 * torch.eye(len(pixels)).double()
     return covariance - covariance[:, pixels] @ torch.linalg.solve(noisy, covariance[pixels])
 
 
 @pytest.mark.parametrize("tile", [1, 2])
-def test_the_plan_is_the_greedy_one_of_the_textbook(
-    sampled: tuple[Measurement, Generator, Posterior, Tensor], tile: int
+def test_the_plan_is_the_exact_greedy_one(
+    sampled: tuple[Measurement, Generator, PosteriorDraws, Tensor], tile: int
 ) -> None:
     measurement, generator, posterior, covariance = sampled
     reveal = reveal_next(measurement, generator, posterior, count=3, tile=tile)
@@ -58,7 +63,7 @@ def test_the_plan_is_the_greedy_one_of_the_textbook(
                     gains[r, c] = (float(covariance.trace() - after.trace()), square)
         best, _ = max(gains.values())
         gain, square = gains[row, column]
-        # 512 particles know a variance to 6 %: near ties may fall either way.
+        # 512 draws give a variance to 6 %, so near ties may fall either way.
         assert gain > 0.85 * best
         if place == 0:
             assert float(reveal.gain[row, column]) == pytest.approx(gain, rel=0.25)
@@ -72,7 +77,7 @@ def test_the_plan_is_the_greedy_one_of_the_textbook(
 
 
 def test_the_plan_ends_where_nothing_is_lost(
-    sampled: tuple[Measurement, Generator, Posterior, Tensor],
+    sampled: tuple[Measurement, Generator, PosteriorDraws, Tensor],
 ) -> None:
     measurement, generator, posterior, _ = sampled
     reveal = reveal_next(measurement.operator, generator, posterior, count=9)
@@ -84,8 +89,8 @@ def test_the_plan_ends_where_nothing_is_lost(
         reveal_next(reveal.mask_after(9), generator, posterior)
 
 
-def test_bad_wishes_are_refused(
-    sampled: tuple[Measurement, Generator, Posterior, Tensor],
+def test_bad_arguments_are_refused(
+    sampled: tuple[Measurement, Generator, PosteriorDraws, Tensor],
 ) -> None:
     measurement, generator, posterior, _ = sampled
     for name, value in (("image", 1), ("count", 0), ("tile", 5)):
@@ -94,23 +99,23 @@ def test_bad_wishes_are_refused(
     with pytest.raises(ShapeError, match="belong together"):
         reveal_next(Mask.leading(3, (1, 4, 3)), generator, posterior)
     unfinished = replace(posterior, inverse_temperature=posterior.inverse_temperature / 2)
-    with pytest.raises(ArgumentError, match="larger budget"):
+    with pytest.raises(ArgumentError, match="larger max_gradients"):
         reveal_next(measurement, generator, unfinished)
 
 
 def test_estimates_of_a_normal_posterior_agree(
-    sampled: tuple[Measurement, Generator, Posterior, Tensor],
+    sampled: tuple[Measurement, Generator, PosteriorDraws, Tensor],
 ) -> None:
     measurement, generator, posterior, covariance = sampled
     summaries = summarise(measurement, generator, posterior)
     mean, _, _ = exact(measurement, generator)
     truth = generator(mean)
-    for name in ESTIMATES:
-        found = estimate_images(name, generator, posterior, summaries)
+    for name in PLAIN:
+        found = posterior_images(name, generator, posterior, summaries)
         # Standard errors of some hundred effective draws.
         assert float((found.double() - truth).abs().max()) < 0.3 * math.sqrt(covariance.max())
     assert recommend(summaries[0]) == "mean"
     assert recommend(replace(summaries[0], converged=False)) == "minimum"
     with pytest.raises(ArgumentError, match="estimate is 'best'"):
-        estimate_images("best", generator, posterior, summaries)
+        posterior_images("best", generator, posterior, summaries)
     assert PosteriorConfig().misfit_weight == 1

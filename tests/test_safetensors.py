@@ -1,4 +1,4 @@
-"""Generators in safetensors files: written, read back, and refused in words when unsound."""
+"""Generators in safetensors files: written, read back, and refused with a reason when damaged."""
 
 from __future__ import annotations
 
@@ -112,12 +112,13 @@ def test_files_that_are_no_safetensors_are_refused_in_words(tmp_path: Path) -> N
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
-    target = tmp_path / "folder"
-    target.mkdir()
-    for path in (target, target / "missing" / "file.safetensors"):
+    folder, file = tmp_path / "folder", tmp_path / "file"
+    folder.mkdir()
+    file.touch()
+    for path in (folder, folder / "missing" / "a.safetensors", file / "a.safetensors"):
         with pytest.raises(FileError, match="cannot be written"):
             write_safetensors(small_generator(), path)
-    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    assert sorted(tmp_path.rglob("*")) == [file, folder]
 
 
 def test_every_shipped_generator_loads_and_has_a_card() -> None:
@@ -140,7 +141,7 @@ def test_an_unknown_shipped_generator_is_refused_in_words() -> None:
 
 
 def test_the_shipped_generator_restores_the_bundled_examples() -> None:
-    """Half of each drawing is lost; what comes back is nearer than white paper by far."""
+    """Half of each drawing is lost; the restorations are much closer than white paper."""
     examples = load_bundled()
     assert examples.ideal is not None
     mask = Mask.leading(392, (1, 28, 28))

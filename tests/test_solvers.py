@@ -1,4 +1,4 @@
-"""Solvers step as their papers say, in any number of chunks."""
+"""Solvers step as published, in any number of calls."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from inpaint.search.solvers import (
     make_solver,
     start,
 )
-from tests.conftest import random_generator
-from tests.test_objective import some_measurement
+from tests.helpers import random_generator, some_measurement
 from tests.tolerances import FLOAT64
 
 
@@ -118,7 +117,7 @@ def test_a_failed_restart_leaves_the_others_bit_equal(name: str, objective: Obje
 
 @pytest.mark.parametrize("name", SOLVERS)
 def test_the_best_iterate_is_kept(name: str, objective: Objective) -> None:
-    # A step too large by far, so that the last iterate is not the best one.
+    # Steps far too large, so that the last iterate is not the best one.
     solver = make_solver(RestoreConfig(solver=name, steps=50, learning_rate=3.0, tolerance=0.0))
     state, history = backend.advance(objective, solver, start(solver, starts()), 50)
     state = backend.finish(objective, solver, state, Status.MAX_STEPS)

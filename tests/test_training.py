@@ -1,10 +1,9 @@
-"""Training: it lowers its loss, the seed repeats it, and it resumes as if never stopped."""
+"""Training lowers its loss, repeats with the same seed, and resumes as if never stopped."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from inpaint.errors import ArgumentError, FileError, InpaintError, ShapeError
-from inpaint.training import TrainConfig, activity, inversion, paper, read_digits, train
-from inpaint.training.augmentation import augment
-from inpaint.training.damage import Damaged, damage
-from inpaint.training.networks import make_decoder, to_generator
-from inpaint.training.randomness import Draws
-from tests.conftest import pen_strokes
+from inpaint.training import inversion, penalties
+from inpaint.training.augmentation import Damaged, augment, damage
+from inpaint.training.config import TrainConfig
+from inpaint.training.data import read_digits
+from inpaint.training.decoder import make_decoder, to_generator
+from inpaint.training.loop import train
+from inpaint.training.randomness import RandomStream
+from inpaint.types import Progress
+from tests.helpers import pen_strokes, write_idx
 
 SMALL = TrainConfig(
     latent_size=3,
@@ -38,6 +40,11 @@ def images() -> Tensor:
     return pen_strokes(24)
 
 
+def loss_in(progress: Progress, name: str) -> float:
+    """A loss from a note such as "variational -412.3, inversion 0.02"."""
+    return float(dict(part.rsplit(" ", 1) for part in progress.note.split(", "))[name])
+
+
 @pytest.mark.parametrize("objective", ["variational", "adversarial", "hybrid"])
 def test_a_training_repeats_and_resumes_bit_equal(
     images: Tensor, tmp_path: Path, objective: str
@@ -49,14 +56,30 @@ def test_a_training_repeats_and_resumes_bit_equal(
     assert again.record["history"] == whole.record["history"]
 
     path = tmp_path / "checkpoint.safetensors"
-    for stop in (3, 5):  # once in each stage
-        part = train(images, config, checkpoint=path, on_progress=lambda p, s=stop: p.step < s)
+    for stage, done, steps in (("objective", 3, 3), ("inversion", 1, 5)):
+        stop = (stage, done)
+        part = train(
+            images,
+            config,
+            checkpoint=path,
+            on_progress=lambda p, stop=stop: (p.stage, p.done) != stop,
+        )
         assert part.record["status"] == "cancelled"
-        assert part.record["steps"] == stop
+        assert part.record["steps"] == steps
     resumed = train(images, config, checkpoint=path)
     assert resumed.record["status"] == "finished"
     assert resumed.record["history"] == whole.record["history"]
     assert resumed.generator.digest() == whole.generator.digest()
+
+
+def test_progress_counts_the_steps_of_each_stage(images: Tensor) -> None:
+    calls: list[Progress] = []
+    train(images, SMALL, on_progress=calls.append)
+    expected = [("objective", done, 4) for done in (1, 2, 3, 4)]
+    expected += [("inversion", done, 2) for done in (1, 2)]
+    assert [(each.stage, each.done, each.total) for each in calls] == expected
+    assert calls[-1].note.startswith("variational ")
+    assert loss_in(calls[-1], "inversion") > 0
 
 
 def test_another_seed_gives_another_generator(images: Tensor) -> None:
@@ -69,27 +92,27 @@ def test_the_variational_loss_falls(images: Tensor) -> None:
     config = dataclasses.replace(
         SMALL, steps=60, inversion_steps=0, learning_rate=1e-2, augmentation=0.0
     )
-    train(images, config, on_progress=lambda p: losses.append(p.losses["variational"]))
+    train(images, config, on_progress=lambda p: losses.append(loss_in(p, "variational")))
     assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 100
 
 
 def test_the_second_stage_lowers_the_restoration_error(images: Tensor) -> None:
-    """On one batch, with nothing else to learn, the lost half must come back."""
+    """With a single batch and no other loss, the lost pixels must be restored well."""
     config = dataclasses.replace(SMALL, name="learner")
     torch.manual_seed(0)
     decoder = make_decoder(config, images.mean(0).flatten())
     optimizer = torch.optim.Adam(decoder.parameters(), lr=1e-2)
-    damaged = damage(images[:8], Draws(0, 0, "cpu"))
-    figures = []
+    damaged = damage(images[:8], RandomStream(0, 0, "cpu"))
+    errors = []
     for step in range(40):
         generator = to_generator(decoder, config, (1, 28, 28))
-        latents = inversion.search(generator, damaged, Draws(0, step, "cpu"), 4)
-        loss, figure = inversion.loss(decoder, latents, damaged)
+        latents = inversion.search(generator, damaged, RandomStream(0, step, "cpu"), 4)
+        loss, error = inversion.loss(decoder, latents, damaged)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        figures.append(float(figure))
-    assert np.mean(figures[-5:]) < 0.5 * figures[0]
+        errors.append(float(error))
+    assert np.mean(errors[-5:]) < 0.5 * errors[0]
 
 
 def test_a_limit_on_the_active_share_is_kept(images: Tensor) -> None:
@@ -115,29 +138,29 @@ def test_the_active_share_is_exact_and_falls_along_its_gradient() -> None:
     latents = torch.randn(500, 3)
     first = decoder[0](latents)
     second = decoder[2](first.relu())
-    share = activity.active_share(decoder, latents)
+    share = penalties.active_share(decoder, latents)
     exact = torch.cat([first > 0, second > 0], 1).float().mean()
     torch.testing.assert_close(share.detach(), exact)
     gradients = torch.autograd.grad(share, list(decoder[:3].parameters()))
     with torch.no_grad():
         for parameter, gradient in zip(decoder[:3].parameters(), gradients, strict=True):
             parameter -= 5 * gradient
-    assert activity.active_share(decoder, latents) < share - 0.02
+    assert penalties.active_share(decoder, latents) < share - 0.02
 
 
-def test_adversarial_training_brings_the_drawn_images_nearer(images: Tensor) -> None:
+def test_adversarial_training_brings_generated_images_closer(images: Tensor) -> None:
     config = dataclasses.replace(
         SMALL, objective="adversarial", steps=60, inversion_steps=0, batch_size=32, average=0.0
     )
     gaps: list[float] = []
-    train(images, config, on_progress=lambda p: gaps.append(p.losses["critic"]))
+    train(images, config, on_progress=lambda p: gaps.append(loss_in(p, "critic")))
     assert np.isfinite(gaps).all()
-    # The critic finds the gap first; then the generator closes it.
+    # First the critic finds the gap between real and generated images; then the decoder closes it.
     assert gaps[-1] > min(gaps)
 
 
 def test_gradient_through_the_search_is_that_of_finite_differences() -> None:
-    """Move one weight, search again, and compare the change of the error."""
+    """Change one weight, search again, and compare the change of the error."""
     torch.manual_seed(0)
     config = dataclasses.replace(SMALL, activation="tanh")
     decoder = make_decoder(config, torch.full((36,), 0.5)).double()
@@ -177,28 +200,29 @@ def test_gradient_through_the_search_is_that_of_finite_differences() -> None:
         ends.append(float(inversion.loss(decoder, minimise(), damaged)[0].detach()))
         weight.data[2, 1] -= sign * step
     numeric = (ends[0] - ends[1]) / (2 * step)
-    # Gauss-Newton leaves the curvature of the decoder out of H.
+    # Gauss-Newton ignores the curvature of the decoder, so the two differ a little.
     assert float(gradient[2, 1]) == pytest.approx(numeric, rel=0.05)
 
 
-def test_the_paper_loss_counts_ink_where_hardly_any_image_has_some(images: Tensor) -> None:
-    empty = paper.empty_pixels(images)
+def test_the_ink_penalty_counts_ink_where_hardly_any_image_has_some(images: Tensor) -> None:
+    empty = penalties.empty_pixels(images)
     assert 0 < empty.sum() < len(empty)
     assert (images.flatten(1)[:, empty > 0] == 1).all()
     assert (images.flatten(1)[:, empty == 0].amin(0) < 1).all()
-    drawn = torch.ones(2, len(empty))
-    drawn[0, empty.nonzero()[0]] = 0.5  # counts: .25
-    drawn[1, (empty == 0).nonzero()[0]] = 0.0  # may be ink
-    decoder = nn.Embedding.from_pretrained(drawn)
-    places = [torch.tensor([0, 1]), torch.tensor([0])]
-    torch.testing.assert_close(paper.loss(decoder, places, empty), torch.tensor(0.125 + 0.25))
+    outputs = torch.ones(2, len(empty))
+    outputs[0, empty.nonzero()[0]] = 0.5  # costs .25
+    outputs[1, (empty == 0).nonzero()[0]] = 0.0  # ink is allowed here
+    decoder = nn.Embedding.from_pretrained(outputs)
+    latent_sets = [torch.tensor([0, 1]), torch.tensor([0])]
+    penalty = penalties.ink_penalty(decoder, latent_sets, empty)
+    torch.testing.assert_close(penalty, torch.tensor(0.125 + 0.25))
 
 
 def test_a_pixel_is_empty_while_few_images_ink_it() -> None:
     images = torch.ones(400, 1, 1, 3)
     images[:2, 0, 0, 0] = 0.5
     images[:3, 0, 0, 1] = 0.5
-    assert paper.empty_pixels(images).tolist() == [1, 0, 1]
+    assert penalties.empty_pixels(images).tolist() == [1, 0, 1]
 
 
 def test_a_training_holds_empty_pixels_clean(images: Tensor) -> None:
@@ -215,14 +239,14 @@ def test_a_training_holds_empty_pixels_clean(images: Tensor) -> None:
         result = train(images, config)
         latents = torch.randn(200, 3, generator=torch.Generator().manual_seed(1))
         ink = 1 - result.generator.pixels(latents)
-        inks[weight] = float(ink[:, paper.empty_pixels(images) > 0].square().sum(1).mean())
+        inks[weight] = float(ink[:, penalties.empty_pixels(images) > 0].square().sum(1).mean())
     assert inks[100.0] < 0.5 * inks[0.0]
 
 
 def test_augmentation_keeps_paper_white_and_strength_zero_changes_nothing(images: Tensor) -> None:
-    draws = Draws(0, 0, "cpu")
-    assert torch.equal(augment(images, draws, 0.0), images)
-    changed = augment(images, draws, 1.0)
+    rng = RandomStream(0, 0, "cpu")
+    assert torch.equal(augment(images, rng, 0.0), images)
+    changed = augment(images, rng, 1.0)
     assert torch.allclose(changed[:, :, 0, 0], torch.ones(1))
     assert not torch.allclose(changed, images, atol=0.1)
 
@@ -251,12 +275,12 @@ def test_result_is_a_generator_of_the_shape_asked_for(images: Tensor) -> None:
         ({"active_share": 0.5, "activation": "tanh"}, "choose relu"),
     ],
 )
-def test_settings_check_themselves(changes: dict[str, object], word: str) -> None:
+def test_invalid_settings_are_refused(changes: dict[str, object], word: str) -> None:
     with pytest.raises(ArgumentError, match=word):
         TrainConfig(**changes)
 
 
-def test_unsound_images_are_refused_in_words(images: Tensor) -> None:
+def test_invalid_images_are_refused_with_a_reason(images: Tensor) -> None:
     with pytest.raises(ShapeError, match="at least one image"):
         train(images[:0], SMALL)
     with pytest.raises(ShapeError, match=r"\[K, C, H, W\]"):
@@ -267,11 +291,11 @@ def test_unsound_images_are_refused_in_words(images: Tensor) -> None:
         train(images, dataclasses.replace(SMALL, device="abacus"))
 
 
-def test_a_checkpoint_of_another_training_is_refused_in_words(
+def test_a_checkpoint_of_another_training_is_refused_with_a_reason(
     images: Tensor, tmp_path: Path
 ) -> None:
     path = tmp_path / "checkpoint.safetensors"
-    train(images, SMALL, checkpoint=path, on_progress=lambda p: p.step < 2)
+    train(images, SMALL, checkpoint=path, on_progress=lambda p: p.done < 2)
     with pytest.raises(ArgumentError, match=r"seed is 5; .* 0"):
         train(images, dataclasses.replace(SMALL, seed=5), checkpoint=path)
     with pytest.raises(ArgumentError, match="other images"):
@@ -279,12 +303,6 @@ def test_a_checkpoint_of_another_training_is_refused_in_words(
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(FileError, match="not a sound safetensors file"):
         train(images, SMALL, checkpoint=path)
-
-
-def write_idx(path: Path, array: np.ndarray) -> Path:
-    header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
-    path.write_bytes(header + array.astype("u1").tobytes())
-    return path
 
 
 def test_digits_are_picked_from_a_part_of_the_file(tmp_path: Path) -> None:

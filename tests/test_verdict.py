@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from inpaint import Generator, ImageSet, Mask, RestoreConfig, measure, read_images, restore
+from inpaint import Generator, ImageSet, Mask, RestoreConfig, read_images
+from inpaint.operators import measure
 from inpaint.search.modes import SAME_IMAGE, find_modes, search_statistics
+from inpaint.search.restore import restore
 from inpaint.search.verdict import Verdict, judge
-from tests.conftest import random_generator
-from tests.test_objective import some_measurement
-from tests.test_restore import QUICK
+from tests.helpers import QUICK, random_generator, some_measurement
 
 SHAPE = (1, 28, 28)
 NOISE = 0.1

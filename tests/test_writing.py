@@ -1,4 +1,4 @@
-"""What is written is read back; state dicts and files of MATLAB 7.3."""
+"""Written images are read back; state dicts and MATLAB 7.3 files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from safetensors.torch import save_file
 
 from inpaint import ImageSet, read_generator, read_images, write_images
 from inpaint.errors import ArgumentError, FileError
-from inpaint.files.reading import read_operator, read_state_dict
-from tests.conftest import missing, random_generator
+from inpaint.files.matrices import read_operator
+from inpaint.files.state_dict import read_state_dict
+from tests.helpers import missing, random_generator
 
 IMAGES = torch.ones(3, 1, 9, 9, dtype=torch.float64)
 IMAGES[:, 0, 2:7, 3:5] = torch.linspace(0, 0.4, 30, dtype=torch.float64).reshape(3, 5, 2)
@@ -47,13 +48,13 @@ def test_what_a_file_cannot_hold_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="cannot be written"):
         write_images(SET, tmp_path / "absent" / "a.npz")
 
 
 def save_73(path: Path, **arrays: np.ndarray) -> None:
-    """A file as MATLAB 7.3 writes it: a header of 512 bytes, then HDF5 with all transposed."""
+    """Write a file as MATLAB 7.3 does: a header of 512 bytes, then HDF5, arrays transposed."""
     try:
         import h5py
     except ImportError:
@@ -92,7 +93,7 @@ def test_files_of_matlab_73_read_like_older_ones(tmp_path: Path) -> None:
 
 
 def dense(**changes: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Layers 2 and 10 of a state dict, which must not be sorted as texts."""
+    """Layers 2 and 10 of a state dict, which must not be sorted as strings."""
     stream = torch.Generator().manual_seed(0)
     tensors = {
         "net.10.weight": torch.randn(4, 5, generator=stream),

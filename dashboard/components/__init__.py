@@ -1,15 +1,19 @@
-"""Components of our own, for what Streamlit's widgets cannot do: one folder of assets each.
+"""Components for what Streamlit's widgets cannot do.
 
-Each module holds the Python side of one; `assets/` holds style and script. All of them run in
-the page, load nothing from elsewhere, and take their colours from Streamlit's theme.
+Each module holds the Python side of one; `assets/` holds its style and script. They run in the
+page, load nothing from elsewhere, and take their colours from Streamlit's theme.
 """
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
+
+from inpaint.plots import sheet
+from inpaint.plots.sheet import Pixels
 
 _ASSETS = Path(__file__).parent / "assets"
 
@@ -22,3 +26,8 @@ def register(name: str) -> ComponentRenderer:
     return st.components.v2.component(
         f"inpaint_{name}", html='<div class="root"></div>', css=style, js=script
     )
+
+
+def data_url(pixels: Pixels) -> str:
+    """A picture as a PNG in a URL. [H, W, 3]"""
+    return f"data:image/png;base64,{base64.b64encode(sheet.to_png(pixels)).decode()}"

@@ -16,7 +16,7 @@ _render = register("pad")
 def ask(*, key: str) -> list[NDArray[np.float64]]:
     """The lines that were drawn so far: points (x to the right, y downwards). [K, 2] each
 
-    What was drawn stays in the session; the browser may send anything, so it is sifted here.
+    What was drawn stays in the session; the browser may send anything, so it is checked here.
     """
     kept = f"{key} kept"
     found = _render(
@@ -26,10 +26,10 @@ def ask(*, key: str) -> list[NDArray[np.float64]]:
     )
     if found.strokes is not None:
         st.session_state[kept] = found.strokes
-    return _sift(st.session_state.get(kept, []))
+    return _check(st.session_state.get(kept, []))
 
 
-def _sift(strokes: Any) -> list[NDArray[np.float64]]:
+def _check(strokes: Any) -> list[NDArray[np.float64]]:
     try:
         lines = [np.asarray(stroke, dtype=np.float64).reshape(-1, 2) for stroke in strokes]
     except (TypeError, ValueError):

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from parts.strips import data_url
 
-from components import register
+from components import data_url, register
 from inpaint.plots.sheet import Pixels
 
 Observed = NDArray[np.bool_]
@@ -23,8 +22,8 @@ def ask(picture: Pixels, start: Observed, *, key: str) -> Observed:
 
     Args:
         picture: What is painted on. [H, W, 3]
-        start: The mask to begin with, and again where the picture has another size.
-        key: Of the component; what was painted stays in the session.
+        start: The mask to begin with, and to begin again with if the picture's size changes.
+        key: Key of the component; what was painted stays in the session.
 
     Returns:
         [H, W]
@@ -41,7 +40,7 @@ def ask(picture: Pixels, start: Observed, *, key: str) -> Observed:
             "height": height,
             "width": width,
             "mask": write(observed),
-            # The browser takes over this mask only where Python has replaced it.
+            # The browser takes this mask only if Python has replaced it.
             "revision": revision,
         },
         on_mask_change=lambda: None,
@@ -54,7 +53,7 @@ def ask(picture: Pixels, start: Observed, *, key: str) -> Observed:
 
 
 def replace(observed: Observed, *, key: str) -> None:
-    """Let the painting go on from another mask."""
+    """Replace the mask, and let the painting go on from there."""
     before = st.session_state.get(f"{key} kept")
     st.session_state[f"{key} kept"] = (observed, 0 if before is None else before[1] + 1)
 
@@ -65,7 +64,7 @@ def write(observed: Observed) -> str:
 
 
 def _read(sent: Any, revision: int, shape: tuple[int, int]) -> Observed | None:
-    """What the browser sent, if it is a mask and of this revision; it may send anything."""
+    """What the browser sent, if it is a mask of this revision; it may send anything."""
     if not isinstance(sent, dict) or sent.get("revision") != revision:
         return None
     bits = sent.get("bits")

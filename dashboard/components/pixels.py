@@ -1,13 +1,12 @@
-"""An enlarged picture of which a pixel is chosen: by a click, or by the arrow keys."""
+"""An enlarged picture on which the user chooses a pixel: by a click, or by the arrow keys."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import streamlit as st
-from parts.strips import data_url
 
-from components import register
+from components import data_url, register
 from inpaint.plots.sheet import Pixels
 
 _render = register("pixels")
@@ -17,15 +16,15 @@ def ask(picture: Pixels, start: tuple[int, int], *, label: str, key: str) -> tup
     """Row and column of the pixel that was chosen last.
 
     Args:
-        picture: Not enlarged. [H, W, 3]
-        start: The pixel that is shown until one is chosen, and where the picture has become too
-            small for that.
-        label: What is to be seen, for those who do not see it.
-        key: Of the component; the choice stays in the session.
+        picture: The picture before it is enlarged. [H, W, 3]
+        start: The pixel shown until one is chosen, or if the chosen one is no longer in the
+            picture.
+        label: What the picture shows, for screen readers.
+        key: Key of the component; the choice stays in the session.
     """
     height, width = picture.shape[:2]
     kept = f"{key} kept"
-    # What the browser sent is read before the component is drawn, so that it shows that.
+    # The browser's choice is read before the component is drawn, so that the drawing shows it.
     sent = st.session_state.get(key, {}).get("pixel")
     chosen = _read(sent, height, width) or st.session_state.get(kept)
     st.session_state[kept] = chosen

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 
-from parts.strips import data_url
-
-from components import register
+from components import data_url, register
 from inpaint.plots import sheet
-from inpaint.plots.comparison import Comparison, Row
+from inpaint.plots.comparison import Comparison, ComparisonRow
 from inpaint.plots.film import compose_reel, pick_frames
 from inpaint.search.replay import Replay
 
@@ -18,14 +16,14 @@ _MARGIN = 0.06
 _render = register("player")
 
 
-def show(film: Replay, row: Row, *, token: str, key: str) -> None:
+def show(film: Replay, row: ComparisonRow, *, token: str, key: str) -> None:
     """Show a film.
 
     Args:
         film: The iterates of a restart.
         row: The image that was restored.
-        token: Differs where the film does; the same one goes on playing through a rerun.
-        key: Of the component.
+        token: A different text for each film; the same film goes on playing through a rerun.
+        key: Key of the component.
     """
     frames = pick_frames(film)
     height, width = row.output.shape[1:]
@@ -48,7 +46,7 @@ def show(film: Replay, row: Row, *, token: str, key: str) -> None:
     )
 
 
-def _describe(cost: float, film: Replay, row: Row, frame: int) -> str:
+def _describe(cost: float, film: Replay, row: ComparisonRow, frame: int) -> str:
     if row.ideal is None:
         return f"J {cost:.2f}."
     error = float((row.ideal - film.images[frame]).norm())

@@ -1,4 +1,4 @@
-"""What is lost of the images: the columns on the right, a pattern, a file's mask, a painted one."""
+"""What is lost: the columns on the right, a pattern, a mask from a file or a painted one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from components import painter
 from components.painter import Observed
 from PIL import Image
 
-from forms import sources
-from forms.observed import plain
+from forms import fields, sources
+from forms.operators import plain
 from forms.sources import Source
-from inpaint.files.job import Run
-from inpaint.operators import MASK_PRESETS, Mask, mask_preset, measure, names_preset
+from inpaint.checks import check_number
+from inpaint.files.job import DamageJob
+from inpaint.operators import MASK_PRESETS, Mask, is_mask_name, mask_preset, measure
 from inpaint.plots import sheet
 from inpaint.types import ImageSet, ImageShape, Operator
 
@@ -30,13 +31,13 @@ KINDS = {
 }
 
 KEPT_SHARE = 350 / 784
-"""Share of the pixels that is kept at first: the third of the four published problems."""
+"""Share of the pixels kept by default, as in the third of the four published problems."""
 
 FIRST_PAINTED = "box:10"
 """The mask that painting begins with."""
 
 MOST_NOISE = 0.5
-"""Up to which noise can be chosen; a run that is opened may have more."""
+"""Largest noise that can be chosen; an opened run may have more."""
 
 PAINTER = "painter"
 MOST_KEPT = 12
@@ -45,32 +46,35 @@ MOST_KEPT = 12
 
 @dataclass(frozen=True)
 class Damage:
-    """What is asked for.
+    """The damage that the form describes.
 
     Attributes:
-        keep: N; not heeded where there is a mask.
+        keep: N; ignored where there is a mask.
         noise: Standard deviation of the noise added.
         mask: A preset, or a mask that was uploaded or painted.
+        noise_level: Standard deviation of all noise where it is known.
     """
 
     keep: int
     noise: float
     mask: Source[Mask] | None = None
+    noise_level: float | None = None
 
 
 def ask_damage(images: ImageSet | None, operator: Source[Operator] | None) -> Damage | None:
-    """The whole of it; None while a mask file is awaited.
+    """The form of the damage; None while a mask file is awaited.
 
     Args:
-        images: Those that are damaged, if there are any.
-        operator: What is observed of them, if not pixels: its values are then lost.
+        images: The images to damage, if there are any.
+        operator: What is observed of them, if not pixels; some of its values are then lost.
 
     Raises:
         InpaintError: If a mask cannot be read, or loses everything.
     """
     left, right = st.columns([3, 1], gap="medium")
     with right:
-        damage = Damage(count_pixels(images), ask_noise(images))
+        noise, noise_level = ask_noise(images)
+        damage = Damage(count_pixels(images), noise, noise_level=noise_level)
     with left:
         kind = _ask_kind(images, operator)
     if kind != "paint":
@@ -78,13 +82,18 @@ def ask_damage(images: ImageSet | None, operator: Source[Operator] | None) -> Da
     if kind == "nothing":
         return damage
     if kind == "columns" or images is None:
-        return replace(damage, keep=ask_keep(images))
+        with left:
+            return replace(damage, keep=ask_keep(images))
     values = _values(images, operator)
     if kind == "pattern":
-        text, shape = _ask_pattern(), _shape(values)
+        with left:
+            text, shape = _ask_pattern(), _shape(values)
         mask = Source(text, f"{text} {shape}", mask_preset(text, shape))
         return replace(damage, mask=mask)
-    found = _upload(values) if kind == "file" else _paint(values)
+    if kind == "paint":
+        return replace(damage, mask=_paint(values))
+    with left:
+        found = _upload(values)
     return None if found is None else replace(damage, mask=found)
 
 
@@ -100,7 +109,7 @@ def _values(images: ImageSet, operator: Source[Operator] | None) -> ImageSet:
 
 
 def _ask_kind(images: ImageSet | None, operator: Source[Operator] | None) -> str:
-    """How the damage is said; the first N columns are of pixels only."""
+    """How the damage is described; keeping the first N is only for pixels."""
     unfit = "columns" if operator is not None else "nothing"
     kinds = [kind for kind in KINDS if kind != unfit]
     if st.session_state.get("damage", kinds[0]) not in kinds:
@@ -119,29 +128,30 @@ def _ask_kind(images: ImageSet | None, operator: Source[Operator] | None) -> str
     )
 
 
-def adopt_damage(run: Run, *, made: bool) -> None:
-    """Set the widgets to a recorded run's damage; to be called before they are drawn.
+def adopt_damage(job: DamageJob, *, made: bool) -> None:
+    """Set the widgets to a recorded job's damage; call this before they are drawn.
 
     Args:
-        run: The run.
-        made: Whether its mask was made on this page: it came with the record.
+        job: The job.
+        made: Whether its mask was made on this page, and so came with the record.
     """
-    st.session_state["N"] = run.keep
-    st.session_state["noise"] = run.noise
-    kind = "columns" if run.operator is None else "nothing"
-    if run.mask is not None and names_preset(run.mask) and not made:
+    st.session_state["N"] = job.keep
+    st.session_state["noise"] = job.noise
+    st.session_state["noise_level"] = job.noise_level
+    kind = "columns" if job.operator is None else "nothing"
+    if job.mask is not None and is_mask_name(job.mask) and not made:
         kind = "pattern"
-        name, number, seed = (*run.mask.split(":"), "", "")[:3]
+        name, number, seed = (*job.mask.split(":"), "", "")[:3]
         st.session_state["pattern"] = name
         st.session_state["pattern_number"] = float(number or 0)
         st.session_state["pattern_seed"] = int(seed or 0)
-    elif run.mask is not None:
+    elif job.mask is not None:
         kind = "file"
     st.session_state["damage"] = kind
 
 
 def ask_keep(images: ImageSet | None) -> int:
-    """N; the slider rests while there are no images."""
+    """N; the slider is disabled while there are no images."""
     pixels = count_pixels(images)
     clamp("N", pixels)
     keep: int = st.slider(
@@ -158,8 +168,12 @@ def ask_keep(images: ImageSet | None) -> int:
     return keep
 
 
-def ask_noise(images: ImageSet | None) -> float:
-    """The noise to be added."""
+def ask_noise(images: ImageSet | None) -> tuple[float, float | None]:
+    """The noise to be added, and the level of all noise where it is known.
+
+    Raises:
+        ArgumentError: If the level is not above 0.
+    """
     most = max(MOST_NOISE, st.session_state.get("noise") or 0.0)
     noise: float = st.slider(
         "Noise added",
@@ -170,10 +184,20 @@ def ask_noise(images: ImageSet | None) -> float:
         key="noise",
         bind="query-params",
         disabled=images is None,
-        help="Standard deviation of noise added to the images, beside what they have already; "
-        "paper is 1 and ink 0.",
+        help="Standard deviation of noise added to the images, on top of their own; paper is 1 "
+        "and ink 0.",
     )
-    return noise
+    level = fields.real(
+        "Noise level, if known",
+        "noise_level",
+        Damage,
+        "Standard deviation of all noise in the images; left empty, it is estimated too.",
+        step=0.01,
+        empty="unknown",
+    )
+    if level is not None:
+        check_number("noise_level", level, positive=True)
+    return noise, level
 
 
 def count_pixels(images: ImageSet | None) -> int:
@@ -259,7 +283,7 @@ def _paint(values: ImageSet) -> Source[Mask]:
         observed = painter.ask(picture, start, key=PAINTER)
     with right:
         _offer_keeping(observed)
-    if observed.size <= 4096:  # A longer URL is cut by some programs.
+    if observed.size <= 4096:  # Some programs cut longer URLs.
         st.query_params["painted"] = _to_link(observed)
     data = to_png(observed)
     mask = sources.read_mask("mask.png", data, shape, count)
@@ -267,7 +291,7 @@ def _paint(values: ImageSet) -> Source[Mask]:
 
 
 def _offer_kept(shape: tuple[int, ...]) -> None:
-    """Masks that were kept, and the patterns, to go on from."""
+    """Offer masks that were kept, and the patterns, to continue from."""
     kept: dict[str, Observed] = st.session_state.setdefault("kept masks", {})
     fitting = {name: mask for name, mask in kept.items() if mask.shape == shape}
     named = list(fitting) + [preset.example for preset in MASK_PRESETS.values()]
@@ -329,7 +353,7 @@ def _first_pattern(shape: ImageShape) -> str:
 
 
 def _observed(mask: Mask) -> Observed:
-    """A mask as numpy has it, channels being alike. [H, W]"""
+    """A mask as an array; all channels are alike. [H, W]"""
     return np.asarray(mask.observed[0].numpy(), dtype=np.bool_)
 
 

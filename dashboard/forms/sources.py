@@ -1,7 +1,7 @@
 """Where images, generators and masks come from: shipped, uploaded, simulated or drawn.
 
-What is shipped is read once for all sessions. An upload is kept by its session alone, and is
-on the disk only while a reader reads it.
+What is shipped is read once for all sessions. An upload belongs to its session alone, and is on
+the disk only while it is read.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ import numpy as np
 import streamlit as st
 from components import pad
 
-from forms import fields, problems
-from forms.problems import Refused
-from inpaint.cli.options import real_range
+from forms import fields
+from forms.fields import Refused
 from inpaint.errors import FileError, InpaintError
 from inpaint.files import examples, masks, reading
 from inpaint.files.job import default_generator
 from inpaint.files.masks import MASK_ENDINGS
+from inpaint.files.words import read_range
 from inpaint.generators import Generator, pretrained
-from inpaint.generators import samples as explore
+from inpaint.generators.samples import simulate
 from inpaint.operators import Mask
 from inpaint.types import ImageSet, ImageShape
 
@@ -37,7 +37,7 @@ T = TypeVar("T")
 UPLOAD = "upload"
 SIMULATE = "simulate"
 DRAW = "draw"
-"""What the choice of a source holds beside the names of what is shipped."""
+"""Choices of a source in addition to the names of what is shipped."""
 
 CHOICES = {
     UPLOAD: "Upload a file",
@@ -51,16 +51,16 @@ USUAL_NOISE = 0.1
 
 @dataclass(frozen=True)
 class Source(Generic[T]):
-    """Something that was read, and what to call it.
+    """Something that was read, and its name.
 
     Attributes:
-        name: What the command line would be given: a shipped name or a file's name.
-        token: Differs where the content does.
+        name: What a command line names: a shipped name or a file's name.
+        token: A different text for each content.
         content: What the reader made of it.
-        made: The content of a file of that name, where it was made here and the command line
+        made: The content of a file of that name, if it was made here, so that the command line
             does not have it.
         read_options: How the file is to be read, where that is not left to the reader: fields of
-            `Run`.
+            `RestoreJob`.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Upload:
 
     Attributes:
         name: The file's name.
-        token: Differs for every upload.
+        token: A different text for each upload.
         data: The whole content.
         made: Whether it was made here: a drawing, samples or a painted mask of an opened run.
     """
@@ -103,7 +103,7 @@ def choose_images(generator: Generator | None) -> Source[ImageSet] | None:
     """Let the user choose images; None while an upload or a drawing is awaited.
 
     Args:
-        generator: What can draw images of known truth, if it was chosen already.
+        generator: The generator that draws images of known truth, if one was chosen already.
 
     Raises:
         InpaintError: If an uploaded file does not hold images.
@@ -145,7 +145,7 @@ def _upload_images(generator: Generator | None) -> Source[ImageSet] | None:
 
 
 def _ask_reading() -> dict[str, Any]:
-    """How a file is read, where that shall not be detected: fields of `Run`.
+    """How a file is read, where the user overrides what is detected: fields of `RestoreJob`.
 
     Raises:
         ArgumentError: If the range cannot be read.
@@ -173,7 +173,7 @@ def _ask_reading() -> dict[str, Any]:
             "Values of black and white", "range", key="range", placeholder="detected, such as 0:255"
         )
     if text:
-        found["value_range"] = real_range("range", text)
+        found["value_range"] = read_range("range", text)
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -194,7 +194,7 @@ def _simulate(generator: Generator) -> Source[ImageSet]:
         help="The images that are to be found again are drawn with it.",
     )
     count = right.number_input("How many", 1, 12, 4, key="truths", bind="query-params")
-    images = explore.simulate(generator, count, seed=seed)
+    images = simulate(generator, count, seed=seed)
     token = f"{generator.digest()} {seed} {count}"
     return Source("simulated.npz", token, images, made=partial(_pack, images))
 
@@ -214,7 +214,7 @@ def _pack(images: ImageSet) -> bytes:
     if images.ideal is not None:
         arrays["ideal"] = images.ideal.numpy()
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
 
 
@@ -245,7 +245,7 @@ def ask_generator() -> Source[Generator] | None:
         with st.sidebar:
             source = choose_generator()
     except InpaintError as error:
-        problems.say(error)
+        fields.show_error(error)
         return None
     if source is None:
         st.info("Choose a generator file in the sidebar.", icon=":material/info:")
@@ -291,14 +291,14 @@ def upload(
     """Let the user upload a file, and read it; None while it is awaited.
 
     Args:
-        label: Of the uploader.
-        kind: Under which the session keeps the file.
+        label: Label of the uploader.
+        kind: Key under which the session keeps the file.
         endings: Endings that the reader knows.
-        reader: From the file's path to its content.
-        about: All else that the content depends on: it is read again when this changes.
+        reader: Reads the content, given the file's path.
+        about: Whatever else the content depends on; it is read again when this changes.
 
     Raises:
-        Refused: If the reader does not take it.
+        Refused: If the reader refuses it.
     """
     kept, known = f"kept {kind}", f"read {kind}"
     chosen = st.file_uploader(
@@ -328,7 +328,7 @@ def upload(
 
 
 def forget(kind: str) -> None:
-    """Let go of a file, and of what a run that was opened said of it."""
+    """Forget a file, and that an opened run asked for it."""
     for key in (f"kept {kind}", f"read {kind}", f"awaited {kind}"):
         st.session_state.pop(key, None)
 
@@ -348,10 +348,10 @@ def _try_to_read(file: Upload, reader: Callable[[Path], T]) -> Source[T] | Inpai
 
 
 def read(name: str, data: bytes, reader: Callable[[Path], T]) -> T:
-    """What a reader makes of a file's content, which is on the disk only meanwhile.
+    """What a reader makes of a file's content, which is on the disk only during this call.
 
     Raises:
-        InpaintError: As the reader does; the folder, which means nothing to the user, left out.
+        InpaintError: As the reader does, but without the folder, which means nothing to users.
     """
     if not data:
         raise FileError(f"{name} is empty; choose the file again.")

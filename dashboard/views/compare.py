@@ -1,19 +1,23 @@
 """Compare: two ways of restoring the same damaged images."""
 
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import streamlit as st
-from forms import learned, widgets
+from forms import baselines
+from forms.baselines import Method
 from forms.damage import ask_damage
-from forms.learned import Method
-from forms.widgets import Request
-from parts import results
+from forms.request import Request, ask_request
+from parts.compare import draw, draw_repeat
+from parts.follow import follow
+from parts.restoration import draw_repeat_box
 from streamlit.delta_generator import DeltaGenerator
-from work import live, pairs
-from work.pairs import Question
+from work.compare import Question, compute
 
 from inpaint.config import PRESETS, SOLVERS, RestoreConfig
 from inpaint.errors import InpaintError
+from inpaint.posterior.config import SHARED
 
 PAGE = "compare"
 SEARCH = "search"
@@ -21,8 +25,6 @@ USUAL = "published"
 """The preset of the right side at first."""
 AWAITED = ":material/arrow_upward: Choose the files; the comparison will appear here."
 OFFER = "These settings take a while. Press Run to restore in both ways."
-SHARED = ("seed", "noise_level", "backend", "dtype", "device", "threads")
-"""Settings that both sides take from the sidebar."""
 
 
 def main() -> None:
@@ -34,9 +36,9 @@ def main() -> None:
     )
     request, right, question = None, None, None
     wrong: list[InpaintError] = []
-    # The right side's widgets are drawn even if the left side holds something bad.
+    # The right side's widgets are drawn even if the left side holds a bad value.
     try:
-        request = widgets.ask_request(ask_damage)
+        request = ask_request(ask_damage)
     except InpaintError as error:
         wrong.append(error)
     try:
@@ -47,13 +49,10 @@ def main() -> None:
     except InpaintError as error:
         wrong.append(error)
     problem = wrong[0] if wrong else None
-    shown = live.follow(PAGE, question, problem, pairs.compute, awaited=AWAITED, offer=OFFER)
+    shown = follow(PAGE, question, problem, compute, awaited=AWAITED, offer=OFFER)
     if shown is not None:
-        pairs.draw(shown)
-        box = results.repeat_box()
-        if box.open:
-            with box:
-                pairs.draw_repeat(shown)
+        draw(shown)
+        draw_repeat_box(partial(draw_repeat, shown))
 
 
 def ask_right(request: Request | None) -> RestoreConfig | Method | None:
@@ -69,7 +68,7 @@ def ask_right(request: Request | None) -> RestoreConfig | Method | None:
         InpaintError: If a setting breaks its rule, or an upload cannot be read.
     """
     row = st.container(horizontal=True, gap="small")
-    titles = learned.titles()
+    titles = baselines.titles()
     method = row.selectbox(
         "Right side",
         [SEARCH, *titles],
@@ -78,7 +77,7 @@ def ask_right(request: Request | None) -> RestoreConfig | Method | None:
         width=190,
         bind="query-params",
     )
-    return ask_other(row) if method == SEARCH else learned.ask(str(method), request, row)
+    return ask_other(row) if method == SEARCH else baselines.ask(str(method), request, row)
 
 
 def ask_other(row: DeltaGenerator) -> RestoreConfig:
@@ -94,7 +93,7 @@ def ask_other(row: DeltaGenerator) -> RestoreConfig:
         on_change=adopt_preset,
     )
     base = RestoreConfig.preset(str(preset))
-    solver = row.selectbox(
+    solver: Any = row.selectbox(
         "Solver, right",
         SOLVERS,
         SOLVERS.index(base.solver),
@@ -133,10 +132,10 @@ def adopt_preset() -> None:
 
 
 def other(request: Request, config: RestoreConfig) -> Request:
-    """The same request, searched in the other way."""
-    here = request.run.config
+    """The same request with the other settings; both sides share seed and machine."""
+    here = request.restoration.config
     config = replace(config, **{name: getattr(here, name) for name in SHARED})
-    return replace(request, run=replace(request.run, config=config))
+    return request.with_job(config=config)
 
 
 main()

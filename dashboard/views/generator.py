@@ -4,19 +4,19 @@ from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
-from forms import problems, sources
-from parts import lessons, strips
-from parts.strips import Picture
+from forms import sources
+from forms.fields import show_error
+from parts.elements import Picture, draw_pictures
+from parts.losses import draw_losses
 
 from inpaint.errors import InpaintError
-from inpaint.generators import Generator, pretrained
-from inpaint.generators import samples as explore
+from inpaint.generators import Generator, pretrained, samples
 from inpaint.plots import sheet
-from inpaint.plots.columns import draw_samples, to_png
+from inpaint.plots.columns import plot_samples, to_png
 
 SAMPLES = 100
 WALK_STEPS = 11
-# Sliders of a latent vector at most; the other numbers stay as they were drawn.
+# Most sliders of a latent vector; the other numbers stay as they were drawn.
 MOST_SLIDERS = 20
 REACH = 3.0
 
@@ -37,7 +37,7 @@ def main() -> None:
         "By hand": show_by_hand,
         "Walk": show_walk,
         "Model card": partial(show_card, source.name),
-        "Training": lessons.draw,
+        "Training": draw_losses,
     }
     tabs = st.tabs(list(shows), key="show", on_change="rerun")
     for tab, show in zip(tabs, shows.values(), strict=True):
@@ -46,18 +46,18 @@ def main() -> None:
                 try:
                     show(generator)
                 except InpaintError as error:
-                    problems.say(error)
+                    show_error(error)
 
 
 def show_samples(generator: Generator) -> None:
     """A grid of images of random latent vectors."""
     seed = ask_seed("Seed of the samples", "samples", 0)
-    images = explore.sample_images(generator, SAMPLES, seed=seed)
+    images = samples.sample_images(generator, SAMPLES, seed=seed)
     picture("samples", sheet.grid(images, columns=10, scale=3, gap=3), f"{SAMPLES} samples")
     st.caption(f"{SAMPLES} latent vectors drawn at random, and what the generator makes of them.")
     st.download_button(
         "Figure (PNG)",
-        lambda: to_png(draw_samples(images, title=f"{SAMPLES} samples of {generator.name}")),
+        lambda: to_png(plot_samples(images, title=f"{SAMPLES} samples of {generator.name}")),
         "samples.png",
         "image/png",
         icon=":material/download:",
@@ -66,7 +66,7 @@ def show_samples(generator: Generator) -> None:
 
 
 def show_by_hand(generator: Generator) -> None:
-    """A slider for each latent number, and the image beside them."""
+    """A slider for each latent number, and the image next to them."""
     size = generator.latent_size
     vector = draw(generator, st.session_state.get("vector", 0))
     left, right = st.columns([3, 2], gap="large")
@@ -90,7 +90,7 @@ def show_by_hand(generator: Generator) -> None:
                 persist_state="session",
             )
     with right:
-        image = explore.draw_vectors(generator, [vector])
+        image = samples.draw_vectors(generator, [vector])
         picture("hand", sheet.grid(image, scale=10, gap=4), "The image of this latent vector")
         st.caption(
             "The image of this latent vector. Each number is drawn from a standard normal "
@@ -105,7 +105,7 @@ def show_walk(generator: Generator) -> None:
         start = draw(generator, ask_seed("From the vector of seed", "walk from", 1))
     with right:
         end = draw(generator, ask_seed("To the vector of seed", "walk to", 2))
-    images = explore.walk(generator, start, end, steps=WALK_STEPS)
+    images = samples.walk(generator, start, end, steps=WALK_STEPS)
     picture("walk", sheet.strip(images, scale=4, gap=3), "Images on the way")
     st.caption(
         "A straight way through the latent space in equal steps. Neighbours look alike: that is "
@@ -140,8 +140,8 @@ def ask_seed(label: str, key: str, usual: int) -> int:
 
 
 def draw(generator: Generator, seed: int) -> list[float]:
-    """A random latent vector within the reach of the sliders."""
-    vector = explore.sample_vector(generator, seed=seed)
+    """A random latent vector within the range of the sliders."""
+    vector = samples.sample_vector(generator, seed=seed)
     return [max(-REACH, min(REACH, number)) for number in vector]
 
 
@@ -155,7 +155,7 @@ def draw_another(generator: Generator) -> None:
 
 def picture(key: str, pixels: sheet.Pixels, alt: str) -> None:
     """A picture with sharp pixels."""
-    strips.draw([Picture.of_pixels(pixels, alt)], key=f"sheet {key}")
+    draw_pictures([Picture.of_pixels(pixels, alt)], key=f"sheet {key}")
 
 
 main()

@@ -1,12 +1,15 @@
 """Sweep: the same images at several numbers of pixels kept, and with fewer restarts."""
 
+from functools import partial
+
 import streamlit as st
-from forms import widgets
 from forms.damage import Damage, ask_noise, count_pixels
+from forms.request import ask_request
 from forms.sources import Source
-from parts import results
-from work import live, sweeps
-from work.sweeps import Question
+from parts.follow import follow
+from parts.restoration import draw_repeat_box
+from parts.sweep import draw, draw_repeat
+from work.sweep import Question, compute
 
 from inpaint.errors import InpaintError
 from inpaint.files.job import KEEPS
@@ -14,7 +17,7 @@ from inpaint.types import ImageSet, Operator
 
 PAGE = "sweep"
 REPEATS = 5
-"""Seeds at first."""
+"""Default number of seeds."""
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 USUAL_COUNTS = (1, 4, 16, 64, 256)
 
@@ -35,15 +38,16 @@ def main() -> None:
         with left:
             keeps.extend(ask_keeps(images))
         with right:
-            return Damage(max(keeps, default=1), ask_noise(images))
+            noise, noise_level = ask_noise(images)
+        return Damage(max(keeps, default=1), noise, noise_level=noise_level)
 
     try:
-        request = widgets.ask_request(ask_damage, operators=False)
+        request = ask_request(ask_damage, operators=False)
     except InpaintError as error:
         problem = error
     left, right = st.columns([3, 1], gap="medium")
     with left:
-        counts = ask_counts(0 if request is None else request.run.config.restarts)
+        counts = ask_counts(0 if request is None else request.restoration.config.restarts)
     with right:
         repeats = st.number_input(
             "Seeds",
@@ -56,20 +60,17 @@ def main() -> None:
         )
     if request is not None and keeps:
         question = Question(request, tuple(keeps), tuple(counts), repeats)
-    answer = live.follow(
+    answer = follow(
         PAGE,
         question,
         problem,
-        sweeps.compute,
+        compute,
         awaited="Choose files in the sidebar and at least one N.",
         offer="Press Run to restore at every N with every seed.",
     )
     if answer is not None and answer.sweep.points:
-        sweeps.draw(answer)
-        box = results.repeat_box()
-        if box.open:
-            with box:
-                sweeps.draw_repeat(answer)
+        draw(answer)
+        draw_repeat_box(partial(draw_repeat, answer))
 
 
 def ask_keeps(images: ImageSet | None) -> list[int]:
@@ -89,9 +90,9 @@ def ask_keeps(images: ImageSet | None) -> list[int]:
 
 
 def ask_counts(most: int) -> list[int]:
-    """The numbers of restarts that are told apart, up to those that are followed."""
+    """The numbers of restarts that are compared, up to those that are followed."""
     chosen = st.multiselect(
-        "Restarts told apart",
+        "Restarts compared",
         COUNTS,
         USUAL_COUNTS,
         key="counts",

@@ -1,17 +1,22 @@
 """Uncertainty: not one image, but all that fit, with their probabilities."""
 
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
-from forms import sampling, widgets
+from forms import sampling_settings
 from forms.damage import ask_damage
-from parts import results, revealing, uncertain
-from parts.revealing import PAGE
-from work import live, posteriors
-from work.posteriors import Answer, Question
+from forms.request import ask_form
+from parts import posterior, reveal
+from parts.elements import draw_box
+from parts.follow import follow
+from parts.restoration import draw_recipe, draw_repeat_box
+from parts.reveal import PAGE
+from work.posterior import Answer, Question, compute
+from work.programs import posterior_program
 
-from inpaint.config import RestoreConfig
 from inpaint.errors import InpaintError
+from inpaint.files.job import PosteriorJob
 
 
 def main() -> None:
@@ -26,14 +31,14 @@ def main() -> None:
     try:
         base = ask_question()
         if base is not None:
-            question = replace(base, revealed=revealing.accepted(base))
+            question = replace(base, revealed=reveal.accepted(base))
     except InpaintError as error:
         problem = error
-    answer = live.follow(
+    answer = follow(
         PAGE,
         question,
         problem,
-        posteriors.compute,
+        compute,
         offer="Press Run to sample the posterior of these images.",
     )
     if answer is not None and answer.found:
@@ -46,18 +51,15 @@ def ask_question() -> Question | None:
     Raises:
         InpaintError: If an upload cannot be read, or a setting breaks its rule.
     """
-    # The noise that is added follows from the seed.
-    asked = widgets.ask_form(
-        ask_damage, sampling.ask, lambda config: RestoreConfig(seed=config.seed)
-    )
-    return None if asked is None else Question(*asked)
+    request = ask_form(PosteriorJob, ask_damage, sampling_settings.ask)
+    return None if request is None else Question(request)
 
 
 def draw(answer: Answer, base: Question | None) -> None:
     """Everything about one answer."""
-    uncertain.draw_findings(answer)
-    uncertain.draw_columns(answer)
-    uncertain.draw_diagnostics(answer)
+    posterior.draw_findings(answer)
+    posterior.draw_columns(answer)
+    posterior.draw_diagnostics(answer)
     numbers = [str(one.number) for one in answer.found]
     place = 0
     if len(numbers) > 1:
@@ -66,32 +68,29 @@ def draw(answer: Answer, base: Question | None) -> None:
         )
         place = numbers.index(chosen) if chosen in numbers else 0
     one = answer.found[place]
-    uncertain.draw_modes(one)
-    uncertain.draw_samples(one)
-    uncertain.draw_intervals(one)
-    uncertain.draw_pixel(one, answer)
-    for title, icon, key in (
-        ("Which pixels to reveal next", "visibility", "reveal"),
-        ("The same run as a command or in Python", "terminal", "repeat"),
-    ):
-        # What is inside is made only while it is open: the page is drawn sooner.
-        box = st.expander(title, icon=f":material/{icon}:", key=key, on_change="rerun")
-        if box.open:
-            with box:
-                if key == "repeat":
-                    draw_repeat(answer)
-                elif base is not None:
-                    revealing.draw(answer, place, base)
+    posterior.plot_modes(one)
+    posterior.plot_samples(one)
+    posterior.draw_intervals(one)
+    posterior.draw_pixel(one, answer)
+
+    def draw_reveal() -> None:
+        if base is not None:
+            reveal.draw(answer, place, base)
+
+    draw_box("Which pixels to reveal next", "reveal", draw_reveal, icon="visibility")
+    draw_repeat_box(partial(draw_repeat, answer))
 
 
 def draw_repeat(answer: Answer) -> None:
     """The same run outside the dashboard."""
-    question = answer.request
-    sources = [question.request.images, question.request.mask]
-    results.draw_recipe(
-        [source for source in sources if source is not None],
-        question.command,
-        posteriors.as_python(question),
+    request = answer.request.request
+    job = request.job
+    assert isinstance(job, PosteriorJob)
+    known = answer.found[0].measurement.ideal is not None
+    draw_recipe(
+        [source for source in (request.images, request.mask) if source is not None],
+        job.command_line,
+        posterior_program(job, ideal=known),
     )
 
 

@@ -2,14 +2,14 @@
 
 import streamlit as st
 from components import player
-from parts.results import Result
-from work import live
+from parts.follow import ask_and_restore
+from work.restore import Result
 
-from inpaint.plots.comparison import CAPTIONS, Row
+from inpaint.plots.comparison import CAPTIONS, ComparisonRow
 from inpaint.plots.film import to_gif
 from inpaint.search.replay import Replay, replay
 
-# Every iterate is kept: a longer film would fill the memory, and nobody watches it.
+# Every iterate is kept in memory, and nobody watches a longer film.
 MOST_STEPS = 5000
 
 
@@ -20,7 +20,7 @@ def main() -> None:
         "How does the search find the image? One restart is followed from its random start down "
         "to where it ends."
     )
-    shown = live.ask_and_restore()
+    shown = ask_and_restore()
     if shown is not None:
         draw(shown)
 
@@ -35,7 +35,7 @@ def draw(shown: Result) -> None:
         )
         image = numbers.index(chosen) if chosen in numbers else 0
         restart = ask_restart(rows[image], shown, image)
-    steps = int(shown.restoration.evaluations[image, restart])
+    steps = int(shown.search.evaluations[image, restart])
     if not 0 < steps <= MOST_STEPS:
         st.info(
             f"This restart took {steps:,} steps; films are made of 1 to {MOST_STEPS:,}. Choose "
@@ -60,9 +60,9 @@ def draw(shown: Result) -> None:
     )
 
 
-def ask_restart(row: Row, shown: Result, image: int) -> int:
+def ask_restart(row: ComparisonRow, shown: Result, image: int) -> int:
     """Which restart: the best one, the one that ended highest, or any by its number."""
-    costs = shown.restoration.costs[image].tolist()
+    costs = shown.search.costs[image].tolist()
     finite = [place for place, cost in enumerate(costs) if cost < float("inf")]
     named = {"The best": row.best}
     if len(costs) > 1:
@@ -83,14 +83,14 @@ def ask_restart(row: Row, shown: Result, image: int) -> int:
 
 
 def find_film(shown: Result, image: int, restart: int, token: str) -> Replay:
-    """The film, made anew only when another one is asked for."""
+    """The film; it is computed again only if another one is asked for."""
     kept = st.session_state.get("film")
     if kept is None or kept[0] != token:
         problem = shown.problem
         film = replay(
             problem.measurement,
             problem.generator,
-            shown.restoration,
+            shown.search,
             image=image,
             restart=restart,
         )

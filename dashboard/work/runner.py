@@ -1,7 +1,7 @@
-"""Work away from the page: few workers, queues, and jobs that a page finds again by a key.
+"""Background jobs: few workers, two queues, and jobs that a page finds again by a key.
 
-A job never touches `st`. The page polls it, and asks it to stop by an event that the work
-heeds at its next report.
+A job never touches `st`. The page polls it, and asks it to stop by an event that the work checks
+at its next report.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ import streamlit as st
 
 from inpaint.errors import InpaintError
 from inpaint.search.backends.torch import limited_threads
+from inpaint.types import Progress
 
 Report = Callable[[float, str], bool]
 Work = Callable[[Report], Any]
 
 QUEUE_LIMIT = 20
-"""Jobs that may wait in one queue; further ones are refused with a message."""
+"""Most jobs waiting in one queue; further ones are refused with a message."""
 
 FINISHED_LIMIT = 32
 """Finished jobs that are kept for a page that is loaded again."""
@@ -36,21 +37,13 @@ FINISHED_LIMIT = 32
 QUICK_WORKERS = 2
 LONG_WORKERS = 1
 WORKER_THREADS = max(1, (os.cpu_count() or 1) // (QUICK_WORKERS + LONG_WORKERS))
-"""Threads that the work of one worker may use: with more they would only wait for one another."""
+"""Threads of one worker; with more, workers would only wait for one another."""
 
 LONG_NICENESS = 5
-"""How much long work stands back behind quick work where both want a core."""
+"""Added niceness of long jobs, so that quick ones go first where both want a core."""
 
 ABANDONED_SECONDS = 60.0
-"""A job that no page has asked about for so long is stopped: its user has gone."""
-
-POLL_SECONDS = 0.3
-SLOWEST_POLL = 1.5
-CROWD = 3
-"""How often a page looks at its job, and from how many jobs on it does so less often."""
-
-STOPPING_SECONDS = 1.0
-"""How long a page waits for a job that was stopped before it goes on to poll it."""
+"""A job is stopped when no page has asked about it for this long: its user has left."""
 
 
 class BusyError(InpaintError):
@@ -71,7 +64,7 @@ class Failure:
 
 
 @dataclass(eq=False)
-class Job:
+class Task:
     """One piece of work, from its place in the queue to its result.
 
     Attributes:
@@ -109,7 +102,7 @@ class Job:
         return self._cancel.is_set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end, but not longer than this; tell whether it has come."""
+        """Wait for the end, for at most `seconds`; returns whether the job has ended."""
         with contextlib.suppress(FutureTimeout, CancelledError):
             self._future.exception(timeout=seconds)
         return self.done
@@ -128,9 +121,52 @@ class Job:
         return None if self._future.cancelled() else self._future.result()
 
     def report(self, share: float, text: str) -> bool:
-        """Note how far the work is, and tell it whether to go on."""
+        """Store the progress; returns whether the work may go on."""
         self.share, self.text = min(1.0, share), text
         return not self.stopping and time.monotonic() - self._seen < ABANDONED_SECONDS
+
+
+class Reporter:
+    """Reports the core's `Progress` to a page, with the time that is left.
+
+    Args:
+        report: Takes a share and a line of words; returns whether to go on.
+        count: Images that are worked on in turn.
+
+    Attributes:
+        place: Place of the image under way.
+        stopped: Whether the page asked it to stop.
+    """
+
+    def __init__(self, report: Report, count: int = 1) -> None:
+        self.place = 0
+        self.stopped = False
+        self._report = report
+        self._count = count
+        self._stage = ""
+        self._began = time.monotonic()
+
+    def __call__(self, progress: Progress) -> bool:
+        """Report, and return whether to go on."""
+        if self._count == 1 and progress.stage != self._stage:
+            self._began = time.monotonic()
+        self._stage = progress.stage
+        done = (self.place + progress.done / (progress.total or 1)) / self._count
+        words = f"{progress.stage}: {progress.note}" if progress.note else progress.stage
+        if 0 < done < 1:
+            seconds = (time.monotonic() - self._began) * (1 - done) / done
+            words += f", {_duration(seconds)} left at most"
+        image = f"image {self.place + 1} of {self._count}: " if self._count > 1 else ""
+        words = image + words
+        self.stopped = not self._report(done, words[:1].upper() + words[1:])
+        return not self.stopped
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 class Pool:
@@ -145,21 +181,21 @@ class Pool:
         self, *, quick_workers: int = QUICK_WORKERS, long_workers: int = LONG_WORKERS
     ) -> None:
         self._lock = threading.Lock()
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, Task] = {}
         self._executors = {
             True: ThreadPoolExecutor(quick_workers, "quick"),
             False: ThreadPoolExecutor(long_workers, "long", initializer=_stand_back),
         }
 
-    def submit(self, work: Work, *, owner: str, page: str, quick: bool, about: Any = None) -> Job:
+    def submit(self, work: Work, *, owner: str, page: str, quick: bool, about: Any = None) -> Task:
         """Put work in a queue.
 
         Args:
-            work: Takes a function to report to; ends early when that answers False.
+            work: Takes a function to report to; ends early when that returns False.
             owner: Who may see the job.
             page: Which page it belongs to.
             quick: Whether it takes well under a second.
-            about: See `Job`.
+            about: See `Task`.
 
         Raises:
             BusyError: If the queue is full.
@@ -172,19 +208,19 @@ class Pool:
                     f"{waiting} runs are waiting already, as many as this server lets wait. "
                     "Try again in a moment."
                 )
-            job = Job(owner, page, quick, about)
+            job = Task(owner, page, quick, about)
             self._jobs[job.key] = job
             job._future = self._executors[quick].submit(self._run, job, work)
             return job
 
-    def find(self, key: str, *, owner: str, page: str) -> Job | None:
+    def find(self, key: str, *, owner: str, page: str) -> Task | None:
         """The job of this key, if it is this owner's and this page's."""
         job = self._jobs.get(key)
         if job is None or job.page != page or not secrets.compare_digest(job.owner, owner):
             return None
         return job
 
-    def ahead(self, job: Job) -> int:
+    def ahead(self, job: Task) -> int:
         """How many unfinished jobs are before this one in its queue."""
         with self._lock:
             queue = self._unfinished(job.quick)
@@ -196,12 +232,12 @@ class Pool:
         with self._lock:
             return len(self._unfinished(quick=True)) + len(self._unfinished(quick=False))
 
-    def _run(self, job: Job, work: Work) -> Any:
+    def _run(self, job: Task, work: Work) -> Any:
         job.started = True
         with limited_threads(WORKER_THREADS):
             return work(job.report)
 
-    def _unfinished(self, quick: bool) -> list[Job]:
+    def _unfinished(self, quick: bool) -> list[Task]:
         return [job for job in self._jobs.values() if job.quick == quick and not job._future.done()]
 
     def _forget_old(self) -> None:
@@ -211,8 +247,8 @@ class Pool:
 
 
 def _stand_back() -> None:
-    """Let quick work go first on the cores; threads that this one begins do so too."""
-    # On Linux a thread has a niceness of its own, elsewhere only the whole process has one.
+    """Lower the priority of this thread and of the threads that it starts."""
+    # On Linux a thread has a niceness of its own; elsewhere only the process has one.
     if sys.platform == "linux":
         thread = threading.get_native_id()
         usual = os.getpriority(os.PRIO_PROCESS, thread)
@@ -226,10 +262,10 @@ def get_pool() -> Pool:
 
 
 def get_owner() -> str:
-    """Who is looking: the same in every tab of a browser and after a reload, and secret.
+    """A secret name of the user: the same in every tab of a browser and after a reload.
 
-    It is taken from Streamlit's cookie against forged requests. Where there is none, the
-    session stands for itself and cannot be found again after a reload.
+    It is taken from Streamlit's cookie against forged requests. Without a cookie, each session is
+    a user of its own and cannot be found again after a reload.
     """
     cookie = st.context.cookies.get("_streamlit_xsrf")
     token = _unmask(cookie) if isinstance(cookie, str) else None
@@ -237,7 +273,7 @@ def get_owner() -> str:
 
 
 def _unmask(cookie: str) -> str | None:
-    """The secret in "2|mask|masked secret|time": the mask is another one at every request."""
+    """The secret in "2|mask|masked secret|time": the mask changes with every request."""
     try:
         _, mask, masked, _ = cookie.split("|")
         pairs = zip(bytes.fromhex(masked), itertools.cycle(bytes.fromhex(mask)), strict=False)
@@ -247,7 +283,7 @@ def _unmask(cookie: str) -> str | None:
 
 
 def begin(page: str, work: Work, *, quick: bool, about: Any = None) -> None:
-    """Start a job of a page, and remember it in the session and, if it is long, in the URL."""
+    """Start a job of a page; keep its key in the session and, if it is long, in the URL."""
     try:
         job = get_pool().submit(work, owner=get_owner(), page=page, quick=quick, about=about)
     except BusyError as error:
@@ -258,14 +294,14 @@ def begin(page: str, work: Work, *, quick: bool, about: Any = None) -> None:
         st.query_params["job"] = job.key
 
 
-def attend(page: str, *, seconds: float = 0.0) -> Job | None:
-    """The page's job if it is under way; what it found is taken over if it has ended.
+def attend(page: str, *, seconds: float = 0.0) -> Task | None:
+    """The page's job if it is under way; if it has ended, its result is kept.
 
     After a reload the job is the one that the URL names. An error leaves the earlier result
     as it was.
 
     Args:
-        page: Whose job.
+        page: The page that the job belongs to.
         seconds: How long to wait for its end.
     """
     key = st.session_state.get(f"{page} job") or st.query_params.get("job", "")
@@ -274,12 +310,12 @@ def attend(page: str, *, seconds: float = 0.0) -> Job | None:
         return job
     _take_over(page, job)
     st.session_state.pop(f"{page} job", None)
-    # Last: Streamlit may end the run of the page here, for one that was asked for meanwhile.
+    # Last, because Streamlit may interrupt the page here to run it again.
     st.query_params.pop("job", None)
     return None
 
 
-def _take_over(page: str, job: Job) -> None:
+def _take_over(page: str, job: Task) -> None:
     """Keep what a job has found, or why it failed."""
     try:
         found = job.result()
@@ -300,31 +336,3 @@ def get_failure(page: str) -> Failure | None:
     """Why the page's last job failed; None if it did not."""
     failure: Failure | None = st.session_state.get(f"{page} failure")
     return failure
-
-
-def watch(job: Job) -> None:
-    """Show how far a job is and let it be stopped; rerun the page when it has ended."""
-    # To look costs the server a rerun of this part: where many wait, each looks less often.
-    seconds = min(SLOWEST_POLL, POLL_SECONDS * max(1, get_pool().crowd / CROWD))
-    st.fragment(_look, run_every=seconds)(job)
-
-
-def _look(job: Job) -> None:
-    if job.done:
-        st.rerun()
-    left, right = st.columns([4, 1], vertical_alignment="center")
-    left.progress(job.share, _describe(job))
-    if right.button("Stop", key="stop", icon=":material/stop:", width="stretch"):
-        job.stop()
-        # Most work ends within moments: then there is no need to wait for the next look.
-        if job.wait(STOPPING_SECONDS):
-            st.rerun()
-
-
-def _describe(job: Job) -> str:
-    if job.stopping:
-        return "Stopping."
-    if job.started:
-        return job.text
-    ahead = get_pool().ahead(job)
-    return f"Waiting: {'1 run is' if ahead == 1 else f'{ahead} runs are'} before yours."

@@ -16,7 +16,7 @@ SCALE, GAP = 4, 4
 
 
 def main() -> None:
-    """Write a picture beside this file for each preset."""
+    """Write a picture of each preset next to this file."""
     images = read_images("eights").ideal
     assert images is not None
     for preset in MASK_PRESETS.values():

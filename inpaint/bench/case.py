@@ -1,4 +1,4 @@
-"""What every variant computes: one plain gradient descent, and how it is checked."""
+"""The plain gradient descent that every variant computes, and the check that it does."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ CHECK_STEPS = 5
 CHECK_RESTARTS = 16
 
 COST_TOLERANCE = 1e-5
-"""Error of a cost, relative to |J| + N: float32 leaves 1e-7 to 4e-6."""
+"""Allowed error of a cost, relative to |J| + N; float32 causes 1e-7 to 4e-6."""
 
 LATENT_TOLERANCE = 1e-4
-"""Error of a latent vector, relative to the longest way gone: float32 leaves up to 6e-6."""
+"""Allowed error of a latent vector, relative to the longest path; float32 causes up to 6e-6."""
 
 
 class AgreementError(InpaintError):
-    """A variant computes something else than the objective, so timing it would mean nothing."""
+    """A variant does not compute the objective, so its rate would mean nothing."""
 
 
-class Trace(NamedTuple):
-    """What a descent of R restarts leaves behind.
+class DescentResult(NamedTuple):
+    """Where a descent of R restarts ended, and its costs.
 
     Attributes:
-        latents: The iterates after the last step. [R, D]
+        latents: Latent vectors after the last step. [R, D]
         costs: J at the beginning of each step. [S, R]
     """
 
@@ -46,8 +46,8 @@ class Trace(NamedTuple):
     costs: NDArray[np.floating]
 
 
-Descent = Callable[[int], Trace]
-"""Takes so many steps from the problem's starting points; the same ones at every call."""
+Descent = Callable[[int], DescentResult]
+"""Takes a number of steps from the case's starting points; every call starts again."""
 
 
 @dataclass(frozen=True)
@@ -55,26 +55,25 @@ class Variant:
     """One way to compute the descent.
 
     Attributes:
-        name: What to call it in tables.
-        prepare: Makes the descent of a problem on a number of threads, with all that can be
-            done ahead of the first step. Raises BackendError, with the reason, where it
-            cannot run.
+        name: Its name in tables.
+        prepare: Makes the descent of a case on a number of threads, and does all work that comes
+            before the first step. Raises BackendError, with the reason, where it cannot run.
     """
 
     name: str
-    prepare: Callable[[Problem, int], Descent]
+    prepare: Callable[[BenchCase, int], Descent]
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A damaged image, and the starting points from which it is restored.
+class BenchCase:
+    """A damaged image and the starting points of its restoration.
 
     Attributes:
-        generator: float64.
-        measurement: One image: the generator's own, with noise, the first `keep` pixels kept.
-        keep: N.
-        starts: float64 [R, D]
-        learning_rate: Of plain gradient descent.
+        generator: In float64.
+        measurement: The first `keep` pixels of one image that the generator drew, with noise.
+        keep: Number of observed pixels N.
+        starts: Starting points, in float64. [R, D]
+        learning_rate: Learning rate of gradient descent.
     """
 
     generator: Generator
@@ -84,51 +83,51 @@ class Problem:
     learning_rate: float = LEARNING_RATE
 
 
-def make_problem(generator: Generator, keep: int, count: int, *, seed: int = 0) -> Problem:
-    """The bench's problem with the first `keep` pixels observed and `count` restarts."""
+def make_case(generator: Generator, keep: int, count: int, *, seed: int = 0) -> BenchCase:
+    """Make a case with the first `keep` pixels observed and `count` restarts."""
     generator = generator.to(dtype=torch.float64)
     random = np.random.default_rng(seed)
     mask = Mask.leading(keep, generator.image_shape)
     ideal = generator(torch.from_numpy(random.standard_normal((1, generator.latent_size))))
     noise = torch.from_numpy(random.normal(0, NOISE, ideal.shape))
     starts = torch.from_numpy(random.standard_normal((count, generator.latent_size)))
-    return Problem(generator, Measurement(mask.apply(ideal + noise), mask, ideal), keep, starts)
+    return BenchCase(generator, Measurement(mask.apply(ideal + noise), mask, ideal), keep, starts)
 
 
-def reference_descent(problem: Problem, starts: Tensor, steps: int) -> Trace:
+def reference_descent(case: BenchCase, starts: Tensor, steps: int) -> DescentResult:
     """The descent as the objective defines it, in float64."""
-    objective = make_objective(problem.measurement, problem.generator, dtype=torch.float64)
+    objective = make_objective(case.measurement, case.generator, dtype=torch.float64)
     latents, costs = starts[None], []
     for _ in range(steps):
         cost, gradient = objective.cost_and_gradient(latents)
-        latents = latents - problem.learning_rate * gradient
+        latents = latents - case.learning_rate * gradient
         costs.append(cost[0])
-    return Trace(latents[0].numpy(), torch.stack(costs).numpy())
+    return DescentResult(latents[0].numpy(), torch.stack(costs).numpy())
 
 
-def check_agreement(problem: Problem, name: str, descent: Descent) -> None:
+def check_agreement(case: BenchCase, name: str, descent: Descent) -> None:
     """Compare a variant with the objective over a few steps.
 
-    Up to `CHECK_RESTARTS` restarts are compared, spread over those that the variant ran.
+    Up to `CHECK_RESTARTS` restarts are compared, spread evenly over all.
 
     Args:
-        problem: What is computed.
-        name: The variant's.
-        descent: The variant's.
+        case: What the variant computes.
+        name: Name of the variant.
+        descent: Descent of the variant.
 
     Raises:
         AgreementError: If a cost or a latent vector is off by more than its tolerance.
     """
-    trace = descent(CHECK_STEPS)
-    ran = len(trace.latents)
-    picks = np.unique(np.linspace(0, ran - 1, min(ran, CHECK_RESTARTS)).round().astype(int))
-    starts = problem.starts[torch.from_numpy(picks)]
-    reference = reference_descent(problem, starts, CHECK_STEPS)
+    found = descent(CHECK_STEPS)
+    count = len(found.latents)
+    picks = np.unique(np.linspace(0, count - 1, min(count, CHECK_RESTARTS)).round().astype(int))
+    starts = case.starts[torch.from_numpy(picks)]
+    reference = reference_descent(case, starts, CHECK_STEPS)
 
-    way = np.linalg.norm(reference.latents - starts.numpy(), axis=1).max()
-    latent_error = np.abs(trace.latents[picks] - reference.latents).max() / way
-    scale = np.abs(reference.costs) + problem.keep
-    cost_error = (np.abs(trace.costs[:, picks] - reference.costs) / scale).max()
+    path = np.linalg.norm(reference.latents - starts.numpy(), axis=1).max()
+    latent_error = np.abs(found.latents[picks] - reference.latents).max() / path
+    scale = np.abs(reference.costs) + case.keep
+    cost_error = (np.abs(found.costs[:, picks] - reference.costs) / scale).max()
     for what, error, tolerance in (
         ("costs", cost_error, COST_TOLERANCE),
         ("latent vectors", latent_error, LATENT_TOLERANCE),
@@ -136,14 +135,14 @@ def check_agreement(problem: Problem, name: str, descent: Descent) -> None:
         # Written so that NaN fails too.
         if not error <= tolerance:
             raise AgreementError(
-                f"{name} at N={problem.keep}, R={len(problem.starts)}: its {what} are off by "
+                f"{name} at N={case.keep}, R={len(case.starts)}: its {what} are off by "
                 f"{error:.1e} (relative) after {CHECK_STEPS} steps; at most {tolerance:.0e} is "
-                "rounding. Mend the variant before timing it."
+                "rounding. Fix the variant before timing it."
             )
 
 
 def active_share(generator: Generator, latents: NDArray[np.floating]) -> float:
-    """Mean share of hidden units that are not zero: what a sparse kernel cannot skip."""
+    """Mean share of hidden units that are not zero, which a sparse kernel cannot skip."""
     values = torch.from_numpy(np.asarray(latents, dtype=np.float64))
     shares = []
     for layer in generator.layers[:-1]:

@@ -1,4 +1,4 @@
-"""What a bench found: rows, and the machine that they hold for."""
+"""The result of a bench: its rows, and the machine that they were measured on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, NotRequired, TypedDict
 
 import torch
 
-from inpaint.bench.timing import Cell, Plan, Sample
+from inpaint.bench.timing import Sample, Task, Workload
 
 VERSIONS = ("inpaint", "torch", "numpy", "jax")
 
@@ -23,8 +23,8 @@ class Row(TypedDict):
     """One variant at one size.
 
     Rates are in restart-iterations per second: one forward pass, cost, gradient and step of
-    one restart. `rate` is `median`, over the rounds; `min` and `max` are the slowest and the
-    fastest round.
+    one restart. `rate` equals `median`, taken over the rounds; `min` and `max` are the slowest and
+    the fastest round.
     """
 
     variant: str
@@ -36,24 +36,24 @@ class Row(TypedDict):
     min: float
     max: float
     cpu_rate: float
-    """Median of restart-iterations per second of processor time: what one thread would reach
-    if nobody else used its core, however busy the machine was."""
+    """Median of restart-iterations per second of processor time. It is about what one thread
+    would reach on a core of its own, however busy the machine was."""
     rounds: int
     steps: int
-    """Steps of the timed descents, of which a round may take several."""
+    """Steps of a timed descent; a round may take several descents."""
     cores: float
-    """Processor time per wall time: below `threads` where others had the cores."""
+    """Processor time per wall time; below `threads` where other programs used the cores."""
     load: float
-    """Median load average of the machine; 1 is one busy core, the bench's own included."""
+    """Median load average of the machine; 1 is one busy core. The bench itself counts."""
     active: float
     """Share of hidden units that are active."""
     instructions: str
     of_peak: NotRequired[float]
-    """Arithmetic of a dense computation per second, over the FMA peak of the same cores."""
+    """Operations of a dense computation per second, over the FMA peak of the same cores."""
 
 
 class Skipped(TypedDict):
-    """A variant that did not run, and why."""
+    """A variant that cannot run here, and why."""
 
     variant: str
     reason: str
@@ -61,13 +61,13 @@ class Skipped(TypedDict):
 
 @dataclass(frozen=True)
 class BenchResult:
-    """What a bench found; all of it can be written as JSON.
+    """The result of a bench, which can be written as JSON.
 
     Attributes:
-        rows: One per variant and size, in the order in which they were timed.
+        rows: One per variant and size, in the order of the first round.
         machine: CPU, cores, threads, instruction set, versions, load, generator.
-        skipped: Variants left out.
-        cancelled: Whether it was cut short.
+        skipped: Variants that cannot run here.
+        cancelled: Whether the bench was ended early.
     """
 
     rows: list[Row]
@@ -86,15 +86,15 @@ class BenchResult:
 
 
 def make_row(
-    cell: Cell, plan: Plan, samples: Sequence[Sample], *, threads: int, instructions: str
+    task: Task, workload: Workload, samples: Sequence[Sample], *, threads: int, instructions: str
 ) -> Row:
-    """Sum a cell's samples up."""
+    """Summarize the samples of a task."""
     rates = [sample.work / sample.seconds for sample in samples]
     median = statistics.median(rates)
     return Row(
-        variant=cell.variant,
-        N=cell.keep,
-        R=cell.restarts,
+        variant=task.variant,
+        N=task.keep,
+        R=task.restarts,
         threads=threads,
         rate=median,
         median=median,
@@ -102,16 +102,16 @@ def make_row(
         max=max(rates),
         cpu_rate=statistics.median(sample.work / sample.cpu_seconds for sample in samples),
         rounds=len(rates),
-        steps=plan.steps,
+        steps=workload.steps,
         cores=statistics.median(sample.cpu_seconds / sample.seconds for sample in samples),
         load=statistics.median(sample.load for sample in samples),
-        active=plan.active,
+        active=workload.active,
         instructions=instructions,
     )
 
 
 def describe_machine() -> dict[str, Any]:
-    """CPU, cores, threads, instruction set and versions, as JSON can hold them."""
+    """Describe CPU, cores, threads, instruction set and versions, for JSON."""
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
@@ -133,7 +133,7 @@ def _cpu_model() -> str:
     name = facts.get("model name", platform.machine())
     if "cpu family" not in facts:
         return name
-    # Virtual machines often hide the name; family and model still tell the core.
+    # Virtual machines often hide the name; family and model still identify the core.
     return f"{name}, family {facts['cpu family']}, model {facts.get('model', '?')}"
 
 

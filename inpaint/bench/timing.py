@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,29 +17,28 @@ import torch
 from inpaint.bench.case import (
     CHECK_STEPS,
     AgreementError,
+    BenchCase,
     Descent,
-    Problem,
     Variant,
     active_share,
     check_agreement,
-    make_problem,
+    make_case,
 )
 from inpaint.generators import Generator
+from inpaint.types import OnProgress, Progress, asks_to_stop
 
 LONGEST_DESCENT = 500
 FEWEST_ROUNDS = 3
-
-OnProgress = Callable[[float, str], object]
 
 
 class Sample(NamedTuple):
     """One turn of one variant.
 
     Attributes:
-        work: What was done: restart-iterations, or floating-point operations.
+        work: Number of restart-iterations or floating-point operations.
         seconds: Wall time.
         cpu_seconds: Processor time of all threads of the process.
-        load: The machine's load average over the last minute.
+        load: Load average of the machine over the last minute.
     """
 
     work: float
@@ -49,8 +48,8 @@ class Sample(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One figure of the table: a variant at N observed pixels and R restarts."""
+class Task:
+    """What one row of the result measures: a variant at N observed pixels and R restarts."""
 
     variant: str
     keep: int
@@ -58,13 +57,13 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a turn of a cell is taken.
+class Workload:
+    """What one turn of a task computes.
 
     Attributes:
-        steps: Steps of a descent.
-        repeats: Descents, one after the other.
-        active: Mean share of active hidden units, at the starts and at the end.
+        steps: Steps of one descent.
+        repeats: Number of descents in a row.
+        active: Mean share of active hidden units, averaged over the first and the last latents.
     """
 
     steps: int
@@ -72,14 +71,34 @@ class Plan:
     active: float
 
 
-class Station:
-    """One process's part of a bench: prepares cells on a number of threads, and times them.
+class TaskTimer(Protocol):
+    """Prepares and times tasks, in this process or in another one.
+
+    Attributes:
+        threads: Threads that each variant may use.
+        instructions: Instruction set that torch uses: "avx512", "avx2" or another one.
+    """
+
+    threads: int
+    instructions: str
+
+    def prepare(self, task: Task) -> Workload:
+        """Check and warm up the task's variant, and choose what one turn computes."""
+        ...
+
+    def sample(self, task: Task) -> Sample:
+        """Take one turn of a prepared task."""
+        ...
+
+
+class Timer:
+    """Prepares and times tasks in this process.
 
     Args:
-        generator: Of all problems.
-        variants: What can be timed here.
+        generator: Generator of all cases.
+        variants: What can be timed.
         threads: Threads that each variant may use.
-        sample_seconds: How long a turn shall take.
+        turn_seconds: Desired duration of a turn.
     """
 
     def __init__(
@@ -88,55 +107,52 @@ class Station:
         variants: Sequence[Variant],
         *,
         threads: int,
-        sample_seconds: float,
+        turn_seconds: float,
     ) -> None:
-        self.generator = generator
-        self.variants = {variant.name: variant for variant in variants}
         self.threads = threads
-        self.sample_seconds = sample_seconds
-        self.problem = lru_cache(maxsize=None)(self._problem)
-        self.ready: dict[Cell, tuple[Descent, Plan]] = {}
+        self.instructions = torch.backends.cpu.get_cpu_capability().lower()
+        self._variants = {variant.name: variant for variant in variants}
+        self._turn_seconds = turn_seconds
+        self._case = lru_cache(maxsize=None)(partial(make_case, generator))
+        self._ready: dict[Task, tuple[Descent, Workload]] = {}
 
-    def _problem(self, keep: int, count: int) -> Problem:
-        return make_problem(self.generator, keep, count)
-
-    def prepare(self, cell: Cell) -> Plan:
-        """Check a cell's variant, warm it up, and find out how long a turn takes.
+    def prepare(self, task: Task) -> Workload:
+        """Check and warm up the task's variant, and choose what one turn computes.
 
         Raises:
-            AgreementError: If the variant computes something else.
+            AgreementError: If the variant does not compute the objective.
             BackendError: If it cannot run here.
         """
         with _threads(self.threads):
-            problem = self.problem(cell.keep, cell.restarts)
-            descent = self.variants[cell.variant].prepare(problem, self.threads)
-            check_agreement(problem, cell.variant, descent)
+            case: BenchCase = self._case(task.keep, task.restarts)
+            descent = self._variants[task.variant].prepare(case, self.threads)
+            check_agreement(case, task.variant, descent)
             seconds = _clock(descent, CHECK_STEPS) / CHECK_STEPS
-            # Variants that take several steps in one go need a number that theirs divides.
-            affordable = int(self.sample_seconds / seconds) // CHECK_STEPS * CHECK_STEPS
+            # A multiple of CHECK_STEPS, as compiled variants take several steps at once.
+            affordable = int(self._turn_seconds / seconds) // CHECK_STEPS * CHECK_STEPS
             steps = max(CHECK_STEPS, min(LONGEST_DESCENT, affordable))
             ends = descent(steps).latents
             seconds = _clock(descent, steps)
         if not np.isfinite(ends).all():
             raise AgreementError(
-                f"{cell.variant} at N={cell.keep}, R={cell.restarts} left the finite numbers "
+                f"{task.variant} at N={task.keep}, R={task.restarts} gives NaN or infinity "
                 f"within {steps} steps, so its rate would mean nothing. Choose another generator."
             )
-        active = sum(active_share(problem.generator, z) for z in (problem.starts.numpy(), ends)) / 2
-        plan = Plan(steps, max(1, round(self.sample_seconds / seconds)), active)
-        self.ready[cell] = descent, plan
-        return plan
+        active = sum(active_share(case.generator, z) for z in (case.starts.numpy(), ends)) / 2
+        workload = Workload(steps, max(1, round(self._turn_seconds / seconds)), active)
+        self._ready[task] = descent, workload
+        return workload
 
-    def sample(self, cell: Cell) -> Sample:
-        """Take one turn."""
-        descent, plan = self.ready[cell]
+    def sample(self, task: Task) -> Sample:
+        """Take one turn of a prepared task."""
+        descent, workload = self._ready[task]
         with _threads(self.threads):
             descent(CHECK_STEPS)
             cpu, clock = time.process_time(), time.perf_counter()
-            for _ in range(plan.repeats):
-                followed = len(descent(plan.steps).latents)
+            for _ in range(workload.repeats):
+                restarts = len(descent(workload.steps).latents)
             seconds, cpu = time.perf_counter() - clock, time.process_time() - cpu
-        work = followed * plan.steps * plan.repeats
+        work = restarts * workload.steps * workload.repeats
         return Sample(work, seconds, cpu, os.getloadavg()[0])
 
 
@@ -145,42 +161,40 @@ def interleave(
     *,
     seconds: float,
     on_progress: OnProgress,
-    cancelled: Callable[[], bool],
     on_round: Callable[[list[list[Sample]]], object] | None = None,
-) -> list[list[Sample]]:
-    """Take all turns round after round, so that a busy moment of the machine hits all alike.
+) -> tuple[list[list[Sample]], bool]:
+    """Take all turns round after round, so that a busy moment of the machine affects all alike.
 
     Args:
-        turns: What each turn is called, and takes.
-        seconds: When to end; a round that has begun is completed, and `FEWEST_ROUNDS` are taken.
-        on_progress: Told the share of the work that is done, and what is done next.
-        cancelled: Asked before each turn.
-        on_round: Told after each round what was sampled until then.
+        turns: Name and function of each turn.
+        seconds: When to end. The last round is completed, and at least `FEWEST_ROUNDS` are taken.
+        on_progress: Called before each turn, and at the end; returning False cancels.
+        on_round: Called after each round with the samples so far.
 
     Returns:
-        The samples of each turn.
+        The samples of each turn, and whether `on_progress` cancelled.
     """
     samples: list[list[Sample]] = [[] for _ in turns]
     began, rounds = time.perf_counter(), 0
-    while rounds < FEWEST_ROUNDS or time.perf_counter() - began < seconds:
-        # Back and forth, so that no variant always follows the same other one.
+    while turns and (rounds < FEWEST_ROUNDS or time.perf_counter() - began < seconds):
+        # The order alternates, so that a variant does not always follow the same other one.
         order = range(len(turns)) if rounds % 2 == 0 else reversed(range(len(turns)))
         for position, k in enumerate(order):
-            if cancelled():
-                return samples
             name, take = turns[k]
-            in_time = (time.perf_counter() - began) / seconds
-            in_rounds = (rounds + position / len(turns)) / FEWEST_ROUNDS
-            on_progress(min(in_time, in_rounds, 1.0), f"timing {name}")
+            in_rounds = seconds * (rounds + position / len(turns)) / FEWEST_ROUNDS
+            done = min(time.perf_counter() - began, in_rounds, seconds)
+            if asks_to_stop(on_progress(Progress("timing", done, seconds, name))):
+                return samples, True
             samples[k].append(take())
         rounds += 1
         if on_round is not None:
             on_round(samples)
-    return samples
+    on_progress(Progress("timing", seconds, seconds))
+    return samples, False
 
 
 def _clock(descent: Descent, steps: int) -> float:
-    """Seconds of a descent that was run before; the better of two, in case one was disturbed."""
+    """Seconds of a warmed-up descent: the faster of two, in case one was disturbed."""
     marks = [time.perf_counter()]
     for _ in range(2):
         descent(steps)
@@ -190,7 +204,7 @@ def _clock(descent: Descent, steps: int) -> float:
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """Give torch and, where it can be told, numpy's BLAS so many threads."""
+    """Set the threads of torch and, with threadpoolctl, of numpy's BLAS."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -207,7 +221,7 @@ def _blas_threads(count: int) -> AbstractContextManager[object]:
 
 @lru_cache(maxsize=1)
 def _blas_controller() -> Any:
-    """Sets the threads of numpy's BLAS; None without threadpoolctl, which is optional."""
+    """The controller of numpy's BLAS threads; None without the optional threadpoolctl."""
     try:
         return importlib.import_module("threadpoolctl").ThreadpoolController()
     except ImportError:

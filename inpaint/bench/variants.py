@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inpaint.bench.case import Descent, Problem, Trace, Variant
+from inpaint.bench.case import BenchCase, Descent, DescentResult, Variant
 from inpaint.config import BackendName, RestoreConfig
 from inpaint.errors import BackendError
 from inpaint.generators import Dense, Layer
@@ -17,27 +17,27 @@ from inpaint.search.objective import make_objective
 from inpaint.search.solvers import GradientDescent, start
 
 SEQUENTIAL_STARTS = 4
-"""Starts that a one-at-a-time variant follows: its rate is the same for any number of them."""
+"""Starts that a variant without batching follows; its rate does not depend on their number."""
 
 Array = NDArray[np.float64]
-
-
+Elementwise = Callable[[Array], Array]
 Observe = tuple[Callable[[Array], Array], Callable[[Array], Array]]
+"""T and its transpose, for one vector each."""
 
 
-def _loop(observe: Callable[[Problem], Observe]) -> Callable[[Problem, int], Descent]:
-    """The published loop: float64, one start at a time, the whole image at every step.
+def _loop(observe: Callable[[BenchCase], Observe]) -> Callable[[BenchCase, int], Descent]:
+    """Make the published loop: float64, one start at a time, the whole image at every step.
 
     Args:
         observe: Makes T and its transpose, as functions.
     """
 
-    def prepare(problem: Problem, threads: int) -> Descent:
-        layers = [_Layer(layer) for layer in problem.generator.layers]
-        apply, transpose = observe(problem)
-        target = apply(problem.measurement.values.flatten().numpy())
-        keep, rate = problem.keep, problem.learning_rate
-        starts = problem.starts[:SEQUENTIAL_STARTS].numpy()
+    def prepare(case: BenchCase, threads: int) -> Descent:
+        layers = [_Layer(layer) for layer in case.generator.layers]
+        apply, transpose = observe(case)
+        target = apply(case.measurement.values.flatten().numpy())
+        keep, rate = case.keep, case.learning_rate
+        starts = case.starts[:SEQUENTIAL_STARTS].numpy()
 
         def follow(z: Array, costs: Array) -> Array:
             for step in range(len(costs)):
@@ -53,35 +53,35 @@ def _loop(observe: Callable[[Problem], Observe]) -> Callable[[Problem, int], Des
                 z = z - rate * (gradient + 2 * z)
             return z
 
-        def descend(steps: int) -> Trace:
+        def descend(steps: int) -> DescentResult:
             costs = np.empty((len(starts), steps))
             latents = [follow(z, row) for z, row in zip(starts, costs, strict=True)]
-            return Trace(np.stack(latents), costs.T)
+            return DescentResult(np.stack(latents), costs.T)
 
         return descend
 
     return prepare
 
 
-def _observed(problem: Problem) -> Array:
-    """Row-major numbers of the N observed pixels."""
-    operator = problem.measurement.operator
+def _observed(case: BenchCase) -> Array:
+    """Row-major indices of the N observed pixels. [N]"""
+    operator = case.measurement.operator
     return operator.apply(torch.ones(1, *operator.image_shape)).flatten().nonzero()[:, 0].numpy()
 
 
-def _matrix(problem: Problem) -> Observe:
-    """T = [I 0] as the matrix of N rows that it is written as."""
-    pixels = problem.measurement.values.numel()
-    matrix = np.eye(pixels)[_observed(problem)]
+def _matrix(case: BenchCase) -> Observe:
+    """T = [I 0] as a matrix of N rows, as in the formula."""
+    pixels = case.measurement.values.numel()
+    matrix = np.eye(pixels)[_observed(case)]
     return (lambda x: matrix @ x), (lambda r: matrix.T @ r)
 
 
-def _indices(problem: Problem) -> Observe:
-    """T as a choice of pixels, which costs next to nothing."""
-    observed = _observed(problem)
+def _indices(case: BenchCase) -> Observe:
+    """T as an index into the pixels, which costs next to nothing."""
+    observed = _observed(case)
 
     def transpose(residual: Array) -> Array:
-        image = np.zeros(problem.measurement.values.numel())
+        image = np.zeros(case.measurement.values.numel())
         image[observed] = residual
         return image
 
@@ -93,19 +93,16 @@ class _Layer:
 
     def __init__(self, layer: Layer) -> None:
         if not isinstance(layer, Dense):
-            raise BackendError("The published loop knows dense layers only.")
+            raise BackendError("The published loop supports dense layers only.")
         self.weight: Array = layer.weight.numpy()
         self.bias: Array = layer.bias.numpy()
-        self.activate, self.slope = _ACTIVATIONS[layer.activation](layer.negative_slope)
+        self.activate, self.derivative = _ACTIVATIONS[layer.activation](layer.negative_slope)
 
     def forward(self, inputs: Array) -> Array:
         return self.activate(self.weight @ inputs + self.bias)
 
     def backward(self, gradient: Array, outputs: Array) -> Array:
-        return self.weight.T @ (gradient * self.slope(outputs))
-
-
-Elementwise = Callable[[Array], Array]
+        return self.weight.T @ (gradient * self.derivative(outputs))
 
 
 def _stable_sigmoid(x: Array) -> Array:
@@ -124,24 +121,24 @@ _ACTIVATIONS: dict[str, Callable[[float], tuple[Elementwise, Elementwise]]] = {
 }
 
 
-def _backend(name: BackendName) -> Callable[[Problem, int], Descent]:
-    """One of the product's own backends, as `restore` runs it."""
+def _backend(name: BackendName) -> Callable[[BenchCase, int], Descent]:
+    """Make a descent that calls one of this package's backends as `restore` does."""
 
-    def prepare(problem: Problem, threads: int) -> Descent:
-        objective = make_objective(problem.measurement, problem.generator, dtype=torch.float32)
+    def prepare(case: BenchCase, threads: int) -> Descent:
+        objective = make_objective(case.measurement, case.generator, dtype=torch.float32)
         backend = choose(RestoreConfig(backend=name, threads=threads), objective)
-        starts = problem.starts[None].to(torch.float32)
+        starts = case.starts[None].to(torch.float32)
 
-        def descend(steps: int) -> Trace:
+        def descend(steps: int) -> DescentResult:
             solver = GradientDescent(
                 steps=steps,
                 tolerance=0.0,
                 patience=1,
-                learning_rate=problem.learning_rate,
+                learning_rate=case.learning_rate,
                 schedule="constant",
             )
             state, costs = backend.advance(objective, solver, start(solver, starts), steps)
-            return Trace(state.latents[0].numpy(), costs[:, 0].numpy())
+            return DescentResult(state.latents[0].numpy(), costs[:, 0].numpy())
 
         return descend
 

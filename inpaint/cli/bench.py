@@ -1,22 +1,29 @@
-"""`inpaint bench`: how fast the backends are here, measured on the spot."""
+"""`inpaint bench`: time the backends on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
-from inpaint.cli import options
+from inpaint.cli import terminal
+from inpaint.files.words import read_integers, read_number
 
 if TYPE_CHECKING:
-    from inpaint.bench import BenchResult
+    from inpaint.bench.result import BenchResult
+    from inpaint.types import OnProgress
 
 
 def bench(
-    generator: options.GeneratorName = None,
+    generator: Annotated[
+        str | None,
+        typer.Option(
+            help="Generator file (.mat, .safetensors) or name of a shipped one.",
+            show_default="the shipped one",
+        ),
+    ] = None,
     restarts: Annotated[
         str | None, typer.Option(metavar="NUMBERS", help="Numbers of restarts R.")
     ] = None,
@@ -29,7 +36,7 @@ def bench(
     seconds: Annotated[
         str | None,
         typer.Option(
-            metavar="NUMBER", help="Time for the timing; some seconds of preparation come on top."
+            metavar="NUMBER", help="Duration of the timing; checking takes some more seconds."
         ),
     ] = None,
     output: Annotated[
@@ -37,43 +44,39 @@ def bench(
     ] = None,
 ) -> None:
     """Check that all variants compute the same, then time them against each other."""
-    from inpaint.bench import run_bench
+    from inpaint.bench.bench import run_bench
     from inpaint.files.job import default_generator
     from inpaint.files.reading import read_generator
 
     given: dict[str, Any] = {}
     for name, text in (("restarts", restarts), ("keeps", keep), ("threads", threads)):
         if text is not None:
-            given[name] = options.whole_numbers(name, text)
+            given[name] = read_integers(name, text)
     if seconds is not None:
-        given["seconds"] = options.real_number("seconds", seconds)
+        given["seconds"] = read_number("seconds", seconds)
     source = read_generator(generator or default_generator())
     time_variants(partial(run_bench, generator=source, **given), output)
 
 
-def time_variants(run: Callable[..., BenchResult], output: Path | None) -> None:
-    """Run a bench, print its rows, and write them if asked to.
+class _Run(Protocol):
+    def __call__(self, *, on_progress: OnProgress) -> BenchResult: ...
 
-    Args:
-        run: Takes `on_progress` and `cancelled`.
-        output: JSON file, if any.
-    """
-    from inpaint.files.record import check_writable, write_files
+
+def time_variants(run: _Run, output: Path | None) -> None:
+    """Run a bench, print its rows, and write them to a JSON file if one is given."""
+    from inpaint.files.output import check_writable, write_files
 
     if output is not None:
         check_writable(output.parent)
-    with terminal.Watch("preparing") as watch:
-        result = run(
-            on_progress=lambda share, text: watch.show(share, 1, task=text),
-            cancelled=lambda: watch.stopped,
-        )
+    with terminal.Watch("checking") as watch:
+        result = run(on_progress=watch.report)
     _print(result)
     if output is not None:
         write_files(output.parent, {output.name: (result.to_json() + "\n").encode()})
         terminal.say(f"Wrote {output}.")
     if result.cancelled:
-        terminal.warn("Stopped by Ctrl-C; what was measured so far is shown.")
-        raise typer.Exit(130)
+        terminal.warn("Stopped by Ctrl-C; the rows so far are shown.")
+        raise typer.Exit(terminal.INTERRUPTED)
 
 
 def _print(result: BenchResult) -> None:
@@ -91,7 +94,7 @@ def _print(result: BenchResult) -> None:
     if rows:
         terminal.table(headings, rows, title=title, words=["variant"])
     for skipped in result.skipped:
-        terminal.say(f"{skipped['variant']} was left out: {skipped['reason']}")
+        terminal.say(f"{skipped['variant']} was skipped: {skipped['reason']}")
     machine = result.machine
     terminal.say(
         f"{machine['cpu']}, {machine['cores']} cores, {machine['instructions']}, load "

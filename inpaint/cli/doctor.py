@@ -6,6 +6,7 @@ import os
 
 import typer
 
+from inpaint.cli import terminal
 from inpaint.config import RestoreConfig
 
 
@@ -36,7 +37,7 @@ def doctor() -> None:
 
 
 def _extension() -> tuple[str, bool]:
-    """What became of the extension inpaint._C, and whether that is in order."""
+    """The state of the extension inpaint._C, and whether it is in order."""
     from inpaint.errors import BackendError
     from inpaint.search.backends import cpp
 
@@ -51,13 +52,14 @@ def _backend() -> str:
     import torch
 
     from inpaint.errors import InpaintError
-    from inpaint.files.problem import Run, load
+    from inpaint.files.job import RestoreJob
+    from inpaint.files.problem import load
     from inpaint.search.backends import choose
     from inpaint.search.objective import make_objective
 
     config = RestoreConfig()
     try:
-        problem = load(Run(config=config))
+        problem = load(RestoreJob(config=config))
         objective = make_objective(
             problem.measurement, problem.generator, dtype=getattr(torch, config.dtype)
         )

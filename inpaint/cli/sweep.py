@@ -3,84 +3,56 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from inpaint.cli import options
-from inpaint.cli.restore import FILES, make_run, report
-from inpaint.config import RestoreConfig
-from inpaint.files.job import KEEPS
+from inpaint.cli import options, terminal
+from inpaint.cli.loading import load_problem
+from inpaint.files.job import SweepJob
 
 if TYPE_CHECKING:
+    from inpaint.files.record import Record
     from inpaint.studies.sweep import Sweep
 
 
-@options.settings_of(RestoreConfig)
-def sweep(
-    source: options.Source = None,
-    generator: options.GeneratorName = None,
-    keep: Annotated[
-        str, typer.Option(metavar="NUMBERS", help="Numbers N of observed pixels.")
-    ] = ",".join(map(str, KEEPS)),
-    restart_counts: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NUMBERS",
-            help="Numbers of restarts told apart, up to --restarts, such as 1,4,16,64.",
-            show_default="all of them only",
-        ),
-    ] = None,
-    repeats: Annotated[
-        str,
-        typer.Option(metavar="INTEGER", help="Seeds with which all is done, from --seed on."),
-    ] = "1",
-    noise: options.Noise = None,
-    images: options.Images = None,
-    preset: options.Preset = None,
-    output: options.Output = options.OUTPUT / "sweep",
-    *,
-    settings: dict[str, Any],
-) -> None:
+@options.command_of(SweepJob, output=options.OUTPUT / "sweep")
+def sweep(job: SweepJob, *, output: Path, record: Record | None) -> None:
     """Restore the same images at several N; write the figures of each, and tables of all."""
-    from inpaint.files.problem import load
-    from inpaint.files.record import check_writable, write_files, write_run
+    from inpaint.files.output import check_writable, write_files
+    from inpaint.files.record import encode_record
+    from inpaint.files.results import write_restoration
     from inpaint.plots.columns import to_png
-    from inpaint.plots.curves import draw_trends
+    from inpaint.plots.curves import plot_sweep
     from inpaint.studies import sweep as sweeping
 
-    keeps = options.whole_numbers("keep", keep)
-    counts: tuple[int, ...] = ()
-    if restart_counts is not None:
-        counts = options.whole_numbers("restart_counts", restart_counts)
-    seeds = options.whole_number("repeats", repeats)
-    given = {"noise": noise, "images": images, "preset": preset, **settings}
-    problem = load(make_run(source, generator, given))
+    problem = load_problem(job.at(job.keeps[0]), record)
     check_writable(output)
     with terminal.Watch("preparing") as watch:
         result = sweeping.sweep(
             problem,
-            keeps,
-            restart_counts=counts,
-            repeats=seeds,
-            on_progress=lambda done, progress: report(watch, f"N = {keeps[done // seeds]}: ")(
-                progress
-            ),
+            job.keeps,
+            restart_counts=job.restart_counts,
+            repeats=job.repeats,
+            on_progress=watch.report,
         )
     for point in result.points:
-        write_run(_folder(output, point.keep), point.problem, point.restoration, point.comparison)
+        write_restoration(
+            _folder(output, point.keep), point.problem, point.search, point.comparison
+        )
     tables = {"errors.csv": result.to_csv(), "sweep.csv": result.to_long_csv()}
-    if result.trials:
-        tables["trials.csv"] = result.to_trials_csv()
+    if result.partial_searches:
+        tables["partial_searches.csv"] = result.to_partial_csv()
     content = {name: text.encode() for name, text in tables.items()}
-    content["curves.png"] = to_png(draw_trends(result))
+    content["curves.png"] = to_png(plot_sweep(result))
+    content["run.json"] = encode_record(sweeping.record_sweep(job, problem, result))
     write_files(output, content)
     _print(result)
     folders = ", ".join(str(_folder(output, point.keep)) for point in result.points)
-    terminal.say(f"Wrote {', '.join(content)} to {output}; {FILES} of each N to {folders}.")
+    terminal.say(f"Wrote {', '.join(content)} to {output}; the files of each N to {folders}.")
     if result.cancelled:
         terminal.warn("Stopped by Ctrl-C; what was reached so far was written.")
-        raise typer.Exit(130)
+        raise typer.Exit(terminal.INTERRUPTED)
 
 
 def _folder(output: Path, keep: int) -> Path:
@@ -104,7 +76,11 @@ def _print(result: Sweep) -> None:
         if any(cell != "-" for row in table for cell in row):
             rows = [[str(image), *row] for image, row in zip(result.numbers, table, strict=True)]
             terminal.table(headings, rows, title=title)
-    if len({trial.restarts for trial in result.trials}) > 1:
+    for point in result.points:
+        for row in point.comparison.rows:
+            if row.verdict is not None and row.verdict.flag != "good":
+                terminal.say(f"N = {point.keep}, image {row.number}. {row.verdict.sentence}")
+    if len({each.restarts for each in result.partial_searches}) > 1:
         _print_restarts(result)
 
 

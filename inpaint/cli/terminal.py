@@ -7,15 +7,22 @@ import sys
 import threading
 from collections.abc import Sequence
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 from rich.table import Table
 
+if TYPE_CHECKING:
+    from inpaint.types import Progress
+
+INTERRUPTED = 130
+"""Exit status of a run that Ctrl-C ended."""
+
 WIDTH = 110
-"""Columns of a line where standard output is no terminal that knows better."""
+"""Columns of a line if standard output is not a terminal with a width of its own."""
 
 
 def console() -> Console:
@@ -40,7 +47,7 @@ def table(
     title: str,
     words: Sequence[str] = (),
 ) -> None:
-    """Print rows of figures under headings, to the right; the columns `words` to the left."""
+    """Print rows under headings: figures aligned right, the columns in `words` left."""
     grid = Table(box=box.SIMPLE, title=title, title_justify="left", pad_edge=False)
     for heading in headings:
         grid.add_column(heading, justify="left" if heading in words else "right")
@@ -55,7 +62,7 @@ def number(value: float | None, decimals: int) -> str:
 
 
 class Watch:
-    """Progress of long work on standard error, and the first Ctrl-C as a wish to stop.
+    """Shows progress on standard error, and takes the first Ctrl-C as a request to stop.
 
     A second Ctrl-C interrupts at once.
     """
@@ -63,7 +70,7 @@ class Watch:
     def __init__(self, task: str) -> None:
         self.stopped = False
         console = Console(stderr=True)
-        self._bar = Progress(
+        self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
@@ -74,13 +81,12 @@ class Watch:
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task(task, total=None, note="")
-        self._before: Any = None
 
     def __enter__(self) -> Self:
         """Listen to Ctrl-C and show the bar."""
         # Only a program's main thread receives signals.
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._stop)
+            signal.signal(signal.SIGINT, self._stop)
         self._bar.start()
         return self
 
@@ -90,14 +96,21 @@ class Watch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the bar away and leave Ctrl-C as it was."""
+        """Remove the bar and let Ctrl-C interrupt."""
         self._bar.stop()
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        if threading.current_thread() is threading.main_thread():
+            # From here on Ctrl-C raises an exception, so files are written whole or not at all.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def show(self, done: float, total: float, *, task: str, note: str = "") -> bool:
-        """Draw how far the work is; False means that it shall stop."""
-        self._bar.update(self._task, completed=done, total=total, description=task, note=note)
+    def report(self, progress: Progress) -> bool:
+        """Draw the progress; returns False to stop the work."""
+        self._bar.update(
+            self._task,
+            completed=progress.done,
+            total=progress.total,
+            description=progress.stage,
+            note=progress.note,
+        )
         return not self.stopped
 
     def _stop(self, number: int, frame: FrameType | None) -> None:

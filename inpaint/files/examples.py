@@ -1,8 +1,7 @@
-"""Bundled example images that need no file and no network: eights drawn as pen strokes.
+"""Bundled example images: eights drawn as pen strokes, so that no file is needed.
 
-They are drawings, not handwriting: one closed curve each, drawn with a round pen whose
-pressure varies, and placed in the picture as MNIST's digits are. So the undamaged image is
-known exactly.
+They are drawings, not handwriting: each is one closed curve, drawn with a round pen of varying
+pressure and placed in the image like a digit of MNIST. The undamaged image is known exactly.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from inpaint.errors import ArgumentError
 from inpaint.types import ImageSet
 
 NOISE = 0.1
-"""Standard deviation of the noise on the bundled images, about that of the published ones."""
+"""Standard deviation of the noise in the bundled images, close to that in the published ones."""
 
 PEN = 2.4
-"""Width of the pen that draws by hand, in pixels: about that of MNIST's digits."""
+"""Width of a line drawn by hand, in pixels, close to that of MNIST's digits."""
 
 MAX_POINTS = 5000
-"""Points of a drawing by hand at most."""
+"""Most points of a drawing."""
 
 _SIZE = 28
 _BOX = 20
@@ -37,17 +36,17 @@ _COUNT = 4
 
 @dataclass(frozen=True, kw_only=True)
 class PenStroke:
-    """The shape of one hand-drawn eight. Lengths are shares of its height.
+    """The shape of a drawn eight; lengths are relative to its height.
 
     Attributes:
-        width: Widest extent of the lower loop.
-        upper: Width of the upper loop, as a share of the lower one's.
+        width: Width of the lower loop.
+        upper: Width of the upper loop, relative to the lower one.
         crossing: Height at which the strokes cross, from 0 at the bottom to 1 at the top.
         slant: Shift to the right from bottom to top.
-        twist: How far the strokes lean over in the crossing: 0 is a figure of two rings.
-        gap: Share of the curve left out at the upper right, where pens begin and end.
-        pen: Width of the stroke in pixels of the final picture.
-        pressure: Share by which that width swells and shrinks along the stroke.
+        twist: How far the strokes lean at the crossing; 0 makes two rings.
+        gap: Share of the curve left out at the upper right, where the pen starts and stops.
+        pen: Width of the stroke in pixels of the image.
+        pressure: Relative variation of that width along the stroke.
         phase: Where along the stroke the pressure is highest, in turns.
     """
 
@@ -63,7 +62,7 @@ class PenStroke:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> PenStroke:
-        """A shape such as people draw it."""
+        """Pick a random shape, within the range of handwriting."""
         return cls(
             width=rng.uniform(0.42, 0.7),
             upper=rng.uniform(0.65, 1.0),
@@ -77,7 +76,7 @@ class PenStroke:
         )
 
     def curve(self) -> tuple[np.ndarray, np.ndarray]:
-        """Points along the stroke, y upwards [K, 2], and the pen's radius there [K]."""
+        """Points along the stroke, with y upwards [K, 2], and the pen's radius at each [K]."""
         turn = np.linspace(self.gap / 2, 1 - self.gap / 2, _POINTS) + 1 / 16
         angle = 2 * np.pi * turn
         height = np.cos(angle)
@@ -89,28 +88,27 @@ class PenStroke:
         return np.stack([x, y], axis=1), 0.5 * self.pen * swell
 
 
-def draw(stroke: PenStroke) -> np.ndarray:
-    """Draw a stroke as MNIST's digits are placed: in a box of 20x20, mass in the middle.
+def render_stroke(stroke: PenStroke) -> np.ndarray:
+    """Draw an eight and place it like a digit of MNIST: 20 pixels high or wide, centred by mass.
 
     Returns:
-        The picture, 1 = paper, 0 = ink. float64 [28, 28]
+        The image, 1 = paper, 0 = ink. float64 [28, 28]
     """
     points, radius = stroke.curve()
     return _place(points * [1, -1], radius)
 
 
-def draw_strokes(strokes: Sequence[NDArray[np.float64]], *, pen: float = PEN) -> np.ndarray:
-    """Draw lines that somebody drew by hand, placed as `draw` places its eights.
+def render_strokes(strokes: Sequence[NDArray[np.float64]]) -> np.ndarray:
+    """Draw lines given by their points, placed as `render_stroke` places an eight.
 
     Args:
-        strokes: Points (x to the right, y downwards) along each line, in any unit. [K, 2] each
-        pen: Width of the lines in pixels of the picture.
+        strokes: Points along each line, x to the right and y downwards, in any unit. [K, 2] each
 
     Returns:
-        The picture, 1 = paper, 0 = ink. float64 [28, 28]
+        The image, 1 = paper, 0 = ink. float64 [28, 28]
 
     Raises:
-        ArgumentError: If there is no point, one is not finite, or there are too many.
+        ArgumentError: If there are no points, too many, or some that are not finite.
     """
     lines = [np.asarray(stroke, dtype=np.float64).reshape(-1, 2) for stroke in strokes]
     lines = [line for line in lines if len(line)]
@@ -120,14 +118,14 @@ def draw_strokes(strokes: Sequence[NDArray[np.float64]], *, pen: float = PEN) ->
             f"The drawing has {count} points; draw with 1 to {MAX_POINTS}, all of them finite."
         )
     extent = float((np.concatenate(lines).max(axis=0) - np.concatenate(lines).min(axis=0)).max())
-    # As close as the pen's path needs to look smooth, and no closer: each point costs time.
+    # Close enough for a smooth line; more points would only take more time.
     spacing = max(extent, 1e-12) / (3 * _BOX)
     points = np.concatenate([_resample(line, spacing) for line in lines])
-    return _place(points, np.full(len(points), pen / 2))
+    return _place(points, np.full(len(points), PEN / 2))
 
 
 def _resample(line: NDArray[np.float64], spacing: float) -> NDArray[np.float64]:
-    """Points at equal distances along a line of straight parts, both ends included. [K, 2]"""
+    """Points at equal distances along a polyline, both ends included. [K, 2]"""
     lengths = np.linalg.norm(np.diff(line, axis=0), axis=1)
     along = np.concatenate([[0.0], lengths.cumsum()])
     places = np.linspace(0, along[-1], 1 + math.ceil(along[-1] / spacing))
@@ -135,10 +133,10 @@ def _resample(line: NDArray[np.float64], spacing: float) -> NDArray[np.float64]:
 
 
 def _place(points: NDArray[np.float64], radius: NDArray[np.float64]) -> np.ndarray:
-    """Ink along points, y downwards, enlarged to the box and moved to the middle. [28, 28]"""
-    # The pen adds its radius to both sides of the curve, which so has a smaller box to fit.
+    """Scale points, with y downwards, to the box, draw them and centre the ink. [28, 28]"""
+    # The pen adds its radius on both sides, so the curve itself gets a smaller box.
     low, high = points.min(axis=0), points.max(axis=0)
-    # A single dot has no size that could be enlarged.
+    # A single dot has no extent to scale.
     scale = (_BOX - 2 * radius.max()) / ((high - low).max() or 1.0)
     points = (points - (low + high) / 2) * scale + _SIZE / 2
     ink = _ink(points, radius)
@@ -150,7 +148,7 @@ def _place(points: NDArray[np.float64], radius: NDArray[np.float64]) -> np.ndarr
 
 
 def _ink(points: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """Share of each pixel that the pen covers, [28, 28]."""
+    """Share of each pixel that the pen covers. [28, 28]"""
     fine = (np.arange(_SIZE * _SUPERSAMPLING) + 0.5) / _SUPERSAMPLING
     covered = np.zeros((fine.size, fine.size), dtype=bool)
     for (x, y), r in zip(points, radius, strict=True):
@@ -166,13 +164,13 @@ def bundled_names() -> tuple[str, ...]:
 
 
 def load_bundled(name: str = "eights") -> ImageSet:
-    """Draw a bundled set of images; it is the same on every call.
+    """Load a bundled set of images, the same on every call.
 
     Args:
         name: One of `bundled_names`.
 
     Returns:
-        Four images [4, 1, 28, 28] with noise, and without as `ideal`. 1 = paper
+        Four images with noise, and without it as `ideal`; 1 = paper. [4, 1, 28, 28]
 
     Raises:
         ArgumentError: If there is no such set.
@@ -180,22 +178,22 @@ def load_bundled(name: str = "eights") -> ImageSet:
     if name not in _SEEDS:
         raise ArgumentError(f"There is no bundled set {name!r}; choose one of {', '.join(_SEEDS)}.")
     rng = np.random.Generator(np.random.Philox(_SEEDS[name]))
-    drawings = np.stack([draw(PenStroke.random(rng)) for _ in range(_COUNT)])[:, None]
+    drawings = np.stack([render_stroke(PenStroke.random(rng)) for _ in range(_COUNT)])[:, None]
     noise = NOISE * rng.standard_normal(drawings.shape)
     return ImageSet(
         images=torch.from_numpy(drawings + noise),
         ideal=torch.from_numpy(drawings),
         source=f'bundled "{name}": pen-stroke drawings, not handwriting',
-        notes=(f"Gaussian noise of standard deviation {NOISE} was added with a fixed seed.",),
+        notes=(f"Gaussian noise of standard deviation {NOISE} was added with a fixed seed",),
     )
 
 
 def hand_drawn(strokes: Sequence[NDArray[np.float64]]) -> ImageSet:
-    """A drawing by hand as an image to be restored; see `draw_strokes`."""
-    image = torch.from_numpy(draw_strokes(strokes))[None, None]
+    """Turn a drawing by hand into an image to restore; see `render_strokes`."""
+    image = torch.from_numpy(render_strokes(strokes))[None, None]
     return ImageSet(
         images=image,
         ideal=image,
         source="drawn by hand",
-        notes=("placed as MNIST's digits are, without noise",),
+        notes=("placed like a digit of MNIST, without noise",),
     )

@@ -1,7 +1,7 @@
 """IDX files, the format of MNIST: a short header, then one array of numbers.
 
-Bytes 0 and 1 are zero, byte 2 names the type of the numbers, byte 3 the number of axes;
-then come the axes as 32-bit integers and the numbers themselves, all big-endian.
+Bytes 0 and 1 are zero, byte 2 is the type of the numbers, byte 3 the number of axes. Then come the
+sizes of the axes as 32-bit integers and the numbers themselves, all big-endian.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ import numpy as np
 
 from inpaint.errors import FileError
 
-LARGEST = 1 << 30
-"""Bytes that an array may take once unpacked: twenty times MNIST's training set."""
+MAX_BYTES = 1 << 30
+"""Largest array that is read: about twenty times MNIST's training set."""
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 Stream = BinaryIO | gzip.GzipFile
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_RATIO = 1032
-"""Deflate shrinks nothing by more than this, so a gzip file that declares more is false."""
+"""Deflate compresses by at most this factor, so a gzip file that declares more is damaged."""
 
 HALF_LEVEL = 1 / 510
-"""Half a grey level of 8 bits: what lies nearer to a value is taken for it."""
+"""Half a grey level of 8 bits; smaller differences count as zero."""
 
 
 def read_idx(path: str | Path) -> np.ndarray:
-    """Read the array of an IDX file, packed with gzip or not.
+    """Read the array of an IDX file, gzipped or not.
 
-    Nothing is allocated before the declared size was held against the size of the file.
+    The declared size is checked against the size of the file before anything is allocated.
 
     Args:
-        path: Such as train-images-idx3-ubyte.gz.
+        path: A file such as train-images-idx3-ubyte.gz.
 
     Returns:
         The array in this machine's byte order, with the shape that the file declares.
 
     Raises:
-        FileError: If the file cannot be read, is no IDX file, or is cut short or too long.
+        FileError: If the file cannot be read, is not an IDX file, or is cut short or too long.
     """
     path = Path(path)
     try:
@@ -64,12 +64,12 @@ def read_idx(path: str | Path) -> np.ndarray:
 
 
 def _read_array(stream: Stream, path: Path, *, limit: int) -> np.ndarray:
-    """The array of an opened IDX file that can hold `limit` bytes at most."""
+    """Read the array of an opened IDX file that can hold at most `limit` bytes."""
     dtype, shape = _read_header(stream, path)
     size = math.prod(shape) * dtype.itemsize
-    if size > LARGEST:
+    if size > MAX_BYTES:
         raise FileError(
-            f"{path} declares an array of {size:,} bytes; at most {LARGEST:,} are read. "
+            f"{path} declares an array of {size:,} bytes; at most {MAX_BYTES:,} are read. "
             "Split the file."
         )
     if size > limit:
@@ -80,8 +80,8 @@ def _read_array(stream: Stream, path: Path, *, limit: int) -> np.ndarray:
     data = stream.read(size)
     if len(data) < size:
         raise FileError(
-            f"{path} is cut short: {len(data):,} of the {size:,} bytes that its header "
-            "declares are there. Fetch it again."
+            f"{path} is cut short: it holds {len(data):,} of the {size:,} bytes that its header "
+            "declares. Fetch it again."
         )
     if stream.read(1):
         raise FileError(
@@ -92,12 +92,12 @@ def _read_array(stream: Stream, path: Path, *, limit: int) -> np.ndarray:
 
 
 def _read_header(stream: Stream, path: Path) -> tuple[np.dtype, tuple[int, ...]]:
-    """Type and shape of the array."""
+    """Read the type and shape of the array."""
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES or magic[3] == 0:
         raise FileError(
-            f"{path} is not an IDX file: it begins with {magic.hex(' ') or 'nothing'}, where "
-            "00 00, a type and a number of axes must stand."
+            f"{path} is not an IDX file: it begins with {magic.hex(' ') or 'nothing'} instead of "
+            "00 00, a type and a number of axes."
         )
     axes = stream.read(4 * magic[3])
     if len(axes) < 4 * magic[3]:

@@ -1,4 +1,4 @@
-"""Masks: a preset by its name, or a file in which white, 1 and True mean observed."""
+"""Masks by preset name, or from files in which white, 1 and True mean observed."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from numpy.typing import NDArray
 
 from inpaint.errors import ArgumentError, FileError, ShapeError
 from inpaint.files import arrays, pictures
-from inpaint.files.limits import check_file, check_finite
-from inpaint.operators import Mask, mask_preset, names_preset
+from inpaint.files.checks import check_file, check_finite
+from inpaint.operators import Mask, is_mask_name, mask_preset
+from inpaint.types import ImageShape
 
 MASK_ENDINGS = (".png", ".npy", ".npz")
 
 
-def read_mask(text: str, image_shape: tuple[int, int, int], images: int = 1) -> Mask:
-    """The mask that a text names: a preset such as "box:10", or a file.
+def read_mask(text: str, image_shape: ImageShape, images: int = 1) -> Mask:
+    """Read the mask that a text names: a preset such as "box:10", or a file.
 
-    In a file white, 1 and True mean observed. A picture is split at mid-grey; an array holds
-    two values, 0 and 1 or 0 and 255, and is [H, W], [C, H, W] or, with one mask per image,
-    [B, C, H, W]. An .npz names it `mask`, as `restoration.npz` does.
+    In a file white, 1 and True mean observed. The threshold of a picture is mid-grey. An
+    array holds only 0 and 1, or 0 and 255, and is [H, W], [C, H, W] or, with one mask per image,
+    [B, C, H, W]; in an .npz its name is `mask`, as in `restoration.npz`.
 
     Args:
-        text: Preset or path.
+        text: Name of a preset, or path.
         image_shape: Shape of one image. (C, H, W)
-        images: Number of images B that are masked.
+        images: Number of images B.
 
     Raises:
-        FileError: If there is no such file, or it holds no mask.
-        ArgumentError: If it is no preset either, or observes no pixel.
+        FileError: If there is no such file, or it does not hold a mask.
+        ArgumentError: If the text names neither a preset nor a file, or no pixel is observed.
         ShapeError: If the mask is for images of another shape.
     """
-    if names_preset(text) or not text.lower().endswith(MASK_ENDINGS):
+    if is_mask_name(text) or not text.lower().endswith(MASK_ENDINGS):
         return mask_preset(text, image_shape)
     path = check_file(text, otherwise="or name a preset such as box:10")
     if path.suffix.lower() == ".png":
-        levels = pictures.read_grey(path)
-        observed = levels >= 0.5
+        observed = pictures.read_grey(path) >= 0.5
     else:
         observed = _read_array(path)
     channels, height, width = image_shape
-    fitting = [(height, width), (channels, height, width), (images, channels, height, width)]
-    if observed.shape not in fitting:
+    allowed = [(height, width), (channels, height, width), (images, channels, height, width)]
+    if observed.shape not in allowed:
         raise ShapeError(
             f"{path.name} holds a mask of shape {list(observed.shape)}; the images have the shape "
             f"{[channels, height, width]}. Give a mask of {height}x{width} pixels."

@@ -1,19 +1,19 @@
 """MATLAB files: images as columns, and generators as matrices A_1, B_1, A_2, ...
 
-Version 5 is read by scipy, 7.3 by the optional h5py.
-
-A column is an image stored column by column; the last sigmoid's sign is settled by looking
-at what the generator draws.
+scipy reads version 5; the optional h5py reads version 7.3, which is HDF5. Each column is an image
+stored column by column. Files of generators differ in the sign inside the last sigmoid; the
+border of an image that the generator makes shows which it is.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
 import struct
 import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.io
@@ -21,9 +21,8 @@ import torch
 from numpy.typing import NDArray
 
 from inpaint.errors import FileError, InpaintError
-from inpaint.files import hdf5
-from inpaint.files.limits import MAX_BYTES, check_finite, check_size, picture_side
-from inpaint.files.normalize import Reading, settle_ink
+from inpaint.files.checks import MAX_BYTES, check_finite, check_size, check_square
+from inpaint.files.normalize import ReadOptions, detect_ink
 from inpaint.generators import Dense, Generator
 from inpaint.types import ImageSet
 
@@ -34,42 +33,48 @@ KINDS = {
     "images": ("X_n",),
     "an operator": ("T",),
 }
-"""What a file can hold, and the arrays that tell."""
+"""What a file can hold, and the arrays by which it is recognised."""
 
-PACKED = 15
-"""Type of a part of a version 5 file that is packed with zlib."""
+COMPRESSED = 15
+"""Type of an element of a version 5 file that is compressed with zlib."""
 CHUNK = 2**20
-"""Bytes unpacked at once."""
+"""Bytes decompressed at once."""
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+HDF5_OFFSETS = (0, 512)
+"""HDF5 begins at the start of the file, or after the header that MATLAB writes."""
 
 
-def read_images(path: Path, reading: Reading) -> ImageSet:
-    """Images `X_n` (as recorded) and, where present, `X_i` (ideal), one per column.
+def read_images(path: Path, options: ReadOptions) -> ImageSet:
+    """Read images `X_n` (as recorded) and, if present, `X_i` (ideal), one per column.
 
-    Where X_n has fewer rows than X_i, its columns are what was measured of the ideal images: a
-    smaller picture, such as block averages.
+    Where X_n has fewer rows than X_i, its columns are values measured of the ideal images, such as
+    block averages. They form a smaller image.
 
     Raises:
-        FileError: If the file is no MATLAB file or holds no such arrays.
+        FileError: If the file is not a MATLAB file or holds no such arrays.
     """
     matrices = _load(path, required=("X_n",), optional=("X_i",))
     recorded = matrices["X_n"]
     ideal = matrices.get("X_i")
-    side = picture_side(path, recorded.shape[0])
-    images, notes = reading.settle(_pictures(recorded, side), stored="columns")
+    side = check_square(path, recorded.shape[0])
+    images, notes = options.normalize(_images(recorded, side), default_orientation="columns")
     if ideal is None:
         return ImageSet(images=images, source=path.name, notes=notes)
-    ideal_side = picture_side(path, ideal.shape[0])
+    ideal_side = check_square(path, ideal.shape[0])
     if ideal.shape[1] != recorded.shape[1] or ideal_side % side:
         raise FileError(
             f"{path.name} holds X_n {list(recorded.shape)} and X_i {list(ideal.shape)}; the two "
-            "must have the same shape, or X_n be averages of blocks of X_i."
+            "must have the same shape, or X_n must hold block averages of X_i."
         )
-    ideals, ideal_notes = reading.settle(_pictures(ideal, ideal_side), stored="columns")
+    ideals, ideal_notes = options.normalize(
+        _images(ideal, ideal_side), default_orientation="columns"
+    )
     if ideal_notes != notes:
         raise FileError(
             f"{path.name} holds X_n read as {', '.join(notes)}, but X_i as "
-            f"{', '.join(ideal_notes)}; both must be of one kind. Say which with --ink, --range "
-            "or --orientation."
+            f"{', '.join(ideal_notes)}; both must be read alike. Set --ink, --range or "
+            "--orientation."
         )
     if ideal_side != side:
         measured = f"{side}x{side} values measured of images of {ideal_side}x{ideal_side}"
@@ -78,17 +83,17 @@ def read_images(path: Path, reading: Reading) -> ImageSet:
 
 
 def read_generator(path: Path) -> Generator:
-    """A generator of dense ReLU layers whose output is a logistic sigmoid.
+    """Read a generator of dense ReLU layers whose output is a logistic sigmoid.
 
-    Layer k is `A_k` [out, in] with `B_k` [out, 1]. Files differ in the sign inside the last
-    sigmoid: the one taken is that under which the border of a typical image is paper.
+    Layer k is `A_k` [out, in] with `B_k` [out, 1]. The sign inside the last sigmoid is chosen
+    so that the border of a typical image is paper.
 
     Raises:
-        FileError: If the file is no MATLAB file or its arrays are no generator.
+        FileError: If the file is not a MATLAB file or its arrays do not form a generator.
     """
-    names = _names(path)
+    shapes = _shapes(path)
     count = 0
-    while f"A_{count + 1}" in names:
+    while f"A_{count + 1}" in shapes:
         count += 1
     wanted = [f"{letter}_{k}" for k in range(1, max(count, 1) + 1) for letter in "AB"]
     matrices = _load(path, required=tuple(wanted))
@@ -102,33 +107,31 @@ def read_generator(path: Path) -> Generator:
             for k in range(1, count + 1)
         ]
         last = layers[-1]
-        side = picture_side(path, last.weight.shape[0])
+        side = check_square(path, last.weight.shape[0])
         # Row-major pixel (row, column) is entry column * side + row of the file.
         order = torch.arange(side * side).reshape(side, side).T.reshape(-1)
         layers[-1] = Dense(last.weight[order], last.bias[order], "sigmoid")
         generator = Generator(tuple(layers), (1, side, side), name=path.stem)
-        return _settle_sign(generator)
+        return _fix_sign(generator)
     except InpaintError as error:
         raise FileError(f"{path.name} holds no generator: {error}") from error
 
 
 def read_matrix(path: Path, name: str) -> Matrix:
-    """One matrix of real numbers by its name.
+    """Read one matrix of real numbers.
 
     Raises:
-        FileError: If the file is no MATLAB file or holds no such matrix.
+        FileError: If the file is not a MATLAB file or holds no such matrix.
     """
     return _load(path, required=(name,))[name]
 
 
-def _settle_sign(generator: Generator) -> Generator:
+def _fix_sign(generator: Generator) -> Generator:
+    """Change the sign inside the last sigmoid if images would have light ink."""
     typical = torch.zeros(1, generator.latent_size, dtype=torch.float64)
-    _, ink = settle_ink(generator(typical))
-    inverted = ink.endswith("inverted")
-    sign = "x = sigmoid(-W)" if inverted else "x = sigmoid(W)"
-    last = generator.layers[-1]
-    if inverted:
-        last = Dense(-last.weight, -last.bias, "sigmoid")
+    last, sign = generator.layers[-1], "x = sigmoid(W)"
+    if detect_ink(generator(typical)) == "light":
+        last, sign = Dense(-last.weight, -last.bias, "sigmoid"), "x = sigmoid(-W)"
     return Generator(
         (*generator.layers[:-1], last),
         generator.image_shape,
@@ -137,76 +140,114 @@ def _settle_sign(generator: Generator) -> Generator:
     )
 
 
-def _pictures(columns: Matrix, side: int) -> Matrix:
+def _images(columns: Matrix, side: int) -> Matrix:
     """[P, B], column-major -> [B, 1, H, W]"""
     return columns.T.reshape(-1, 1, side, side).transpose(0, 1, 3, 2)
-
-
-def _names(path: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the arrays, from the headers alone."""
-    if hdf5.is_hdf5(path):
-        return hdf5.names(path)
-    _check_packed(path)
-    try:
-        listed = scipy.io.whosmat(str(path))
-    except Exception as error:  # scipy raises whatever the bytes lead it to.
-        raise FileError(
-            f"{path.name} is not a readable MATLAB file; it may be truncated or of another format."
-        ) from error
-    return {name: tuple(shape) for name, shape, _ in listed}
-
-
-def _check_packed(path: Path) -> None:
-    """Refuse a version 5 file whose packed parts are huge, before scipy unpacks them.
-
-    After a header of 128 bytes, which ends in the byte order, each part has a type and a size.
-    """
-    with path.open("rb") as file:
-        order = {b"IM": "<", b"MI": ">"}.get(file.read(128)[126:])
-        total = 0
-        while order is not None and len(tag := file.read(8)) == 8:
-            kind, size = struct.unpack(f"{order}II", tag)
-            if kind != PACKED:
-                file.seek(size, os.SEEK_CUR)
-                continue
-            unpacker = zlib.decompressobj()
-            data = file.read(size)
-            with contextlib.suppress(zlib.error):  # scipy says that it is damaged.
-                while data and total <= MAX_BYTES:
-                    total += len(unpacker.decompress(data, CHUNK))
-                    data = unpacker.unconsumed_tail
-            check_size(path, total)
-
-
-def _arrays(path: Path, wanted: list[str]) -> dict[str, object]:
-    if hdf5.is_hdf5(path):
-        return hdf5.load(path, wanted)
-    try:
-        return dict(scipy.io.loadmat(str(path), variable_names=wanted))
-    except Exception as error:  # scipy raises whatever the bytes lead it to.
-        raise FileError(f"{path.name} cannot be read to its end; it may be truncated.") from error
 
 
 def _load(
     path: Path, *, required: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> dict[str, Matrix]:
-    names = _names(path)
-    missing = [name for name in required if name not in names]
+    """Read matrices of real numbers by their names; optional ones may be missing."""
+    shapes = _shapes(path)
+    missing = [name for name in required if name not in shapes]
     if missing:
-        found = ", ".join(sorted(names)) or "no array"
-        other = [kind for kind, arrays in KINDS.items() if all(name in names for name in arrays)]
-        hint = f"it holds {other[0]}" if other else f"what is needed is {', '.join(required)}"
+        found = ", ".join(sorted(shapes)) or "no array"
+        other = [kind for kind, arrays in KINDS.items() if all(name in shapes for name in arrays)]
+        hint = f"it holds {other[0]}" if other else f"it must hold {', '.join(required)}"
         raise FileError(f"{path.name} holds no {' or '.join(missing)} (found: {found}); {hint}.")
-    wanted = [name for name in (*required, *optional) if name in names]
-    check_size(path, sum(8 * int(np.prod(names[name], dtype=np.int64)) for name in wanted))
+    wanted = [name for name in (*required, *optional) if name in shapes]
+    check_size(path, sum(8 * int(np.prod(shapes[name], dtype=np.int64)) for name in wanted))
     loaded = _arrays(path, wanted)
     matrices = {}
     for name in wanted:
         array = loaded.get(name)
         if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu":
             raise FileError(f"{path.name} holds {name}, which is not a matrix of real numbers.")
-        if re.match(r"X_", name) and array.size == 0:
+        if name.startswith("X_") and array.size == 0:
             raise FileError(f"{path.name} holds an empty {name}; it needs one column per image.")
         check_finite(path, name, array)
         matrices[name] = array.astype(np.float64)
     return matrices
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of each array by its name, from the headers alone."""
+    if _is_hdf5(path):
+        with _open_hdf5(path) as (file, h5py):
+            arrays = {name: file[name] for name in file}
+            return {
+                name: tuple(reversed(array.shape))
+                for name, array in arrays.items()
+                if isinstance(array, h5py.Dataset)
+            }
+    _check_compressed(path)
+    try:
+        listed = scipy.io.whosmat(str(path))
+    except Exception as error:  # Damaged bytes make scipy raise errors of many kinds.
+        raise FileError(
+            f"{path.name} is not a readable MATLAB file; it may be truncated or of another format."
+        ) from error
+    return {name: tuple(shape) for name, shape, _ in listed}
+
+
+def _arrays(path: Path, wanted: Sequence[str]) -> dict[str, Any]:
+    """The arrays of these names, as MATLAB shows them."""
+    if _is_hdf5(path):
+        with _open_hdf5(path) as (file, _):
+            # HDF5 holds the arrays of MATLAB transposed.
+            return {name: np.asarray(file[name]).T for name in wanted}
+    try:
+        return scipy.io.loadmat(str(path), variable_names=wanted)
+    except Exception as error:  # Damaged bytes make scipy raise errors of many kinds.
+        raise FileError(f"{path.name} cannot be read to its end; it may be truncated.") from error
+
+
+def _check_compressed(path: Path) -> None:
+    """Check the size of a version 5 file's compressed elements before scipy decompresses them.
+
+    A header of 128 bytes ends in the byte order; then each element has a type and a size.
+    """
+    with path.open("rb") as file:
+        order = {b"IM": "<", b"MI": ">"}.get(file.read(128)[126:])
+        total = 0
+        while order is not None and len(tag := file.read(8)) == 8:
+            kind, size = struct.unpack(f"{order}II", tag)
+            if kind != COMPRESSED:
+                file.seek(size, os.SEEK_CUR)
+                continue
+            decompressor = zlib.decompressobj()
+            data = file.read(size)
+            with contextlib.suppress(zlib.error):  # scipy reports the damage.
+                while data and total <= MAX_BYTES:
+                    total += len(decompressor.decompress(data, CHUNK))
+                    data = decompressor.unconsumed_tail
+            check_size(path, total)
+
+
+def _is_hdf5(path: Path) -> bool:
+    with path.open("rb") as file:
+        for offset in HDF5_OFFSETS:
+            file.seek(offset)
+            if file.read(len(HDF5_MAGIC)) == HDF5_MAGIC:
+                return True
+    return False
+
+
+@contextlib.contextmanager
+def _open_hdf5(path: Path) -> Iterator[tuple[Any, Any]]:
+    """The opened file, and the module h5py."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise FileError(
+            f"{path.name} is a MATLAB v7.3 file, which needs h5py; install it, or save the file "
+            "with the option -v7."
+        ) from error
+    try:
+        with h5py.File(path, "r") as file:
+            yield file, h5py
+    except Exception as error:  # Damaged bytes make h5py raise errors of many kinds.
+        raise FileError(
+            f"{path.name} is not a readable MATLAB v7.3 file; it may be truncated."
+        ) from error

@@ -1,4 +1,4 @@
-"""Orientation, range of values and ink colour: settled once, and said in words."""
+"""Orientation, value range and ink colour of images: made uniform once, when they are read."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Range = tuple[float, float]
 BYTES: Range = (0.0, 255.0)
 UNIT: Range = (0.0, 1.0)
 SIGNED: Range = (-1.0, 1.0)
-SOUND_LIMIT = 16.0
-"""No float above this is a value of 0 to 1 with noise."""
+UNIT_LIMIT = 16.0
+"""Floats above this are not values of 0 to 1 with noise."""
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How a file's numbers are to be understood; what is None is detected or usual.
+class ReadOptions:
+    """How to understand the numbers of a file; None detects it or takes the format's default.
 
     Attributes:
-        image_shape: Shape of the generator's images, to which pictures of another size are
-            fitted; None keeps their size. (C, H, W)
-        orientation: Whether the numbers of a picture stand row by row or column by column.
+        image_shape: Shape of the generator's images; pictures of another size are fitted to
+            it. None keeps their size. (C, H, W)
+        orientation: "rows" if pixels are stored row by row, "columns" if column by column.
         ink: "dark" ink on light paper, or "light" ink on dark paper.
         value_range: The file's values of black and white.
     """
@@ -55,53 +55,58 @@ class Reading:
                     "0:255."
                 )
 
-    def settle(
+    def normalize(
         self,
         array: NDArray[np.generic],
         *,
-        stored: Orientation = "rows",
-        usual: Range | None = None,
+        default_orientation: Orientation = "rows",
+        default_range: Range | None = None,
     ) -> tuple[Tensor, tuple[str, ...]]:
-        """Make pictures row-major, 0 to 1, with ink 0 and paper 1.
+        """Make images row-major, in 0 to 1, with ink 0 and paper 1.
 
         Args:
-            array: Numbers as the file holds them, taken as stored `stored`. [B, C, H, W]
-            stored: How files of this format store pictures.
-            usual: Their range of values; None detects it.
+            array: Values from the file, laid out by `default_orientation`. [B, C, H, W]
+            default_orientation: The format's own orientation.
+            default_range: The format's own value range; None detects it.
 
         Returns:
-            The images [B, C, H, W] in float64, and in words what was done.
+            The images [B, C, H, W] in float64, and notes that say what was done.
         """
         notes = []
-        orientation = self.orientation or stored
-        if orientation != stored:
+        orientation = self.orientation or default_orientation
+        if orientation != default_orientation:
             array = array.swapaxes(-1, -2)
         if orientation != "rows" or self.orientation is not None:
             notes.append(f"pictures are stored {orientation[:-1]} by {orientation[:-1]}")
-        low, high = self.value_range or usual or _detect_range(array)
+        low, high = self.value_range or default_range or _detect_range(array)
         images = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64))
         if (low, high) == UNIT:
             notes.append("0 to 1")
         else:
             images = (images - low) / (high - low)
             notes.append(f"{low:g} to {high:g}, scaled to 0 to 1")
-        images, ink = settle_ink(images, self.ink)
-        return images, (*notes, ink)
+        images, note = normalize_ink(images, self.ink)
+        return images, (*notes, note)
 
 
-def settle_ink(images: Tensor, ink: Ink | None = None) -> tuple[Tensor, str]:
-    """Make paper 1 and ink 0, and say in words what was done. [B, C, H, W]
+def normalize_ink(images: Tensor, ink: Ink | None = None) -> tuple[Tensor, str]:
+    """Make paper 1 and ink 0, and return a note that says what was done.
 
-    The paper is what most of the border shows, if `ink` does not say otherwise.
+    Args:
+        images: Values of 0 to 1. [B, C, H, W]
+        ink: Colour of the ink; None detects it.
     """
-    if ink is None:
-        border = torch.cat(
-            [images[..., 0, :], images[..., -1, :], images[..., :, 0], images[..., :, -1]], dim=-1
-        )
-        ink = "dark" if float(border.median()) >= 0.5 else "light"
-    if ink == "dark":
+    if (ink or detect_ink(images)) == "dark":
         return images, "dark ink on light paper, kept"
     return 1 - images, "light ink on dark paper, inverted"
+
+
+def detect_ink(images: Tensor) -> Ink:
+    """Take the majority of the border pixels as paper, and name the ink on it. [B, C, H, W]"""
+    border = torch.cat(
+        [images[..., 0, :], images[..., -1, :], images[..., :, 0], images[..., :, -1]], dim=-1
+    )
+    return "dark" if float(border.median()) >= 0.5 else "light"
 
 
 def _detect_range(array: NDArray[np.generic]) -> Range:
@@ -109,6 +114,6 @@ def _detect_range(array: NDArray[np.generic]) -> Range:
         largest = int(array.max())
         return UNIT if largest <= 1 else BYTES if largest <= 255 else (0.0, 65535.0)
     values = np.asarray(array, dtype=np.float64)
-    if values.max() > SOUND_LIMIT:
+    if values.max() > UNIT_LIMIT:
         return BYTES
     return SIGNED if np.quantile(values, 0.1) < -0.5 or values.min() == -1 else UNIT

@@ -1,4 +1,4 @@
-"""A run with its inputs read and its images damaged: what there is to restore."""
+"""Problems: a job with its inputs read and its images damaged."""
 
 from __future__ import annotations
 
@@ -9,95 +9,103 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.files.job import Run
-from inpaint.files.reading import read_generator, read_images, read_mask, read_operator
+from inpaint.files.job import DamageJob
+from inpaint.files.masks import read_mask
+from inpaint.files.matrices import read_operator
+from inpaint.files.reading import read_generator, read_images
 from inpaint.generators import AnyGenerator
 from inpaint.operators import (
     Composition,
     LinearOperator,
     Mask,
+    is_mask_name,
+    is_operator_name,
     measure,
-    names_operator,
-    names_preset,
 )
 from inpaint.types import ImageSet, ImageShape, Measurement, Operator
-
-__all__ = ["Problem", "Run", "load", "pose", "select"]
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A run with its inputs read.
+    """A job with its inputs read.
 
     Attributes:
-        run: What was asked for.
+        job: What was asked for.
         image_set: The images that were chosen, not yet damaged.
         measurement: The same images damaged.
-        generator: What shall restore them.
+        generator: What restores them.
     """
 
-    run: Run
+    job: DamageJob
     image_set: ImageSet
     measurement: Measurement
     generator: AnyGenerator
 
+    def first(self, count: int) -> Problem:
+        """The problem of the first images, such as those that a cancelled search reached."""
+        if count == len(self.measurement):
+            return self
+        part = slice(count)
+        return replace(self, image_set=self.image_set[part], measurement=self.measurement[part])
+
     def digests(self) -> dict[str, str]:
-        """Hashes of what was read: the images chosen, generator, files of mask and operator."""
+        """Hashes of what was read, by the field of the job that names it."""
         found = {
-            "images": _hash(self.image_set.images, self.image_set.ideal),
+            "source": digest_tensors(self.image_set.images, self.image_set.ideal),
             "generator": self.generator.digest(),
         }
         operator = self.measurement.operator
-        if self.run.mask is not None and not names_preset(self.run.mask):
-            found["mask"] = _hash(operator.observed)
-        if self.run.operator is not None and not names_operator(self.run.operator):
+        if self.job.mask is not None and not is_mask_name(self.job.mask):
+            found["mask"] = digest_tensors(operator.observed)
+        if self.job.operator is not None and not is_operator_name(self.job.operator):
             matrix = operator.parts[0] if isinstance(operator, Composition) else operator
             assert isinstance(matrix, LinearOperator)
             entries = matrix.matrix
             parts = (entries.indices(), entries.values()) if matrix.sparse else (entries,)
-            found["operator"] = _hash(*parts)
+            found["operator"] = digest_tensors(*parts)
         return found
 
 
-def load(run: Run) -> Problem:
-    """Read a run's inputs and damage its images.
+def load(job: DamageJob) -> Problem:
+    """Read a job's inputs and damage its images.
 
     Raises:
         FileError: If an input cannot be read.
-        ArgumentError: If a number is not in its range.
+        ArgumentError: If a number is out of range.
     """
-    generator = read_generator(run.generator)
+    generator = read_generator(job.generator)
     image_set = read_images(
-        run.source,
+        job.source,
         image_shape=generator.image_shape,
-        orientation=run.orientation,
-        ink=run.ink,
-        value_range=run.value_range,
+        orientation=job.orientation,
+        ink=job.ink,
+        value_range=job.value_range,
     )
-    return pose(run, select(image_set, run.numbers), generator)
+    return pose(job, select(image_set, job.numbers), generator)
 
 
-def pose(run: Run, image_set: ImageSet, generator: AnyGenerator) -> Problem:
-    """Damage images as a run says.
+def pose(job: DamageJob, image_set: ImageSet, generator: AnyGenerator) -> Problem:
+    """Damage images as a job says.
 
     Args:
-        run: N or mask or operator, noise and seed.
+        job: N or mask or operator, noise and seed.
         image_set: The images chosen, all of which are damaged.
-        generator: What shall restore them.
+        generator: What restores them.
 
     Raises:
-        ArgumentError: If a number is not in its range.
+        ArgumentError: If a number is out of range.
         FileError: If the file of a mask or an operator cannot be read.
         ShapeError: If images, operator and generator do not fit together.
     """
-    operator = _read_operator(run, image_set, generator)
-    measurement = measure(image_set, operator, noise=run.noise, seed=run.config.seed)
-    return Problem(run, image_set, measurement, generator)
+    operator = _read_operator(job, image_set, generator)
+    measurement = measure(image_set, operator, noise=job.noise, seed=job.seed)
+    measurement = replace(measurement, noise_level=job.noise_level)
+    return Problem(job, image_set, measurement, generator)
 
 
-def _read_operator(run: Run, image_set: ImageSet, generator: AnyGenerator) -> Operator:
+def _read_operator(job: DamageJob, image_set: ImageSet, generator: AnyGenerator) -> Operator:
     count, channels, height, width = image_set.images.shape
-    if run.operator is None:
+    if job.operator is None:
         shape = (channels, height, width)
         ideal = image_set.ideal
         if ideal is not None and ideal.shape[1:] != shape:
@@ -106,14 +114,14 @@ def _read_operator(run: Run, image_set: ImageSet, generator: AnyGenerator) -> Op
                 f"{ideal.shape[2]}x{ideal.shape[3]}; say with --operator how they were measured, "
                 "such as --operator block-average."
             )
-        return _mask(run, shape, count) or Mask.leading(run.keep, shape)
-    operator = read_operator(run.operator, generator.image_shape)
-    mask = _mask(run, operator.value_shape, count)
+        return _mask(job, shape, count) or Mask.leading(job.keep, shape)
+    operator = read_operator(job.operator, generator.image_shape)
+    mask = _mask(job, operator.value_shape, count)
     return operator if mask is None else Composition((operator, mask))
 
 
-def _mask(run: Run, shape: ImageShape, count: int) -> Mask | None:
-    return None if run.mask is None else read_mask(run.mask, shape, count)
+def _mask(job: DamageJob, shape: ImageShape, count: int) -> Mask | None:
+    return None if job.mask is None else read_mask(job.mask, shape, count)
 
 
 def select(image_set: ImageSet, numbers: Sequence[int] | None) -> ImageSet:
@@ -132,15 +140,10 @@ def select(image_set: ImageSet, numbers: Sequence[int] | None) -> ImageSet:
                 f"Choose {min(place)} to {max(place)}."
             )
     chosen = [place[number] for number in numbers]
-    return replace(
-        image_set,
-        images=image_set.images[chosen],
-        ideal=None if image_set.ideal is None else image_set.ideal[chosen],
-        numbers=tuple(numbers),
-    )
+    return image_set[chosen]
 
 
-def _hash(*tensors: Tensor | None) -> str:
+def digest_tensors(*tensors: Tensor | None) -> str:
     """A hash of the shapes and values of tensors; None is left out."""
     sha = hashlib.sha256()
     for tensor in tensors:

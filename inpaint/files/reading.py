@@ -1,7 +1,6 @@
-"""Readers: from a file, or the name of something shipped, to images and generators.
+"""Images and generators from files of any kind, or by the name of something shipped.
 
-Orientation, ink colour and the sign of the output are settled here, once: what comes out is
-row-major with 1 for paper, and every generator ends in the plain logistic sigmoid.
+Whatever the file, images come out row-major with 1 for paper, and generators make such images.
 """
 
 from __future__ import annotations
@@ -11,43 +10,27 @@ from pathlib import Path
 
 from inpaint.errors import FileError
 from inpaint.files import arrays, examples, mat, pictures
-from inpaint.files.limits import check_file
-from inpaint.files.masks import read_mask
-from inpaint.files.matrices import read_operator
-from inpaint.files.normalize import Ink, Orientation, Range, Reading
+from inpaint.files.checks import FilePath, check_file
+from inpaint.files.normalize import Ink, Orientation, Range, ReadOptions
 from inpaint.files.safetensors import read_safetensors, write_safetensors
-from inpaint.files.state_dict import read_state_dict
-from inpaint.files.writing import write_images
 from inpaint.generators import Generator, pretrained
 from inpaint.types import ImageSet, ImageShape
-
-__all__ = [
-    "read_generator",
-    "read_images",
-    "read_mask",
-    "read_operator",
-    "read_state_dict",
-    "write_generator",
-    "write_images",
-]
-
-Source = str | os.PathLike[str]
 
 IMAGE_ENDINGS = (".mat", ".npz", ".npy", ".png", ".jpg", ".jpeg", ".gz", "-ubyte")
 GENERATOR_ENDINGS = (".mat", ".safetensors")
 
 
 def read_images(
-    source: Source,
+    source: FilePath,
     *,
     image_shape: ImageShape | None = None,
     orientation: Orientation | None = None,
     ink: Ink | None = None,
     value_range: Range | None = None,
 ) -> ImageSet:
-    """Read images from a file or a folder, or take a bundled set by its name.
+    """Read images from a file or a folder, or load a bundled set by its name.
 
-    What was detected and done stands in the set's `notes`.
+    The `notes` of the result say what was detected and converted.
 
     Args:
         source: A .mat with `X_n` (and `X_i`), an .npz with `images` (and `ideal`), an .npy,
@@ -55,47 +38,47 @@ def read_images(
             of a bundled set.
         image_shape: Shape of the generator's images; pictures of another size are cropped,
             scaled and centred to fit it. None keeps their size. (C, H, W)
-        orientation: "rows" or "columns", the order in which the numbers of a picture stand;
-            None takes the format's own.
-        ink: "dark" or "light"; None takes what most of the border shows for paper.
+        orientation: "rows" if pixels are stored row by row, "columns" if column by column;
+            None takes the format's default.
+        ink: "dark" or "light"; None takes the majority of the border pixels as paper.
         value_range: The file's values of black and white; None detects them.
 
     Raises:
         FileError: If there is no such file or set, or it does not hold images.
-        ArgumentError: If an argument is none of its choices.
+        ArgumentError: If an argument is not one of its choices.
     """
-    reading = Reading(image_shape, orientation, ink, value_range)
+    options = ReadOptions(image_shape, orientation, ink, value_range)
     name = os.fspath(source)
     if name in examples.bundled_names():
         return examples.load_bundled(name)
     if Path(source).is_dir():
-        return pictures.read_folder(Path(source), reading)
+        return pictures.read_folder(Path(source), options)
     names = ", ".join(examples.bundled_names())
     path = check_file(source, otherwise=f"or name a bundled set ({names})")
     match path.suffix.lower():
         case ".mat":
-            return mat.read_images(path, reading)
+            return mat.read_images(path, options)
         case ".npz" | ".npy":
-            return arrays.read_images(path, reading)
+            return arrays.read_images(path, options)
         case ".png" | ".jpg" | ".jpeg":
-            return pictures.read_images(path, reading)
+            return pictures.read_images(path, options)
     if path.name.removesuffix(".gz").endswith(("-ubyte", ".idx")):
-        return arrays.read_idx_images(path, reading)
+        return arrays.read_idx_images(path, options)
     raise FileError(
-        f"{path.name} has no ending that names an image format; give a file that ends in "
+        f"{path.name} has no ending of an image format; give a file that ends in "
         f"{', '.join(IMAGE_ENDINGS)}."
     )
 
 
-def read_generator(source: Source) -> Generator:
-    """Read a generator from a file, or take a shipped one by its name.
+def read_generator(source: FilePath) -> Generator:
+    """Read a generator from a file, or load a shipped one by its name.
 
     Args:
         source: A .mat with `A_1`, `B_1`, `A_2`, `B_2` (and so on), a .safetensors written by
             `write_generator`, or the name of a shipped generator. Nothing is unpickled.
 
     Raises:
-        FileError: If there is no such file or generator, or it does not hold one.
+        FileError: If there is no such file or shipped generator, or the file does not hold one.
     """
     name = os.fspath(source)
     if name in pretrained.pretrained_names():
@@ -108,20 +91,17 @@ def read_generator(source: Source) -> Generator:
         case ".safetensors":
             return read_safetensors(path)
     raise FileError(
-        f"{path.name} has no ending that names a generator format; give a file that ends in "
+        f"{path.name} has no ending of a generator format; give a file that ends in "
         f"{' or '.join(GENERATOR_ENDINGS)}."
     )
 
 
-def write_generator(generator: Generator, path: Source) -> Path:
+def write_generator(generator: Generator, path: FilePath) -> Path:
     """Write a generator of dense layers as safetensors.
 
     Raises:
+        ArgumentError: If the generator has other layers.
         FileError: If the file cannot be written.
     """
-    path = Path(path)
-    try:
-        write_safetensors(generator, path)
-    except OSError as error:
-        raise FileError(f"{path} cannot be written: {error.strerror or error}.") from error
-    return path
+    write_safetensors(generator, path)
+    return Path(path)

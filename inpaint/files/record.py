@@ -1,301 +1,264 @@
-"""Runs as records: what determines a restoration, and what is kept of it on disk.
+"""Records: a job with its results as JSON, enough to repeat the job exactly.
 
-`run.json` alone is enough to repeat a run: it names the inputs, holds the hash of what was
-read from them, and every setting.
+A record is made from the fields of dataclasses, and the job in it is read back the same way, for
+every command. It names the inputs by their absolute paths and keeps the hash of what was read from
+them.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
+import enum
 import json
 import math
 import os
 import platform
-import tempfile
-import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
-from inpaint.config import RestoreConfig
-from inpaint.errors import FileError, InpaintError
-from inpaint.files.problem import Problem, Run
-from inpaint.plots.columns import draw_comparison, draw_modes, to_png
-from inpaint.plots.comparison import Comparison, Row, compare
-from inpaint.search.verdict import Verdict
-from inpaint.types import Measurement, Restoration
+from inpaint.errors import ArgumentError, FileError, InpaintError
+from inpaint.files.examples import bundled_names
+from inpaint.files.job import (
+    CalibrateJob,
+    EvaluateJob,
+    PosteriorJob,
+    RestoreJob,
+    SampleJob,
+    SweepJob,
+    TrainJob,
+    TrainNetworkJob,
+)
+from inpaint.files.words import Job, default_of, option_of
+from inpaint.generators.pretrained import pretrained_names
+from inpaint.operators import is_mask_name, is_operator_name
 
-FORMAT = 1
-"""Version of `run.json`."""
+FORMAT = 2
+"""Version of the records."""
+
+JOBS: dict[str, type[Job]] = {
+    job.command: job
+    for job in (
+        RestoreJob,
+        PosteriorJob,
+        SweepJob,
+        EvaluateJob,
+        CalibrateJob,
+        SampleJob,
+        TrainJob,
+        TrainNetworkJob,
+    )
+}
+"""Every kind of job by its command."""
 
 
-def describe_run(
-    problem: Problem, restoration: Restoration, comparison: Comparison | None = None
+@dataclass(frozen=True)
+class Record:
+    """A job that was recorded.
+
+    Attributes:
+        job: What was asked for.
+        sha256: Hashes of its inputs, by the field of the job that names them.
+        results: What came of it.
+        path: Where it was read from.
+    """
+
+    job: Job
+    sha256: Mapping[str, str | None]
+    results: Mapping[str, Any]
+    path: Path
+
+
+def make_record(
+    job: Job, *, sha256: Mapping[str, str | None], results: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What `run.json` holds: inputs, settings, versions and each image's figures.
+    """What a record holds.
 
     Args:
-        problem: What was restored.
-        restoration: The result.
-        comparison: The result beside the ideal, if it was made already.
+        job: What was asked for, with settings that repeat the results.
+        sha256: Hashes of its inputs, by the field of the job that names them.
+        results: What came of it: anything that `to_record` takes.
     """
-    run = replace(problem.run, config=restoration.config.resolved())
-    if comparison is None:
-        comparison = compare(problem.measurement, problem.generator, restoration)
+    job = with_absolute_inputs(job)
     return {
         "format": FORMAT,
+        "kind": job.command,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": run.command,
-        "source": _absolute(run.source),
-        "source_description": problem.image_set.source,
-        "source_notes": list(problem.image_set.notes),
-        "generator": _absolute(run.generator),
-        "keep": run.keep,
-        "mask": None if run.mask is None else _absolute(run.mask),
-        "operator": None if run.operator is None else _absolute(run.operator),
-        "orientation": run.orientation,
-        "ink": run.ink,
-        "value_range": None if run.value_range is None else list(run.value_range),
-        "noise": run.noise,
-        "numbers": list(problem.measurement.numbers),
-        "config": asdict(run.config),
-        "budget": problem.run.config.budget,
-        "sha256": problem.digests(),
-        "backend": restoration.backend,
-        "reasons": list(restoration.reasons),
-        "seconds": restoration.seconds,
-        "evaluations": int(restoration.evaluations.sum()),
+        "command": job.command_line,
+        "job": to_record(job),
+        "sha256": dict(sha256),
+        "results": to_record(dict(results)),
         "versions": versions(),
         "machine": machine(),
-        "images": [describe_row(row) for row in comparison.rows],
     }
 
 
-def describe_row(row: Row) -> dict[str, Any]:
-    """One image's figures; those against the ideal only where it is known, None if not finite."""
-    figures: dict[str, Any] = {
-        "number": row.number,
-        "cost": finite(row.cost),
-        "noise_level": finite(row.noise_level),
-        "status": row.status.label,
-    }
-    if row.metrics is not None:
-        figures |= {name: finite(value) for name, value in asdict(row.metrics).items()}
-    return figures | _describe_verdict(row.verdict)
+def encode_record(record: Mapping[str, Any]) -> bytes:
+    """A record as the content of a JSON file."""
+    return json.dumps(record, indent=2, allow_nan=False).encode() + b"\n"
 
 
-def _describe_verdict(verdict: Verdict | None) -> dict[str, Any]:
-    """What is known of an image besides its figures; nothing where the operator is no mask."""
-    if verdict is None:
-        return {"verdict": None}
-    search = verdict.search
-    return {
-        "verdict": {
-            "flag": verdict.flag,
-            "sentence": verdict.sentence,
-            "checks": {
-                check.name: {
-                    "fired": check.fired,
-                    "value": finite(check.value),
-                    "limit": finite(check.limit),
-                    "sentence": check.sentence,
-                }
-                for check in verdict.checks
-            },
-        },
-        "noise_interval": [finite(level) for level in verdict.noise_interval],
-        "expected_error": finite(verdict.expected_error),
-        "success_rate": search.rate,
-        "success_interval": list(search.interval),
-        "restarts_for_99": search.restarts_for_99,
-        "modes": [
-            {
-                "cost": finite(mode.cost),
-                "gap": finite(mode.gap),
-                "starts": mode.starts,
-                "weight": mode.weight,
-                "restart": mode.restart,
-            }
-            for mode in search.modes
-        ],
-    }
-
-
-def pack_arrays(
-    measurement: Measurement,
-    restoration: Restoration,
-    more: Mapping[str, NDArray[Any]] | None = None,
-) -> bytes:
-    """What `restoration.npz` holds: the arrays of the two, by their names, and `more`."""
-    names = (
-        "images", "latents", "costs", "history", "status", "best", "noise_level", "evaluations",
-    )  # fmt: skip
-    arrays = {name: getattr(restoration, name).numpy() for name in names}
-    arrays |= more or {}
-    arrays["measurement"] = measurement.values.cpu().numpy()
-    arrays["numbers"] = np.array(measurement.numbers)
-    if measurement.operator.observed is not None:
-        arrays["mask"] = measurement.operator.observed.cpu().numpy()
-    if measurement.weights is not None:
-        arrays["weights"] = measurement.weights.cpu().numpy()
-    if measurement.ideal is not None:
-        arrays["ideal"] = measurement.ideal.cpu().numpy()
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()
-
-
-def write_run(
-    directory: str | os.PathLike[str],
-    problem: Problem,
-    restoration: Restoration,
-    comparison: Comparison,
-    *,
-    more: Mapping[str, Any] | None = None,
-    arrays: Mapping[str, NDArray[Any]] | None = None,
-) -> Path:
-    """Write figure.png, restoration.npz, run.json and, of masked images, modes.png: all or none.
+def read_record(path: str | os.PathLike[str], command: str | None = None) -> Record:
+    """Read a record.
 
     Args:
-        directory: Made if it is not there; results of an earlier run in it are replaced.
-        problem: What was restored.
-        restoration: The result.
-        comparison: The result as figures.
-        more: What else run.json shall hold, such as of the posterior.
-        arrays: What else restoration.npz shall hold.
-
-    Returns:
-        The path of run.json.
+        path: The JSON file that a job has written.
+        command: The command whose job it must be; None takes any.
 
     Raises:
-        FileError: If the directory cannot be written; what was in it stays as it was.
-    """
-    record = describe_run(problem, restoration, comparison) | dict(more or {})
-    content = {
-        "figure.png": to_png(draw_comparison(comparison)),
-        "restoration.npz": pack_arrays(problem.measurement, restoration, arrays),
-        "run.json": json.dumps(record, indent=2, allow_nan=False).encode() + b"\n",
-    }
-    if any(row.verdict is not None for row in comparison.rows):
-        content["modes.png"] = to_png(draw_modes(comparison))
-    write_files(directory, content)
-    if "modes.png" not in content:
-        with _as_file_error(Path(directory)):
-            (Path(directory) / "modes.png").unlink(missing_ok=True)
-    return Path(directory) / "run.json"
-
-
-def write_files(directory: str | os.PathLike[str], content: Mapping[str, bytes]) -> None:
-    """Write files into a directory, all of them or none.
-
-    Raises:
-        FileError: If one cannot be written.
-    """
-    directory = Path(directory)
-    written: dict[Path, Path] = {}
-    with _as_file_error(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-        try:
-            for name, data in content.items():
-                partial = directory / f".{name}.{uuid.uuid4().hex}.partial"
-                written[partial] = directory / name
-                partial.write_bytes(data)
-            for target in written.values():
-                if target.is_dir():
-                    raise OSError(f"{target.name} is a directory")
-            for partial, target in written.items():
-                partial.replace(target)
-        finally:
-            for partial in written:
-                partial.unlink(missing_ok=True)
-
-
-def check_writable(directory: str | os.PathLike[str]) -> Path:
-    """Make a directory and see that files can be written there, before long work is begun.
-
-    Raises:
-        FileError: If it cannot be written.
-    """
-    directory = Path(directory)
-    with _as_file_error(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=directory).close()
-    return directory
-
-
-def read_run(path: str | os.PathLike[str]) -> tuple[Run, dict[str, Any]]:
-    """Read run.json.
-
-    Returns:
-        What to run, and the whole record.
-
-    Raises:
-        FileError: If it cannot be read or is no record of a run.
+        FileError: If it cannot be read, is not such a record, or does not hold a job.
     """
     path = Path(path)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:
         raise FileError(f"{path} is not JSON; give the run.json that a run has written.") from error
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise FileError(
-            f"{path} is no record of format {FORMAT}; give the run.json that a run has written."
+            f"{path} is not a record of format {FORMAT}; give the run.json that this version has "
+            "written."
+        )
+    kind = data.get("kind")
+    if kind not in JOBS:
+        raise FileError(f"{path} is not the record of a command; give a command's run.json.")
+    if command not in (None, kind):
+        raise FileError(
+            f"{path} is the record of inpaint {kind}"
+            f"{'' if command is None else f', and not of inpaint {command}'}; give another one."
         )
     try:
-        run = Run(
-            source=_typed(record, "source", str),
-            generator=_typed(record, "generator", str),
-            keep=_typed(record, "keep", int),
-            mask=_optional(record, "mask"),
-            operator=_optional(record, "operator"),
-            **_reading(record),
-            noise=float(_typed(record, "noise", (int, float))),
-            numbers=tuple(int(number) for number in _typed(record, "numbers", list)),
-            config=RestoreConfig(**_typed(record, "config", dict)),
-        )
-        _typed(record, "sha256", dict)
-        for image in _typed(record, "images", list):
-            _typed(image, "cost", (float, int, type(None)))
+        job = from_record(JOBS[kind], data["job"])
+        sha256, results = data["sha256"], data["results"]
+        if not isinstance(sha256, dict) or not isinstance(results, dict):
+            raise TypeError("its sha256 or its results are not what a record holds.")
+    except KeyError as error:
+        raise FileError(f"{path} cannot be repeated: it has no {error}.") from error
     except (TypeError, ValueError, InpaintError) as error:
         raise FileError(f"{path} cannot be repeated: {error}") from error
-    return run, record
+    return Record(job, sha256, results, path)
 
 
-def check_inputs(problem: Problem, record: Mapping[str, Any]) -> None:
-    """See that a run is repeated on the very inputs that it was recorded with.
+def check_inputs(record: Record, job: Job, sha256: Mapping[str, str | None]) -> None:
+    """Check that a job is repeated on the inputs that it was recorded with.
+
+    Args:
+        record: What was recorded.
+        job: What is repeated; its inputs may lie elsewhere now.
+        sha256: Hashes of its inputs.
 
     Raises:
         FileError: If an input has changed since.
     """
-    inputs = {
-        "images": ("SOURCE", problem.run.source),
-        "generator": ("--generator", problem.run.generator),
-        "mask": ("--mask", problem.run.mask),
-        "operator": ("--operator", problem.run.operator),
-    }
-    for name, digest in problem.digests().items():
-        argument, value = inputs[name]
-        recorded = str(record["sha256"].get(name))
-        if digest != recorded:
-            raise FileError(
-                f"{argument} is {value!r}, whose content has changed since the run was recorded "
-                f"(hash {digest[:12]}, recorded {recorded[:12]}); give the original as {argument}, "
-                "or start a new run without --from-run."
+    inputs = {each.name: each for each in fields(job)}  # type: ignore[arg-type]
+    for name, digest in sha256.items():
+        recorded = record.sha256.get(name)
+        if digest == recorded:
+            continue
+        each = inputs[name]
+        argument = each.name.upper() if each.metadata["argument"] else option_of(each)
+        raise FileError(
+            f"{argument} is {str(getattr(job, name))!r}, whose content has changed since the run "
+            f"was recorded (hash {str(digest)[:12]}, recorded {str(recorded)[:12]}); give the "
+            f"original as {argument}, or start a new run without --from-run."
+        )
+
+
+def with_absolute_inputs(job: Job) -> Job:
+    """The job with absolute paths of its files, so that it can be repeated from any folder."""
+    return _with_inputs(job, {name: _absolute(value) for name, value in _inputs(job).items()})
+
+
+def with_moved_inputs(job: Job, moved: Mapping[str, Any]) -> Job:
+    """The job with new places for files that have moved.
+
+    Args:
+        job: What was recorded.
+        moved: New places by the names of the job's fields.
+
+    Raises:
+        ArgumentError: If a field does not name a file in this job.
+    """
+    inputs = _inputs(job)
+    for name, place in moved.items():
+        if inputs[name] is None or _is_name(inputs[name]):
+            each = next(each for each in fields(job) if each.name == name)  # type: ignore[arg-type]
+            raise ArgumentError(
+                f"--from-run repeats a run as it was, without a file for {option_of(each)}; "
+                f"{option_of(each)} {place} would change it. Leave one of the two out."
             )
+    return _with_inputs(job, moved)
+
+
+def to_record(value: Any) -> Any:
+    """A value as JSON holds it, dataclasses by their fields.
+
+    Tensors, arrays, functions and generators are left out: files of arrays hold them. Numbers
+    that are not finite become null.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        pairs = ((each.name, getattr(value, each.name)) for each in fields(value))
+        return {name: to_record(item) for name, item in pairs if not _left_out(item)}
+    if isinstance(value, Mapping):
+        return {str(key): to_record(item) for key, item in value.items() if not _left_out(item)}
+    if isinstance(value, enum.Enum):
+        return value.name.lower().replace("_", " ")
+    if isinstance(value, (list, tuple)):
+        return [to_record(item) for item in value if not _left_out(item)]
+    if isinstance(value, Real) and not isinstance(value, (bool, Integral)):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def from_record(kind: Any, data: Any, name: str = "job") -> Any:
+    """The value of a type that `to_record` wrote.
+
+    Args:
+        kind: A dataclass, or the type of one of its fields.
+        data: What JSON held.
+        name: What it is, for messages.
+
+    Raises:
+        TypeError: If the data is of another type.
+        InpaintError: If a value breaks a rule of its dataclass.
+    """
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        if data is None and type(None) in arguments:
+            return None
+        (inner,) = (part for part in arguments if part is not type(None))
+        return from_record(inner, data, name)
+    if is_dataclass(kind):
+        return _dataclass_from_record(kind, data, name)
+    if origin is tuple:
+        if not isinstance(data, list):
+            raise TypeError(f"its {name} is {data!r}.")
+        parts = arguments[:1] * len(data) if arguments[-1] is Ellipsis else arguments
+        return tuple(from_record(*pair, name) for pair in zip(parts, data, strict=True))
+    if origin is Literal:
+        if data not in arguments:
+            raise TypeError(f"its {name} is {data!r}; it must be one of {', '.join(arguments)}.")
+        return data
+    wanted: Any = {float: (float, int), Path: str}.get(kind, kind)
+    if not isinstance(data, wanted) or (isinstance(data, bool) and kind is not bool):
+        raise TypeError(f"its {name} is {data!r}.")
+    return kind(data)
 
 
 def machine() -> dict[str, str | int | None]:
-    """What computed, without anything that names it."""
+    """The machine that computed, without anything that identifies it."""
     return {
         "system": platform.platform(),
         "processor": platform.processor() or platform.machine(),
@@ -314,48 +277,53 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _typed(record: Any, name: str, kind: type | tuple[type, ...]) -> Any:
-    if name not in record:
-        raise TypeError(f"it has no {name!r}.")
-    value = record[name]
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise TypeError(f"its {name!r} is {value!r}.")
-    return value
+def _dataclass_from_record(kind: Any, data: Any, name: str) -> Any:
+    if not isinstance(data, dict):
+        raise TypeError(f"its {name} is {data!r}.")
+    hints = get_type_hints(kind)
+    known = {each.name: each for each in fields(kind)}
+    for key in data:
+        if key not in known:
+            raise TypeError(f"its {name} holds {key!r}, which this version does not know.")
+    missing = [k for k, each in known.items() if k not in data and default_of(each) is MISSING]
+    if missing:
+        raise TypeError(f"it has no {missing[0]!r}.")
+    return kind(**{key: from_record(hints[key], item, key) for key, item in data.items()})
 
 
-def _optional(record: Any, name: str) -> str | None:
-    """A text of a record; earlier records do not have it."""
-    text: str | None = _typed(record, name, (str, type(None))) if name in record else None
-    return text
+def _left_out(value: Any) -> bool:
+    """Whether a record does not hold a value."""
+    if isinstance(value, (list, tuple)):
+        return len(value) > 0 and all(isinstance(item, Tensor) for item in value)
+    plain = (str, Real, bool, type(None), enum.Enum, Path, Mapping)
+    return not (isinstance(value, plain) or is_dataclass(value)) or hasattr(value, "image_shape")
 
 
-def _reading(record: Any) -> dict[str, Any]:
-    """How the source was read, where that was not left to the reader."""
-    found: dict[str, Any] = {name: _optional(record, name) for name in ("orientation", "ink")}
-    if record.get("value_range") is not None:
-        low, high = _typed(record, "value_range", list)
-        found["value_range"] = (float(low), float(high))
-    return found
+def _inputs(job: Job) -> dict[str, Any]:
+    """The values of a job's fields that name files."""
+    return {
+        each.name: getattr(job, each.name)
+        for each in fields(job)  # type: ignore[arg-type]
+        if each.metadata.get("is_input")
+    }
 
 
-def finite(value: float | None) -> float | None:
-    """JSON has no infinity."""
-    return None if value is None or not math.isfinite(value) else value
+def _with_inputs(job: Job, inputs: Mapping[str, Any]) -> Job:
+    return replace(job, **inputs)  # type: ignore[type-var]
 
 
-def _absolute(source: str) -> str:
-    """A file's whole path, so that the record can be used from anywhere; a name as it is."""
-    path = Path(source)
-    return str(path.resolve()) if path.is_file() else source
+def _absolute(value: Any) -> Any:
+    """The absolute path of a file or folder; a name stays unchanged."""
+    if isinstance(value, tuple):
+        return tuple(_absolute(item) for item in value)
+    if value is None or _is_name(value) or not Path(value).exists():
+        return value
+    return type(value)(Path(value).resolve())
 
 
-@contextlib.contextmanager
-def _as_file_error(directory: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise FileError(
-            f"output is {str(directory)!r}, which cannot be written ({reason}); choose a directory "
-            "that you can write to."
-        ) from error
+def _is_name(value: Any) -> bool:
+    """Whether a value names what the package ships, or damage, rather than a file."""
+    if not isinstance(value, str):
+        return False
+    shipped = (*bundled_names(), *pretrained_names())
+    return value in shipped or is_mask_name(value) or is_operator_name(value)

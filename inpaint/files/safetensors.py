@@ -1,12 +1,13 @@
-"""Generators as safetensors files: weights as tensors, everything else as JSON beside them.
+"""Generators as safetensors files: weights as tensors, everything else as JSON metadata.
 
 Tensors: `layers.0.weight` [out, in], `layers.0.bias` [out], `layers.1.weight` and so on.
 Metadata: `activations`, `negative_slopes` (one for each layer), `image_shape` (C, H, W),
-`name` and `card`. Nothing in such a file is ever executed.
+`name` and `card`. Nothing in such a file is executed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -18,17 +19,15 @@ from safetensors.torch import save
 from torch import Tensor
 
 from inpaint.errors import ArgumentError, FileError
+from inpaint.files.checks import FilePath
 from inpaint.generators import Dense, Generator
 
 
-def read_safetensors(path: str | Path) -> Generator:
+def read_safetensors(path: FilePath) -> Generator:
     """Read a generator that `write_safetensors` wrote.
 
-    Args:
-        path: The file.
-
     Raises:
-        FileError: If the file cannot be read, is cut short, or is not a sound generator.
+        FileError: If the file cannot be read, is cut short, or does not hold a sound generator.
     """
     tensors, metadata = read_tensors(path)
     activations = _entry(metadata, "activations", list, path)
@@ -63,15 +62,21 @@ def read_safetensors(path: str | Path) -> Generator:
         raise FileError(f"{path} does not hold a sound generator: {error}") from error
 
 
-def write_safetensors(generator: Generator, path: str | Path) -> None:
-    """Write a generator; a file of that name is replaced only once all is written.
-
-    Args:
-        generator: Dense layers.
-        path: The file.
+def write_safetensors(generator: Generator, path: FilePath) -> None:
+    """Write a generator of dense layers; a file of that name is replaced once all is written.
 
     Raises:
+        ArgumentError: If a layer is not dense.
         FileError: If the file cannot be written.
+    """
+    write_whole(pack_generator(generator), path)
+
+
+def pack_generator(generator: Generator) -> bytes:
+    """A generator of dense layers as the content of a file.
+
+    Raises:
+        ArgumentError: If a layer is not dense.
     """
     if not generator.dense:
         raise ArgumentError(
@@ -88,22 +93,30 @@ def write_safetensors(generator: Generator, path: str | Path) -> None:
         "name": generator.name,
         "card": json.dumps(dict(generator.card)),
     }
-    write_tensors(tensors, metadata, path)
+    return pack_tensors(tensors, metadata)
 
 
-def write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: str | Path) -> None:
-    """Write a safetensors file in one piece: readers see the old file or the new one.
+def write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: FilePath) -> None:
+    """Write tensors and metadata in one piece: readers see the old file or the new one.
 
-    Args:
-        tensors: By name.
-        metadata: By name.
-        path: The file.
+    Raises:
+        FileError: If the file cannot be written.
+    """
+    write_whole(pack_tensors(tensors, metadata), path)
+
+
+def pack_tensors(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
+    """Tensors and metadata as the content of a safetensors file."""
+    return save({name: x.detach().cpu().contiguous() for name, x in tensors.items()}, metadata)
+
+
+def write_whole(content: bytes, path: FilePath) -> None:
+    """Write a file in one piece: readers see the old file or the new one.
 
     Raises:
         FileError: If the file cannot be written.
     """
     path = Path(path)
-    content = save({name: x.detach().cpu().contiguous() for name, x in tensors.items()}, metadata)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(content)
@@ -113,14 +126,13 @@ def write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: st
             f"{path} cannot be written: {error.strerror or error}. Choose another place."
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        # It was renamed, or never created.
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
-def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_tensors(path: FilePath) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read all tensors and the metadata of a safetensors file.
-
-    Args:
-        path: The file.
 
     Raises:
         FileError: If the file cannot be read or is not a sound safetensors file.
@@ -137,11 +149,11 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _entry(metadata: dict[str, str], name: str, kind: type, path: str | Path) -> Any:
-    """An entry of the metadata, from JSON."""
+def _entry(metadata: dict[str, str], name: str, kind: type, path: FilePath) -> Any:
+    """Read an entry of the metadata from JSON."""
     if name not in metadata:
         raise FileError(
-            f"{path} has no {name!r} in its metadata, so it is no generator of this program. "
+            f"{path} has no {name!r} in its metadata, so it is not a generator of this program. "
             "Write it with inpaint.write_generator."
         )
     try:
@@ -153,7 +165,8 @@ def _entry(metadata: dict[str, str], name: str, kind: type, path: str | Path) ->
     return value
 
 
-def _check_names(names: set[str], layers: int, path: str | Path) -> None:
+def _check_names(names: set[str], layers: int, path: FilePath) -> None:
+    """Require a weight and a bias for each layer, and nothing else."""
     expected = {f"layers.{k}.{part}" for k in range(layers) for part in ("weight", "bias")}
     if missing := sorted(expected - names):
         raise FileError(f"{path} lacks the tensors {', '.join(missing)}.")
@@ -164,7 +177,7 @@ def _check_names(names: set[str], layers: int, path: str | Path) -> None:
 
 
 def _floating(tensor: Tensor) -> Tensor:
-    """The tensor in a precision that can be computed with."""
+    """Keep float64, and convert other floating-point types to float32."""
     if not tensor.is_floating_point():
         raise ValueError(f"a weight is of type {tensor.dtype}; weights must be floating-point.")
     return tensor if tensor.dtype == torch.float64 else tensor.float()

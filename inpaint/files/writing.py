@@ -1,9 +1,8 @@
-"""Images to files, in the kinds that are read."""
+"""Write images in the formats that `read_images` reads."""
 
 from __future__ import annotations
 
 import gzip
-import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -14,38 +13,41 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from inpaint.checks import check_type
 from inpaint.errors import ArgumentError, FileError
+from inpaint.files.checks import FilePath
 from inpaint.types import ImageSet
 
-WRITTEN = (".mat", ".npz", ".npy", ".png", "-ubyte", "-ubyte.gz")
+ENDINGS = (".mat", ".npz", ".npy", ".png", "-ubyte", "-ubyte.gz")
 
 
-def write_images(image_set: ImageSet, path: str | os.PathLike[str]) -> Path:
-    """Write images, 1 for paper, so that `read_images` gives them back.
+def write_images(image_set: ImageSet, path: FilePath) -> Path:
+    """Write images, with 1 for paper, so that `read_images` returns them.
 
-    Pictures and IDX files hold 8 bits a pixel and no ideal; an .npy no ideal either.
+    PNG and IDX files hold 8 bits per pixel. Only .npz and .mat hold the ideal images.
 
     Args:
-        image_set: B images.
-        path: The ending names the kind: .mat (square images of one channel), .npz, .npy,
+        image_set: Images to write.
+        path: The ending chooses the format: .mat (square images of one channel), .npz, .npy,
             -ubyte or -ubyte.gz (IDX, one channel), .png (one image), or none for a folder of
             PNG files.
 
     Raises:
-        ArgumentError: If the ending is unknown, or its kind cannot hold these images.
+        ArgumentError: If the ending is unknown, or the format cannot hold these images.
         FileError: If the file cannot be written.
     """
     path = Path(path)
+    check_type("image_set", image_set, ImageSet)
     images = image_set.images.detach().cpu().double()
     ideal = None if image_set.ideal is None else image_set.ideal.detach().cpu().double()
     ending = path.suffix.lower()
     single = images.shape[1] == 1
     if ending == ".mat" and not (single and images.shape[2] == images.shape[3]):
-        raise ArgumentError(f"{path.name} can hold square images of one channel only; use .npz.")
+        raise ArgumentError(f"{path.name} can hold only square images of one channel; use .npz.")
     if path.name.endswith(("-ubyte", "-ubyte.gz")) and not single:
-        raise ArgumentError(f"{path.name} can hold images of one channel only; use .npz.")
+        raise ArgumentError(f"{path.name} can hold only images of one channel; use .npz.")
     if ending == ".png" and len(images) != 1:
-        raise ArgumentError(f"{path.name} can hold one image; give the name of a folder for more.")
+        raise ArgumentError(f"{path.name} can hold only one image; name a folder to write more.")
     try:
         if ending == ".mat":
             columns = {"X_n": _columns(images)}
@@ -70,8 +72,8 @@ def write_images(image_set: ImageSet, path: str | os.PathLike[str]) -> Path:
                 _picture(image).save(path / f"{number:05d}.png")
         else:
             raise ArgumentError(
-                f"{path.name} has no ending that can be written; choose {', '.join(WRITTEN)}, or "
-                "none for a folder of pictures."
+                f"{path.name} has no ending of a format that can be written; choose "
+                f"{', '.join(ENDINGS)}, or none for a folder of PNG files."
             )
     except OSError as error:
         raise FileError(

@@ -11,20 +11,21 @@ from torch import Tensor
 from torch.nn import functional
 
 from inpaint.errors import ArgumentError, ShapeError
+from inpaint.placement import Place, check_placement
 from inpaint.types import ImageShape
 
 Activation = Literal["none", "relu", "leaky_relu", "tanh", "sigmoid"]
 ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dense:
     """One layer: activation(weight @ input + bias).
 
     Attributes:
         weight: [out, in]
         bias: [out]
-        activation: What follows the affine map.
+        activation: Applied after the affine map.
         negative_slope: Slope of "leaky_relu" below zero.
     """
 
@@ -40,6 +41,9 @@ class Dense:
                 f"{list(self.bias.shape)}; they must be [out, in] and [out]."
             )
         _check("A dense layer", self.weight, self.bias, self.activation)
+
+    def __repr__(self) -> str:
+        return f"Dense({self.inputs}-{self.outputs}, {self.activation})"
 
     @property
     def inputs(self) -> int:
@@ -57,35 +61,42 @@ class Dense:
         return _activate(affine, self.activation, self.negative_slope)
 
     def backward(self, gradient: Tensor, outputs: Tensor) -> Tensor:
-        """Gradient with respect to the inputs, given that for the outputs.
+        """Gradient with respect to the inputs, given that with respect to the outputs.
 
-        The slope of every activation is written with its output, so the affine part need
+        The slope of every activation is a function of its output, so the affine part need
         not be kept. [..., out], [..., out] -> [..., in]
         """
         gradient = _pull(gradient, outputs, self.activation, self.negative_slope)
         return gradient @ self.weight
 
-    def to(self, *, dtype: torch.dtype, device: torch.device | str) -> Dense:
-        """The same layer in another precision or place."""
-        return replace(self, weight=self.weight.to(device, dtype), bias=self.bias.to(device, dtype))
+    def to(
+        self,
+        *places: Place,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Dense:
+        """The same layer on another device or in another precision, as torch's `to`."""
+        device, dtype = check_placement(places, device, dtype)
+        weight, bias = (x.to(device=device, dtype=dtype) for x in (self.weight, self.bias))
+        return replace(self, weight=weight, bias=bias)
 
     def describe(self) -> str:
-        """What a hash of the layer needs besides its numbers."""
+        """What a hash of the layer needs besides its weights."""
         return f"{self.activation} {self.negative_slope}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ConvTranspose:
     """A transposed convolution, as `torch.nn.ConvTranspose2d` without groups and dilation.
 
-    Its inputs and outputs are flat like those of a dense layer, so both stand in one stack.
+    Its inputs and outputs are flat like those of a dense layer, so both fit into one stack.
 
     Attributes:
         weight: [in channels, out channels, height, width]
         bias: [out channels]
-        activation: What follows the affine map.
+        activation: Applied after the affine map.
         input_shape: Channels, height and width of the inputs.
-        stride: Pixels between the places where the kernel is put down.
+        stride: Distance between neighbouring positions of the kernel, in pixels.
         padding: Pixels cut off at each border.
         output_padding: Rows and columns added below and to the right.
         negative_slope: Slope of "leaky_relu" below zero.
@@ -120,6 +131,10 @@ class ConvTranspose:
             )
         _check("A transposed convolution", self.weight, self.bias, self.activation)
 
+    def __repr__(self) -> str:
+        shapes = ("x".join(map(str, shape)) for shape in (self.input_shape, self.output_shape))
+        return f"ConvTranspose({'-'.join(shapes)}, {self.activation})"
+
     @property
     def output_shape(self) -> ImageShape:
         """Channels, height and width of the outputs."""
@@ -153,7 +168,7 @@ class ConvTranspose:
         return _activate(flat, self.activation, self.negative_slope)
 
     def backward(self, gradient: Tensor, outputs: Tensor) -> Tensor:
-        """Gradient with respect to the inputs, given that for the outputs.
+        """Gradient with respect to the inputs, given that with respect to the outputs.
 
         [..., out], [..., out] -> [..., in]
         """
@@ -162,12 +177,19 @@ class ConvTranspose:
         pulled = functional.conv2d(maps, self.weight, stride=self.stride, padding=self.padding)
         return pulled.reshape(*gradient.shape[:-1], self.inputs)
 
-    def to(self, *, dtype: torch.dtype, device: torch.device | str) -> ConvTranspose:
-        """The same layer in another precision or place."""
-        return replace(self, weight=self.weight.to(device, dtype), bias=self.bias.to(device, dtype))
+    def to(
+        self,
+        *places: Place,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> ConvTranspose:
+        """The same layer on another device or in another precision, as torch's `to`."""
+        device, dtype = check_placement(places, device, dtype)
+        weight, bias = (x.to(device=device, dtype=dtype) for x in (self.weight, self.bias))
+        return replace(self, weight=weight, bias=bias)
 
     def describe(self) -> str:
-        """What a hash of the layer needs besides its numbers."""
+        """What a hash of the layer needs besides its weights."""
         shape = (self.input_shape, self.stride, self.padding, self.output_padding)
         return f"{self.activation} {self.negative_slope} {shape}"
 
@@ -204,7 +226,7 @@ def _activate(affine: Tensor, activation: Activation, negative_slope: float) -> 
 def _pull(
     gradient: Tensor, outputs: Tensor, activation: Activation, negative_slope: float
 ) -> Tensor:
-    """Gradient before the activation; every slope is written with the activation's output."""
+    """Gradient before the activation, whose slope is a function of its output."""
     match activation:
         case "relu":
             return gradient * (outputs > 0)

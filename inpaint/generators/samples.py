@@ -1,7 +1,7 @@
-"""What a generator can draw: samples, single images, the way from one latent vector to another.
+"""Latent vectors, and the images that a generator makes of them: samples, walks, simulated data.
 
-Latent vectors are plain numbers here and images are drawn in float64, so that a page with
-sliders needs to know nothing of tensors.
+Latent vectors may be lists of numbers, so that a page with sliders needs no tensors. Images are
+computed in float64.
 """
 
 from __future__ import annotations
@@ -12,24 +12,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaint.errors import ArgumentError, ShapeError
+from inpaint.checks import check_integer
+from inpaint.errors import ShapeError
 from inpaint.generators import AnyGenerator
 from inpaint.types import ImageSet
 
 SAMPLES_STREAM = 2**33
-"""Number of the random stream of samples: apart from those of restarts and of noise, so that a
-search of one seed does not begin at the very truth that was simulated with it."""
+"""Number of the random stream of samples. Restarts and noise have other streams, so a search does
+not start at the truth that was simulated with the same seed."""
+MOST = 2**31
+"""Most images in one call."""
 
 
 class LatentStream:
-    """Standard normal latent vectors, each image's from a stream of its own.
+    """Standard normal latent vectors, from a separate random stream for each image.
 
-    A vector depends on the seed, the image's number and its own place in the stream, and on
-    nothing else, such as how many are drawn at a time.
+    A vector depends only on the seed, the image's number and its place in the stream, not on
+    how many are drawn at a time.
 
     Args:
         seed: Seed of the restoration.
-        numbers: Number of each image in its source. B of them
+        numbers: Number of each image in its source. [B]
         latent_size: D.
     """
 
@@ -54,9 +57,9 @@ def sample_images(generator: AnyGenerator, count: int, *, seed: int = 0) -> Tens
     """Images of latent vectors drawn at random.
 
     Args:
-        generator: What draws them.
-        count: How many; more of one seed begin with the fewer.
-        seed: The latent vectors follow from it.
+        generator: What makes the images.
+        count: How many; with the same seed, a larger number begins with the same images.
+        seed: Determines the latent vectors.
 
     Returns:
         Values in 0 to 1. float64 [count, C, H, W]
@@ -64,22 +67,21 @@ def sample_images(generator: AnyGenerator, count: int, *, seed: int = 0) -> Tens
     Raises:
         ArgumentError: If `count` or `seed` is out of range.
     """
-    if count < 1:
-        raise ArgumentError(f"count is {count}; choose at least 1 image.")
+    check_integer("count", count, 1, MOST)
     return _draw(generator, _stream(generator, count, seed))
 
 
 def sample_vector(generator: AnyGenerator, *, seed: int = 0) -> list[float]:
-    """A latent vector drawn at random: that of the first image of `sample_images`. [D]"""
+    """The latent vector of the first image of `sample_images`. [D]"""
     vector: list[float] = _stream(generator, 1, seed)[0].tolist()
     return vector
 
 
 def draw_vectors(generator: AnyGenerator, vectors: Sequence[Sequence[float]]) -> Tensor:
-    """Images of latent vectors given as numbers. [K][D] -> float64 [K, C, H, W]
+    """Images of latent vectors given as numbers. [K, D] -> float64 [K, C, H, W]
 
     Raises:
-        ShapeError: If a vector is not of the generator's latent size.
+        ShapeError: If a vector has another size than the generator's latent size.
     """
     return _draw(generator, _to_latents(generator, vectors))
 
@@ -87,10 +89,10 @@ def draw_vectors(generator: AnyGenerator, vectors: Sequence[Sequence[float]]) ->
 def walk(
     generator: AnyGenerator, start: Sequence[float], end: Sequence[float], *, steps: int = 11
 ) -> Tensor:
-    """Images on the straight way from one latent vector to another, both ends included.
+    """Images on the straight line from one latent vector to another, both ends included.
 
     Args:
-        generator: What draws them.
+        generator: What makes the images.
         start: [D]
         end: [D]
         steps: Number of images K, at equal distances.
@@ -100,22 +102,21 @@ def walk(
 
     Raises:
         ArgumentError: If `steps` is below 2.
-        ShapeError: If an end is not of the generator's latent size.
+        ShapeError: If an end has another size than the generator's latent size.
     """
-    if steps < 2:
-        raise ArgumentError(f"steps is {steps}; a walk has at least its 2 ends.")
+    check_integer("steps", steps, 2, MOST)
     first, last = _to_latents(generator, [start, end])
     shares = torch.linspace(0, 1, steps, dtype=torch.float64)
     return _draw(generator, torch.lerp(first, last, shares[:, None]))
 
 
 def simulate(generator: AnyGenerator, count: int, *, seed: int = 0) -> ImageSet:
-    """Samples as images to be restored, whose truth is known and within the generator's reach.
+    """Samples as images to restore, which the generator can reproduce exactly.
 
     Args:
-        generator: What draws them.
+        generator: What makes the images.
         count: How many.
-        seed: The latent vectors follow from it.
+        seed: Determines the latent vectors.
 
     Raises:
         ArgumentError: If `count` or `seed` is out of range.
@@ -125,7 +126,7 @@ def simulate(generator: AnyGenerator, count: int, *, seed: int = 0) -> ImageSet:
         images=images,
         ideal=images,
         source=f"{count} samples of {generator.name} with seed {seed}",
-        notes=("drawn by the generator itself, without noise",),
+        notes=("made by the generator itself, without noise",),
     )
 
 
@@ -142,11 +143,10 @@ def _to_latents(generator: AnyGenerator, vectors: Sequence[Sequence[float]]) -> 
 
 def _stream(generator: AnyGenerator, count: int, seed: int) -> Tensor:
     """The first latent vectors of a seed. float64 [count, D]"""
-    if not 0 <= seed < 2**63:
-        raise ArgumentError(f"seed is {seed}; choose 0 to {2**63 - 1}.")
+    check_integer("seed", seed, 0, 2**63 - 1)
     return draw_latents(seed, [SAMPLES_STREAM], count, generator.latent_size)[0]
 
 
 def _draw(generator: AnyGenerator, latents: Tensor) -> Tensor:
     with torch.no_grad():
-        return generator.to(dtype=torch.float64)(latents)
+        return generator.to("cpu", torch.float64)(latents)

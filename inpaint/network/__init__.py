@@ -1,29 +1,8 @@
-"""A convolutional network that fills lost pixels, to stand beside a generator's search.
+"""Convolutional networks that fill in lost pixels, as an alternative to searching a generator.
 
-It looks at the observed pixels and their mask alone, has no latent space, gives one image and
-knows of no other that fits. What it is good at is what a generator of dense layers is not: going
-on with the strokes that end where the lost part begins.
+Such a network sees only the observed pixels and their mask. It has no latent space, gives one
+image and cannot tell what else would fit. Unlike a generator of dense layers, it continues strokes
+that end where the lost part begins.
+
+`training` trains a network, `config` holds the settings, `files` reads and writes networks.
 """
-
-from inpaint.network.config import NetworkConfig
-from inpaint.network.files import (
-    load_network,
-    network_card,
-    network_names,
-    read_network,
-    write_network,
-)
-from inpaint.network.model import InpaintingNetwork
-from inpaint.network.training import NetworkResult, train_network
-
-__all__ = [
-    "InpaintingNetwork",
-    "NetworkConfig",
-    "NetworkResult",
-    "load_network",
-    "network_card",
-    "network_names",
-    "read_network",
-    "train_network",
-    "write_network",
-]

@@ -1,4 +1,4 @@
-"""The settings of a network's training: the only home of their defaults."""
+"""The settings of an inpainting network's training and their defaults."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from inpaint.checks import check_between, check_integer, check_number
 from inpaint.errors import ArgumentError
 
 GROUPS = 8
-"""Groups of channels that are normalised together; a width is a multiple of it."""
+"""Groups of a group normalisation; a width is a multiple of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,21 +16,21 @@ class NetworkConfig:
     """How to train an inpainting network.
 
     Attributes:
-        width: Channels at full resolution, a multiple of 8; half of the resolution has twice as
-            many, a quarter four times.
+        width: Channels at full resolution, a multiple of 8; there are twice as many at half the
+            resolution and four times as many at a quarter.
         steps: Steps of the training.
-        batch_size: Damaged images of a step.
-        learning_rate: A short rise, then a cosine down to 1 %.
-        weight_decay: Of AdamW.
-        dropout: Share of the channels that is dropped in a block while training.
-        augmentation: Strength of the random turns, slants, stretches and shifts of the
-            training images; 0 leaves them as they are.
+        batch_size: Damaged images in a step.
+        learning_rate: Highest learning rate; a short warm-up, then a cosine down to 1 %.
+        weight_decay: Weight decay of AdamW.
+        dropout: Share of the channels dropped in a block while training.
+        augmentation: Strength of the random rotations, slants, stretches, shifts and bends of the
+            training images; 0 leaves them unchanged.
         average: Share of the old value in the running average of the weights, which is the
             network that is returned; 0 returns the last weights.
-        seed: All randomness follows from it.
-        device: Where torch computes: "cpu", "cuda", "cuda:1".
+        seed: Seed of all random numbers.
+        device: Torch device: "cpu", "cuda", "cuda:1".
         checkpoint_every: Steps from one checkpoint to the next.
-        name: What to call the network.
+        name: Name of the network.
     """
 
     width: int = 16

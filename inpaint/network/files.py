@@ -1,4 +1,4 @@
-"""Networks in safetensors files, and those that come with the package."""
+"""Networks in safetensors files, and the networks shipped with the package."""
 
 from __future__ import annotations
 
@@ -8,37 +8,42 @@ from pathlib import Path
 import torch
 
 from inpaint.errors import FileError, ShapeError
-from inpaint.files.safetensors import read_tensors, write_tensors
-from inpaint.generators.pretrained.catalog import ENDING, Shelf
+from inpaint.files.safetensors import pack_tensors, read_tensors, write_whole
+from inpaint.generators.pretrained.catalog import SUFFIX, Catalog
 from inpaint.network.model import InpaintingNetwork
 
-_SHELF = Shelf("network", "networks", f", or a file that ends in {ENDING}")
+_CATALOG = Catalog("network", folder="networks", alternative=f"a file that ends in {SUFFIX}")
 
 
 def write_network(network: InpaintingNetwork, path: str | Path) -> None:
-    """Write a network; a file of that name is replaced only once all is written.
+    """Write a network; a file of that name is replaced only once the new one is complete.
 
     Raises:
         FileError: If the file cannot be written.
     """
+    write_whole(pack_network(network), path)
+
+
+def pack_network(network: InpaintingNetwork) -> bytes:
+    """A network as the content of a safetensors file."""
     metadata = {
         "inpainting_network": json.dumps(
             {"image_shape": network.image_shape, "width": network.width, "name": network.name}
         )
     }
-    write_tensors(network.state_dict(), metadata, path)
+    return pack_tensors(network.state_dict(), metadata)
 
 
 def read_network(path: str | Path) -> InpaintingNetwork:
     """Read what `write_network` wrote.
 
     Raises:
-        FileError: If the file cannot be read, or holds no sound network.
+        FileError: If the file cannot be read, or does not hold a valid network.
     """
     tensors, metadata = read_tensors(path)
     if "inpainting_network" not in metadata:
         raise FileError(
-            f"{path} holds no inpainting network of this program; train one with "
+            f"{path} holds no inpainting network of this program; train one by "
             "inpaint train-network."
         )
     try:
@@ -49,40 +54,40 @@ def read_network(path: str | Path) -> InpaintingNetwork:
         )
         network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     except (KeyError, TypeError, ValueError, RuntimeError, ShapeError) as error:
-        raise FileError(f"{path} does not hold a sound inpainting network: {error}") from error
+        raise FileError(f"{path} does not hold a valid inpainting network: {error}") from error
     if not all(bool(torch.isfinite(tensor).all()) for tensor in network.state_dict().values()):
-        raise FileError(f"{path} holds weights that are no numbers (NaN or infinite).")
+        raise FileError(f"{path} holds weights that are NaN or infinite; choose another file.")
     return network.eval().requires_grad_(requires_grad=False)
 
 
 def network_names() -> tuple[str, ...]:
-    """The names that `load_network` knows, in alphabetical order."""
-    return _SHELF.names()
+    """The names of the shipped networks, in alphabetical order."""
+    return _CATALOG.names()
 
 
 def load_network(name: str) -> InpaintingNetwork:
-    """Load a network that comes with the package, or one of a file.
+    """Load a network shipped with the package, or one from a file.
 
     Args:
         name: One of `network_names`, or a path that ends in .safetensors.
 
     Raises:
-        ArgumentError: If there is no such network.
+        ArgumentError: If no network has this name.
         FileError: If the file cannot be read.
     """
-    if name.endswith(ENDING):
+    if name.endswith(SUFFIX):
         return read_network(name)
-    with _SHELF.weights(name) as path:
+    with _CATALOG.weights(name) as path:
         return read_network(path)
 
 
 def network_card(name: str) -> str:
-    """How a network was trained and how well it restores, as Markdown.
+    """The model card of a shipped network, as Markdown: training and figures.
 
     Args:
         name: One of `network_names`.
 
     Raises:
-        ArgumentError: If there is no such network.
+        ArgumentError: If no network has this name.
     """
-    return _SHELF.card(name)
+    return _CATALOG.card(name)

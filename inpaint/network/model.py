@@ -1,4 +1,4 @@
-"""The network: convolutions at three resolutions, each joined to its like on the way up."""
+"""The network: convolutions at three resolutions, joined by skip connections."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ HALVINGS = 2
 """How often the resolution is halved; the sides of an image are multiples of 2^HALVINGS."""
 
 PAPER = 2.0
-"""Added before the sigmoid, so that training begins with light grey."""
+"""Added before the sigmoid, so that training starts from light grey."""
 
-BATCH = 256
-"""Images restored together at most: the memory of the layers grows with them."""
+MAX_BATCH = 256
+"""Most images restored together, to limit the memory of the layers."""
 
 
 class InpaintingNetwork(nn.Module):
-    """From observed pixels and their mask to the whole image.
+    """Maps observed pixels and their mask to the whole image.
 
-    A `Baseline`: `restore` serves any mask, one for all images or one each.
+    It is a `Baseline`: `restore` accepts any mask, one for all images or one each.
 
     Args:
         image_shape: C, H, W; H and W are multiples of 4.
         width: Channels at full resolution.
         dropout: Share of the channels dropped while training.
-        name: What to call it.
+        name: Name of the network.
 
     Raises:
-        ShapeError: If the sides cannot be halved twice.
+        ShapeError: If a side is not a multiple of 4.
 
-    Source: Ronneberger, Fischer and Brox 2015, "U-Net", at two halvings; normalised by groups of
-    channels (Wu and He 2018), with the way past each block of He, Zhang, Ren and Sun 2016.
+    Source: Ronneberger, Fischer and Brox 2015, "U-Net", with two halvings; group normalisation
+    of Wu and He 2018; residual blocks of He, Zhang, Ren and Sun 2016.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class InpaintingNetwork(nn.Module):
         channels, height, columns = image_shape
         if height % 2**HALVINGS or columns % 2**HALVINGS:
             raise ShapeError(
-                f"The images have {height} x {columns} pixels; an inpainting network takes sides "
+                f"The images have {height} x {columns} pixels; an inpainting network needs sides "
                 f"that are multiples of {2**HALVINGS}."
             )
         self.image_shape = image_shape
@@ -82,22 +82,21 @@ class InpaintingNetwork(nn.Module):
 
     @property
     def settings(self) -> dict[str, float]:
-        """None were chosen for the images to be restored."""
+        """Empty: no settings were chosen on training images."""
         return {}
 
     def forward(self, values: Tensor, observed: Tensor) -> Tensor:
-        """Images from observed pixels; lost ones are not looked at. [B, C, H, W] each"""
-        # Ink is 1 here: what is lost and what is outside are then like paper.
-        features = torch.cat([(1 - values) * observed, observed, self._places(values)], dim=1)
-        passed: list[Tensor] = []
+        """Images from observed pixels; the values of lost ones are ignored. [B, C, H, W] each"""
+        # Ink is 1 here, so lost pixels and the zero padding look like paper.
+        features = torch.cat([(1 - values) * observed, observed, self._coordinates(values)], dim=1)
+        skips: list[Tensor] = []
         for block in self.down:
-            features = block(functional.avg_pool2d(features, 2) if passed else features)
-            passed.append(features)
+            features = block(functional.avg_pool2d(features, 2) if skips else features)
+            skips.append(features)
         features = self.bottom(features)
-        for block, beside in zip(self.up, reversed(passed[:-1]), strict=True):
-            features = block(
-                torch.cat([functional.interpolate(features, size=beside.shape[2:]), beside], 1)
-            )
+        for block, skip in zip(self.up, reversed(skips[:-1]), strict=True):
+            upsampled = functional.interpolate(features, size=skip.shape[2:])
+            features = block(torch.cat([upsampled, skip], 1))
         images: Tensor = (self.last(features) + PAPER).sigmoid()
         return images
 
@@ -105,27 +104,23 @@ class InpaintingNetwork(nn.Module):
         """Restore images; see `Baseline`.
 
         Raises:
-            ShapeError: If the images are of another shape than the network's.
+            ShapeError: If the images' shape is not the network's.
         """
         if tuple(values.shape[1:]) != self.image_shape:
             raise ShapeError(
-                f"The network {self.name!r} is of images of shape {list(self.image_shape)}, these "
+                f"The network {self.name!r} is for images of shape {list(self.image_shape)}; these "
                 f"have {list(values.shape[1:])}; choose another network."
             )
-        kind = next(self.parameters())
-        observed = mask.batch(len(values)).to(kind)
+        weight = next(self.parameters())
+        observed = mask.batch(len(values)).to(weight)
         self.eval()
         with torch.no_grad():
-            parts = [
-                self(part, seen)
-                for part, seen in zip(
-                    values.to(kind).split(BATCH), observed.split(BATCH), strict=True
-                )
-            ]
-        return torch.cat(parts).to(values)
+            pairs = zip(values.to(weight).split(MAX_BATCH), observed.split(MAX_BATCH), strict=True)
+            images = torch.cat([self(*pair) for pair in pairs])
+        return images.to(values)
 
-    def _places(self, values: Tensor) -> Tensor:
-        """Where each pixel is, across and down, from -1 to 1. [B, 2, H, W]"""
+    def _coordinates(self, values: Tensor) -> Tensor:
+        """Coordinates of each pixel, across and down, from -1 to 1. [B, 2, H, W]"""
         _, height, columns = self.image_shape
         across = torch.linspace(-1, 1, columns).to(values).expand(height, columns)
         down = torch.linspace(-1, 1, height).to(values)[:, None].expand(height, columns)
@@ -133,7 +128,7 @@ class InpaintingNetwork(nn.Module):
 
 
 class _Block(nn.Module):
-    """Two convolutions of 3 x 3, and a way past both."""
+    """Two 3 x 3 convolutions with a shortcut past both; network files use the layers' names."""
 
     def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
         super().__init__()
@@ -148,5 +143,5 @@ class _Block(nn.Module):
         """[B, inputs, H, W] -> [B, outputs, H, W]"""
         inner = functional.silu(self.first_norm(self.first(features)))
         inner = functional.silu(self.second_norm(self.second(self.dropout(inner))))
-        passed: Tensor = self.past(features)
-        return passed + inner
+        shortcut: Tensor = self.past(features)
+        return shortcut + inner

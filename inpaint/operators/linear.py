@@ -1,27 +1,29 @@
-"""Any linear operator as a matrix, and several operators one after the other."""
+"""Any linear operator as a matrix."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import reduce
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from inpaint.checks import check_image_shape
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.operators.mask import Mask
+from inpaint.placement import Place, check_placement
 from inpaint.types import ImageShape, Operator
 
 RIDGE = 1e-3
-"""Of the picture of a matrix's values: keeps noise from being blown up."""
+"""Ridge of the picture of a matrix's values, relative to the mean diagonal: it limits noise."""
 LARGEST_SYSTEM = 2048
-"""Equations that are solved for that picture; of more there is only a first guess."""
+"""Most equations that are solved for that picture; if there are more, it is `first_step`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class LinearOperator:
-    """A matrix says what is observed: y = T x.
+    """The operator of a matrix: y = T x.
 
     Attributes:
         matrix: T, with a column per pixel, channel by channel and row by row; dense, or sparse
@@ -33,6 +35,9 @@ class LinearOperator:
     image_shape: ImageShape
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "image_shape", check_image_shape(self.image_shape))
+        if isinstance(self.matrix, np.ndarray):
+            object.__setattr__(self, "matrix", torch.from_numpy(self.matrix.astype(float)))
         if self.matrix.layout not in (torch.strided, torch.sparse_coo):
             raise ArgumentError(
                 f"matrix has the layout {self.matrix.layout}; give a dense or a sparse COO tensor."
@@ -52,9 +57,14 @@ class LinearOperator:
         if not (entries != 0).any():
             raise ArgumentError("matrix holds only zeros, so it observes nothing of an image.")
 
+    def __repr__(self) -> str:
+        rows, pixels = self.matrix.shape
+        shape = "x".join(map(str, self.image_shape))
+        return f"LinearOperator({rows} values of {pixels} pixels, {shape})"
+
     @property
     def sparse(self) -> bool:
-        """Whether only the entries that are not zero are kept."""
+        """Whether only nonzero entries are stored."""
         return self.matrix.layout == torch.sparse_coo
 
     @property
@@ -87,15 +97,12 @@ class LinearOperator:
     def picture(self, values: Tensor) -> Tensor:
         """The smallest image that has about these values. [B, 1, 1, M] -> [B, C, H, W]
 
-        T' (T T' + r I)^-1 y, with a small ridge r. For a large matrix it is the first step of
-        steepest descent towards that, a T' y.
+        T' (T T' + r I)^-1 y, with a small ridge r. For a large matrix it is `first_step`.
         """
-        back = self.adjoint(values)
         rows, pixels = self.matrix.shape
         if min(rows, pixels) > LARGEST_SYSTEM:
-            power, again = (x.flatten(1).square().sum(1) for x in (back, self.apply(back)))
-            length = power / again.clamp(min=torch.finfo(values.dtype).tiny)
-            return length[:, None, None, None] * back
+            return first_step(self, values)
+        back = self.adjoint(values)
         matrix = self.matrix.to(values).to_dense()
         tall = rows > pixels
         gram = matrix.T @ matrix if tall else matrix @ matrix.T
@@ -105,78 +112,29 @@ class LinearOperator:
         solved = torch.linalg.solve(system, right.T).T
         return (solved if tall else solved @ matrix).reshape(len(values), *self.image_shape)
 
-    def to(self, *, dtype: torch.dtype, device: torch.device | str = "cpu") -> LinearOperator:
-        """The same operator in another precision or place."""
-        return replace(self, matrix=self.matrix.to(device, dtype))
+    def to(
+        self,
+        *places: Place,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> LinearOperator:
+        """The same operator on another device or in another precision, as torch's `to`."""
+        device, dtype = check_placement(places, device, dtype)
+        return replace(self, matrix=self.matrix.to(device=device, dtype=dtype))
 
-    def __getitem__(self, images: slice) -> LinearOperator:
+    def __getitem__(self, images: Any) -> LinearOperator:
         return self
 
 
-@dataclass(frozen=True)
-class Composition:
-    """Operators one after the other, such as a blur and then a mask.
+def first_step(operator: Operator, values: Tensor) -> Tensor:
+    """The first step of steepest descent towards an image of these values, a T' y.
 
-    Attributes:
-        parts: The first one is applied first. Only the last may be a mask of its own for
-            each image.
+    [B, C', H', W'] -> [B, C, H, W]
     """
-
-    parts: tuple[Operator, ...]
-
-    def __post_init__(self) -> None:
-        if not self.parts:
-            raise ArgumentError("A composition needs at least one operator.")
-        for first, second in zip(self.parts, self.parts[1:], strict=False):
-            if first.value_shape != second.image_shape:
-                raise ShapeError(
-                    f"An operator gives values of shape {list(first.value_shape)} and the next one "
-                    f"takes {list(second.image_shape)}; the two must be equal."
-                )
-        for part in self.parts[:-1]:
-            if isinstance(part, Mask) and not part.shared:
-                raise ArgumentError(
-                    "A mask of its own for each image stands before another operator; put it last."
-                )
-
-    @property
-    def image_shape(self) -> ImageShape:
-        """Shape of one image. (C, H, W)"""
-        return self.parts[0].image_shape
-
-    @property
-    def value_shape(self) -> ImageShape:
-        """Shape of the values of one image. (C', H', W')"""
-        return self.parts[-1].value_shape
-
-    @property
-    def observed(self) -> Tensor | None:
-        """What the last part observes. [C', H', W'] or [B, C', H', W']"""
-        return self.parts[-1].observed
-
-    @property
-    def title(self) -> str:
-        """What is observed, in words."""
-        return ", then ".join(part.title for part in self.parts)
-
-    def apply(self, images: Tensor) -> Tensor:
-        """Apply all parts. [B, ..., C, H, W] -> [B, ..., C', H', W']"""
-        return reduce(lambda values, part: part.apply(values), self.parts, images)
-
-    def adjoint(self, values: Tensor) -> Tensor:
-        """Apply the transposes in reverse. [B, ..., C', H', W'] -> [B, ..., C, H, W]"""
-        return reduce(lambda images, part: part.adjoint(images), reversed(self.parts), values)
-
-    def picture(self, values: Tensor) -> Tensor:
-        """Values as images to look at. [B, C', H', W'] -> [B, C, H, W]"""
-        return reduce(lambda images, part: part.picture(images), reversed(self.parts), values)
-
-    def to(self, *, dtype: torch.dtype, device: torch.device | str = "cpu") -> Composition:
-        """The same operators in another precision or place."""
-        return Composition(tuple(part.to(dtype=dtype, device=device) for part in self.parts))
-
-    def __getitem__(self, images: slice) -> Composition:
-        return Composition(tuple(part[images] for part in self.parts))
+    back = operator.adjoint(values)
+    power, again = (x.flatten(1).square().sum(1) for x in (back, operator.apply(back)))
+    length = power / again.clamp(min=torch.finfo(values.dtype).tiny)
+    return length[:, None, None, None] * back
 
 
 def to_matrix(operator: Operator) -> Tensor:
@@ -186,7 +144,7 @@ def to_matrix(operator: Operator) -> Tensor:
     """
     if isinstance(operator, LinearOperator):
         return operator.matrix.to_dense()
-    operator = operator.to(dtype=torch.float64)
+    operator = operator.to(device="cpu", dtype=torch.float64)
     count = math.prod(operator.value_shape)
     units = torch.eye(count, dtype=torch.float64).reshape(count, *operator.value_shape)
     return operator.adjoint(units).flatten(1)

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from functools import partial
+from typing import Any, Literal, get_args, overload
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from inpaint.checks import check_choice, check_image_shape, check_integer
 from inpaint.errors import ArgumentError, ShapeError
+from inpaint.operators import patterns
+from inpaint.operators.patterns import Pattern
+from inpaint.operators.unshaped import UnshapedOperator
+from inpaint.placement import Place, check_index, check_placement
 from inpaint.types import ImageShape
 
 Side = Literal["left", "right", "top", "bottom"]
-SIDES: tuple[str, ...] = get_args(Side)
+SIDES: tuple[Side, ...] = get_args(Side)
 Axis = Literal["rows", "columns"]
-AXES: tuple[str, ...] = get_args(Axis)
+AXES: tuple[Axis, ...] = get_args(Axis)
 
-STROKE_SEGMENTS = 4
-"""Straight parts of a stroke."""
-STROKE_LENGTHS = (0.2, 0.4)
-"""Shortest and longest part of a stroke, as a share of the picture's smaller side."""
-STROKE_TURN = 1.2
-"""Widest turn between two parts of a stroke, in radians."""
-STROKE_WIDTH = 0.1
-"""Width of a stroke, as a share of the picture's smaller side."""
 MAX_STROKES = 1000
+MAX_SEED = 2**63 - 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Mask:
     """Some pixels are observed, the others are lost: T = diag(observed).
 
-    The constructors name what is lost, `leading` excepted, and treat all channels alike.
+    The constructors name what is lost, except `leading`, and treat all channels alike. Without
+    an image shape they return an operator that takes the shape of the images it is applied to.
+    Two masks are equal if they observe the same pixels.
 
     Attributes:
         observed: True where a pixel is observed, shared by all images or one mask per
@@ -44,20 +45,27 @@ class Mask:
     observed: Tensor
 
     def __post_init__(self) -> None:
+        if isinstance(self.observed, np.ndarray):
+            object.__setattr__(self, "observed", torch.from_numpy(self.observed.copy()))
         if self.observed.dtype != torch.bool or self.observed.ndim not in (3, 4):
             raise ShapeError(
                 f"observed is a {self.observed.dtype} tensor of shape "
                 f"{tuple(self.observed.shape)}; a mask is a bool tensor [C, H, W] or [B, C, H, W]."
             )
-        counts = self.observed.flatten(-3).sum(-1)
-        if int(counts.min()) == 0:
+        if not bool(self.observed.flatten(-3).any(-1).all()):
             raise ArgumentError(
                 "The mask observes no pixel of an image, so nothing can be restored from it. "
                 "Leave at least one pixel observed."
             )
 
+    @overload
     @classmethod
-    def leading(cls, keep: int, image_shape: ImageShape) -> Mask:
+    def leading(cls, keep: int) -> UnshapedOperator: ...
+    @overload
+    @classmethod
+    def leading(cls, keep: int, image_shape: ImageShape) -> Mask: ...
+    @classmethod
+    def leading(cls, keep: int, image_shape: ImageShape | None = None) -> Mask | UnshapedOperator:
         """Observe the first `keep` pixels of each channel, column after column.
 
         The order is that of the published problem: the leftmost columns of the picture.
@@ -69,17 +77,16 @@ class Mask:
         Raises:
             ArgumentError: If `keep` is not between 1 and the number of pixels H x W.
         """
-        channels, height, width = image_shape
-        pixels = height * width
-        if isinstance(keep, bool) or not isinstance(keep, int) or not 1 <= keep <= pixels:
-            raise ArgumentError(
-                f"keep is {keep}; the image has {pixels} pixels. Choose 1 to {pixels}."
-            )
-        columns = (torch.arange(pixels) < keep).reshape(width, height)
-        return cls(columns.T.expand(channels, height, width).contiguous())
+        return cls._make(image_shape, patterns.leading, keep=keep)
 
+    @overload
     @classmethod
-    def box(cls, side: int, image_shape: ImageShape) -> Mask:
+    def box(cls, side: int) -> UnshapedOperator: ...
+    @overload
+    @classmethod
+    def box(cls, side: int, image_shape: ImageShape) -> Mask: ...
+    @classmethod
+    def box(cls, side: int, image_shape: ImageShape | None = None) -> Mask | UnshapedOperator:
         """Lose a square in the centre.
 
         Args:
@@ -89,16 +96,17 @@ class Mask:
         Raises:
             ArgumentError: If `side` is not between 1 and the smaller side of the image.
         """
-        _, height, width = image_shape
-        _check_whole("side", side, 1, min(height, width))
-        lost = np.zeros((height, width), dtype=bool)
-        top, left = (height - side) // 2, (width - side) // 2
-        lost[top : top + side, left : left + side] = True
-        return cls._without(lost, image_shape)
+        return cls._make(image_shape, patterns.box, side=side)
 
+    @overload
     @classmethod
-    def half(cls, side: Side, image_shape: ImageShape) -> Mask:
-        """Lose the half of the picture on one side; a middle row or column is observed.
+    def half(cls, side: Side) -> UnshapedOperator: ...
+    @overload
+    @classmethod
+    def half(cls, side: Side, image_shape: ImageShape) -> Mask: ...
+    @classmethod
+    def half(cls, side: Side, image_shape: ImageShape | None = None) -> Mask | UnshapedOperator:
+        """Lose the half of the picture on one side; a middle row or column stays observed.
 
         Args:
             side: "left", "right", "top" or "bottom".
@@ -107,45 +115,47 @@ class Mask:
         Raises:
             ArgumentError: If there is no such side.
         """
-        _, height, width = image_shape
-        if side not in SIDES:
-            raise ArgumentError(f"side is {side!r}; choose one of {', '.join(SIDES)}.")
-        lost = np.zeros((height, width), dtype=bool)
-        match side:
-            case "left":
-                lost[:, : width // 2] = True
-            case "right":
-                lost[:, width - width // 2 :] = True
-            case "top":
-                lost[: height // 2] = True
-            case "bottom":
-                lost[height - height // 2 :] = True
-        return cls._without(lost, image_shape)
+        check_choice("side", side, SIDES)
+        return cls._make(image_shape, patterns.half, side=side)
 
+    @overload
     @classmethod
-    def random(cls, share: float, image_shape: ImageShape, *, seed: int = 0) -> Mask:
-        """Lose a share of the pixels, spread at random.
+    def random(cls, share: float, *, seed: int = 0) -> UnshapedOperator: ...
+    @overload
+    @classmethod
+    def random(cls, share: float, image_shape: ImageShape, *, seed: int = 0) -> Mask: ...
+    @classmethod
+    def random(
+        cls, share: float, image_shape: ImageShape | None = None, *, seed: int = 0
+    ) -> Mask | UnshapedOperator:
+        """Lose a share of the pixels, at random places.
 
         Args:
             share: Share of the pixels lost, rounded to whole pixels.
             image_shape: Shape of one image. (C, H, W)
-            seed: The pixels follow from it.
+            seed: Determines the pixels.
 
         Raises:
-            ArgumentError: If `share` is not between 0 and 1.
+            ArgumentError: If `share` is not in [0, 1), or `seed` is out of range.
         """
-        _, height, width = image_shape
         if not (math.isfinite(share) and 0 <= share < 1):
             raise ArgumentError(
                 f"share is {share}; it is the share of the pixels that is lost. Choose 0 or above, "
                 "and below 1."
             )
-        order = _stream(seed).permutation(height * width)
-        lost = (order < round(share * height * width)).reshape(height, width)
-        return cls._without(lost, image_shape)
+        check_integer("seed", seed, 0, MAX_SEED)
+        return cls._make(image_shape, patterns.random, share=share, seed=seed)
 
+    @overload
     @classmethod
-    def every(cls, step: int, image_shape: ImageShape, *, axis: Axis) -> Mask:
+    def every(cls, step: int, *, axis: Axis) -> UnshapedOperator: ...
+    @overload
+    @classmethod
+    def every(cls, step: int, image_shape: ImageShape, *, axis: Axis) -> Mask: ...
+    @classmethod
+    def every(
+        cls, step: int, image_shape: ImageShape | None = None, *, axis: Axis
+    ) -> Mask | UnshapedOperator:
         """Lose every `step`-th row or column; the first one is observed.
 
         Args:
@@ -154,21 +164,21 @@ class Mask:
             axis: "rows" or "columns".
 
         Raises:
-            ArgumentError: If `step` is not between 2 and their number, or `axis` is another.
+            ArgumentError: If `step` is not between 2 and their number, or there is no such `axis`.
         """
-        _, height, width = image_shape
-        if axis not in AXES:
-            raise ArgumentError(f"axis is {axis!r}; choose one of {', '.join(AXES)}.")
-        _check_whole("step", step, 2, height if axis == "rows" else width)
-        lost = np.zeros((height, width), dtype=bool)
-        if axis == "rows":
-            lost[step - 1 :: step] = True
-        else:
-            lost[:, step - 1 :: step] = True
-        return cls._without(lost, image_shape)
+        check_choice("axis", axis, AXES)
+        return cls._make(image_shape, patterns.every, step=step, axis=axis)
 
+    @overload
     @classmethod
-    def checkerboard(cls, side: int, image_shape: ImageShape) -> Mask:
+    def checkerboard(cls, side: int) -> UnshapedOperator: ...
+    @overload
+    @classmethod
+    def checkerboard(cls, side: int, image_shape: ImageShape) -> Mask: ...
+    @classmethod
+    def checkerboard(
+        cls, side: int, image_shape: ImageShape | None = None
+    ) -> Mask | UnshapedOperator:
         """Lose every other square, like the dark ones of a checkerboard.
 
         Args:
@@ -178,47 +188,65 @@ class Mask:
         Raises:
             ArgumentError: If `side` is not between 1 and half of the smaller side.
         """
-        _, height, width = image_shape
-        _check_whole("side", side, 1, max(1, min(height, width) // 2))
-        rows, columns = np.arange(height) // side, np.arange(width) // side
-        return cls._without((rows[:, None] + columns) % 2 == 1, image_shape)
+        return cls._make(image_shape, patterns.checkerboard, side=side)
 
+    @overload
     @classmethod
-    def strokes(cls, count: int, image_shape: ImageShape, *, seed: int = 0) -> Mask:
-        """Lose what free-hand strokes cover, as scratches and scribbles do.
-
-        Source: the free-form masks of Yu et al., Free-Form Image Inpainting with Gated
-        Convolution (2019), section 3.5, in fewer and straight parts.
+    def strokes(cls, count: int, *, seed: int = 0) -> UnshapedOperator: ...
+    @overload
+    @classmethod
+    def strokes(cls, count: int, image_shape: ImageShape, *, seed: int = 0) -> Mask: ...
+    @classmethod
+    def strokes(
+        cls, count: int, image_shape: ImageShape | None = None, *, seed: int = 0
+    ) -> Mask | UnshapedOperator:
+        """Lose what free-hand strokes cover, like scratches and scribbles.
 
         Args:
             count: Number of strokes.
             image_shape: Shape of one image. (C, H, W)
-            seed: The strokes follow from it; more strokes of one seed contain the fewer.
+            seed: Determines the strokes; a larger `count` adds strokes to those of a smaller one.
 
         Raises:
-            ArgumentError: If `count` is out of range.
+            ArgumentError: If `count` or `seed` is out of range.
         """
-        _, height, width = image_shape
-        _check_whole("count", count, 1, MAX_STROKES)
-        stream = _stream(seed)
-        unit = min(height, width)
-        lost = np.zeros((height, width), dtype=bool)
-        for _ in range(count):
-            point = stream.random(2) * (height, width)
-            angle = stream.uniform(0, 2 * math.pi)
-            for _ in range(STROKE_SEGMENTS):
-                length = unit * stream.uniform(*STROKE_LENGTHS)
-                end = point + length * np.array([math.sin(angle), math.cos(angle)])
-                distance = _distance_to_segment((height, width), point, end)
-                lost |= distance <= max(1.0, STROKE_WIDTH * unit) / 2
-                point = end
-                angle += stream.uniform(-STROKE_TURN, STROKE_TURN)
-        return cls._without(lost, image_shape)
+        check_integer("count", count, 1, MAX_STROKES)
+        check_integer("seed", seed, 0, MAX_SEED)
+        return cls._make(image_shape, patterns.strokes, count=count, seed=seed)
 
     @classmethod
-    def _without(cls, lost: NDArray[np.bool_], image_shape: ImageShape) -> Mask:
-        """The mask that loses these pixels in every channel. [H, W]"""
-        return cls(torch.from_numpy(~lost).expand(image_shape).contiguous())
+    def _make(
+        cls, image_shape: ImageShape | None, pattern: Callable[..., Pattern], **settings: Any
+    ) -> Mask | UnshapedOperator:
+        """The mask of a pattern, or an `UnshapedOperator` without an image shape."""
+        lost = partial(pattern, **settings)
+        if image_shape is not None:
+            return cls._lose(lost, image_shape)
+        texts = [f"{name}={value!r}" for name, value in settings.items()]
+        texts[0] = texts[0].partition("=")[2]
+        return UnshapedOperator(
+            f"Mask.{pattern.__name__}({', '.join(texts)})", partial(cls._lose, lost)
+        )
+
+    @classmethod
+    def _lose(cls, lost: Callable[[int, int], Pattern], image_shape: ImageShape) -> Mask:
+        """The mask that loses a pattern in every channel."""
+        channels, height, width = check_image_shape(image_shape)
+        observed = torch.from_numpy(~lost(height, width))
+        return cls(observed.expand(channels, height, width).contiguous())
+
+    def __repr__(self) -> str:
+        own = "" if self.shared else f"for {len(self.observed)} images, "
+        shape = "x".join(map(str, self.image_shape))
+        return f"Mask({own}{self.title.removeprefix('N = ')}, {shape})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mask):
+            return NotImplemented
+        return torch.equal(self.observed.cpu(), other.observed.cpu())
+
+    def __hash__(self) -> int:
+        return hash((self.observed.shape, self.observed.cpu().numpy().tobytes()))
 
     @property
     def image_shape(self) -> ImageShape:
@@ -242,8 +270,8 @@ class Mask:
         observed, unit = self.observed, "values"
         if bool((observed == observed[..., :1, :, :]).all()):
             observed, unit = observed[..., :1, :, :], "pixels"
-        counts = observed.flatten(-3).sum(-1)
-        low, high = int(counts.min()), int(counts.max())
+        counts = observed.flatten(-3).sum(-1).reshape(-1).tolist() or [0]
+        low, high = min(counts), max(counts)
         number = f"{low}" if low == high else f"{low} to {high}"
         return f"N = {number} of {math.prod(observed.shape[-3:])} {unit} observed"
 
@@ -263,33 +291,41 @@ class Mask:
         """The observed pixels; lost ones are dark. [B, C, H, W] -> [B, C, H, W]"""
         return self.apply(values)
 
-    def to(self, *, dtype: torch.dtype, device: torch.device | str = "cpu") -> Mask:
-        """The same mask in another place; it has no precision."""
-        return Mask(self.observed.to(device))
+    def to(
+        self,
+        *places: Place,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Mask:
+        """The same mask on another device, as torch's `to`; a mask has no precision."""
+        device, _ = check_placement(places, device, dtype)
+        return self if device in (None, self.observed.device) else Mask(self.observed.to(device))
 
     def batch(self, size: int) -> Tensor:
         """The mask of each of `size` images. [B, C, H, W]"""
         return self.observed.expand(size, *self.image_shape)
 
-    def __getitem__(self, images: slice) -> Mask:
-        return self if self.shared else Mask(self.observed[images])
+    def __getitem__(self, images: Any) -> Mask:
+        """The masks of some images, chosen as in numpy; a shared mask stays as it is."""
+        if self.shared:
+            return self
+        return Mask(self.observed[check_index(images, len(self.observed))])
 
 
-def _check_whole(name: str, value: int, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ArgumentError(f"{name} is {value}; choose a whole number from {low} to {high}.")
+def require_mask(operator: Any, purpose: str) -> Mask:
+    """The operator, which must be a mask.
 
+    Args:
+        operator: What was observed.
+        purpose: What a mask is needed for, as the subject of "needs a mask".
 
-def _stream(seed: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=[seed, 0]))
-
-
-def _distance_to_segment(
-    size: tuple[int, int], start: NDArray[np.float64], end: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Distance of every pixel's centre from a line segment; points are (row, column). [H, W]"""
-    centres = np.moveaxis(np.indices(size), 0, -1) + 0.5
-    along = end - start
-    place = ((centres - start) @ along / (along @ along)).clip(0, 1)
-    nearest = start + place[..., None] * along
-    return np.asarray(np.linalg.norm(centres - nearest, axis=-1))
+    Raises:
+        ArgumentError: If it is another operator.
+    """
+    if not isinstance(operator, Mask):
+        foreign = getattr(operator, "foreign", operator)
+        raise ArgumentError(
+            f"operator is a {type(foreign).__name__}; {purpose} needs a mask, which says of each "
+            "pixel whether it was observed."
+        )
+    return operator

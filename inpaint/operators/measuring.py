@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from inpaint.checks import check_number
 from inpaint.errors import ArgumentError, ShapeError
+from inpaint.operators.foreign import fit_operator, is_operator
 from inpaint.types import ImageSet, Measurement, Operator
 
 NOISE_STREAM = 2**32
@@ -17,7 +19,7 @@ NOISE_STREAM = 2**32
 
 def measure(
     image_set: ImageSet,
-    operator: Operator,
+    operator: Any,
     *,
     noise: float = 0.0,
     seed: int = 0,
@@ -26,21 +28,24 @@ def measure(
     """Damage images: apply the operator, then add noise to what it observes.
 
     Args:
-        image_set: B images. If they have not the shape of the operator's images but that of
-            its values, they are what was measured already, and only noise is added.
-        operator: What is observed of them.
-        noise: Standard deviation of the Gaussian noise added, in units of the pixels; the
-            noise that the images already have is not known here.
-        seed: The noise of an image follows from this and from the image's number.
-        weights: 1 over the variance of each value's noise, up to a common factor. The noise
-            added follows it, being `noise` where the weight is 1. [B, C', H', W']
+        image_set: B images. If they have the shape of the operator's values and not that of
+            its images, they have been measured already, and only noise is added.
+        operator: What is observed of them: an operator; one without an image shape, such as
+            `Mask.box(8)`; or one of another package, as `fit_operator` describes.
+        noise: Standard deviation of the Gaussian noise added, in units of the pixels; any
+            noise that the images already have is not included.
+        seed: Determines the noise of an image, together with the image's number.
+        weights: 1 over the variance of each value's noise, up to a common factor. `noise` is
+            the standard deviation added where the weight is 1. [B, C', H', W']
 
     Raises:
-        ArgumentError: If `noise` or a weight is negative or not finite.
+        ArgumentError: If `noise` or a weight is negative or not finite, or the operator is not one.
         ShapeError: If the operator is for images of another shape.
     """
-    if not (math.isfinite(noise) and noise >= 0):
-        raise ArgumentError(f"noise is {noise}; choose a finite standard deviation of 0 or above.")
+    check_number("noise", noise, positive=False)
+    if not is_operator(operator):
+        whole = image_set.images if image_set.ideal is None else image_set.ideal
+        operator = fit_operator(operator, whole.shape[1:])
     values = _measured(image_set, operator)
     if weights is not None:
         check_weights(weights, values)
@@ -55,7 +60,8 @@ def measure(
         scaled = noise * torch.from_numpy(grain).to(values)
         if weights is not None:
             scaled = scaled * torch.where(weights > 0, weights.to(values), torch.inf).rsqrt()
-        values = values + (scaled if operator.observed is None else scaled * operator.observed)
+        observed = operator.observed
+        values = values + (scaled if observed is None else scaled * observed.to(scaled))
     return Measurement(
         values=values,
         operator=operator,
@@ -67,7 +73,7 @@ def measure(
 
 
 def check_weights(weights: Tensor, values: Tensor) -> None:
-    """Refuse weights that do not fit the values or are no weights.
+    """Require a weight of 0 or above for each value.
 
     Raises:
         ShapeError: If the two have different shapes.
@@ -81,17 +87,17 @@ def check_weights(weights: Tensor, values: Tensor) -> None:
     if not (torch.isfinite(weights).all() and (weights >= 0).all()):
         raise ArgumentError(
             "weights holds a negative number, NaN or infinity; a weight is 1 over the variance of "
-            "a value's noise, and 0 where the value shall be ignored."
+            "a value's noise, and 0 where the value is to be ignored."
         )
 
 
 def _measured(image_set: ImageSet, operator: Operator) -> Tensor:
-    """The values without the noise that shall be added. [B, C', H', W']"""
+    """The values before noise is added. [B, C', H', W']"""
     images = image_set.images
     shape = tuple(images.shape[1:])
-    if shape == operator.image_shape:
+    if shape == tuple(operator.image_shape):
         return operator.apply(images)
-    if shape != operator.value_shape:
+    if shape != tuple(operator.value_shape):
         raise ShapeError(
             f"The images have shape {shape}, the operator {type(operator).__name__} is for "
             f"{operator.image_shape}; they must be equal."

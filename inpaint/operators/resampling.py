@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, overload
 
 import torch
 from torch import Tensor
 
+from inpaint.checks import check_image_shape
 from inpaint.errors import ArgumentError, ShapeError
+from inpaint.operators.unshaped import UnshapedOperator
+from inpaint.placement import Place, check_placement
 from inpaint.types import ImageShape
 
 REACH = 4.0
@@ -17,7 +22,9 @@ REACH = 4.0
 
 @dataclass(frozen=True)
 class BlockAverage:
-    """Averages of square blocks are observed, as a camera of fewer pixels would see.
+    """Averages of square blocks are observed, as by a camera with fewer pixels.
+
+    `BlockAverage(4)` alone takes the shape of the images that it is applied to.
 
     Attributes:
         side: Side of a block, in pixels.
@@ -25,9 +32,17 @@ class BlockAverage:
     """
 
     side: int
-    image_shape: ImageShape
+    # Without a shape `__new__` returns an UnshapedOperator, and no object of this class is made.
+    image_shape: ImageShape = None  # type: ignore[assignment]
+
+    def __new__(cls, side: int | None = None, image_shape: ImageShape | None = None) -> Any:
+        """A block average, or an `UnshapedOperator` without an image shape."""
+        if side is None or image_shape is not None:
+            return super().__new__(cls)
+        return UnshapedOperator(f"BlockAverage({side!r})", partial(cls, side))
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "image_shape", check_image_shape(self.image_shape))
         _, height, width = self.image_shape
         whole = isinstance(self.side, int) and not isinstance(self.side, bool)
         if not whole or self.side < 1 or height % self.side or width % self.side:
@@ -67,17 +82,23 @@ class BlockAverage:
         """The averages, enlarged. [B, ..., C, H', W'] -> [B, ..., C, H, W]"""
         return values.repeat_interleave(self.side, -1).repeat_interleave(self.side, -2)
 
-    def to(self, *, dtype: torch.dtype, device: torch.device | str = "cpu") -> BlockAverage:
-        """The same operator: it holds no numbers."""
+    def to(
+        self,
+        *places: Place,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> BlockAverage:
+        """The same operator: it holds no tensors."""
+        check_placement(places, device, dtype)
         return self
 
-    def __getitem__(self, images: slice) -> BlockAverage:
+    def __getitem__(self, images: Any) -> BlockAverage:
         return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Blur:
-    """A blurred image is observed: rows and columns are mixed by a matrix each.
+    """A blurred image is observed: rows and columns are each mixed by a matrix.
 
     Attributes:
         rows: Mixes the rows. [H, H]
@@ -97,18 +118,36 @@ class Blur:
             if not torch.isfinite(matrix).all():
                 raise ArgumentError(f"{name} holds NaN or infinity; every weight must be finite.")
 
+    def __repr__(self) -> str:
+        return f"Blur({'x'.join(map(str, self.image_shape))})"
+
+    @overload
     @classmethod
-    def gaussian(cls, deviation: float, image_shape: ImageShape) -> Blur:
+    def gaussian(cls, deviation: float) -> UnshapedOperator: ...
+    @overload
+    @classmethod
+    def gaussian(cls, deviation: float, image_shape: ImageShape) -> Blur: ...
+    @classmethod
+    def gaussian(
+        cls, deviation: float, image_shape: ImageShape | None = None
+    ) -> Blur | UnshapedOperator:
         """Blur with a Gaussian; at the border it averages the pixels that are there.
 
         Args:
             deviation: Standard deviation of the Gaussian, in pixels.
-            image_shape: Shape of one image. (C, H, W)
+            image_shape: Shape of one image. (C, H, W) Without it the blur takes the shape of the
+                images that it is applied to.
 
         Raises:
             ArgumentError: If `deviation` is not above 0 and at most the smaller side.
         """
-        channels, height, width = image_shape
+        if image_shape is None:
+            return UnshapedOperator(f"Blur.gaussian({deviation!r})", partial(cls._fit, deviation))
+        return cls._fit(deviation, image_shape)
+
+    @classmethod
+    def _fit(cls, deviation: float, image_shape: ImageShape) -> Blur:
+        channels, height, width = check_image_shape(image_shape)
         limit = min(height, width)
         if not 0 < deviation <= limit:
             raise ArgumentError(
@@ -149,12 +188,18 @@ class Blur:
         """The blurred images as they are. [B, ..., C, H, W] -> [B, ..., C, H, W]"""
         return values
 
-    def to(self, *, dtype: torch.dtype, device: torch.device | str = "cpu") -> Blur:
-        """The same operator in another precision or place."""
-        rows, columns = (x.to(device, dtype) for x in (self.rows, self.columns))
+    def to(
+        self,
+        *places: Place,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Blur:
+        """The same operator on another device or in another precision, as torch's `to`."""
+        device, dtype = check_placement(places, device, dtype)
+        rows, columns = (x.to(device=device, dtype=dtype) for x in (self.rows, self.columns))
         return replace(self, rows=rows, columns=columns)
 
-    def __getitem__(self, images: slice) -> Blur:
+    def __getitem__(self, images: Any) -> Blur:
         return self
 
 

@@ -12,7 +12,7 @@ from scipy import stats
 
 from inpaint.plots.columns import BEST, DPI, INK, OTHERS, QUIET
 from inpaint.studies.calibrate.ranking import Coverage, Ranks
-from inpaint.studies.calibrate.study import Entry, Findings
+from inpaint.studies.calibrate.study import CalibrationEntry, CalibrationStudy
 
 # Lengths in inches.
 LABELS = 1.75
@@ -36,13 +36,13 @@ COVERAGE_NOTE = (
 )
 
 
-def draw_study(findings: Findings) -> Figure:
+def plot_calibration(study: CalibrationStudy) -> Figure:
     """Draw a row for each entry: coverage, then a histogram of each function's ranks.
 
     Args:
-        findings: At least one entry.
+        study: At least one entry.
     """
-    entries = findings.entries
+    entries = study.entries
     names = list(dict.fromkeys(r.name for entry in entries for r in entry.calibration.ranks))
     columns = 1 + len(names)
     width = max(NARROWEST, LABELS + columns * (CELL + GAP) + 0.1)
@@ -53,7 +53,7 @@ def draw_study(findings: Findings) -> Figure:
     figure = Figure(figsize=(width, total), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     figure.text(
-        0.1 / width, 1 - 0.12 / total, _title(findings), va="top", size=13, weight="bold", color=INK
+        0.1 / width, 1 - 0.12 / total, _title(study), va="top", size=13, weight="bold", color=INK
     )
     for place, line in enumerate(lines):
         y = (0.17 * (len(lines) - place) + 0.05) / total
@@ -68,19 +68,18 @@ def draw_study(findings: Findings) -> Figure:
     return figure
 
 
-def _title(findings: Findings) -> str:
-    study = findings.study
-    counts = sorted({entry.calibration.count for entry in findings.entries})
+def _title(study: CalibrationStudy) -> str:
+    counts = sorted({entry.calibration.count for entry in study.entries})
     count = " to ".join(str(number) for number in (counts[0], counts[-1])[: len(counts)])
-    kind = "real images" if findings.images is not None else "simulated truths"
-    return f"{findings.generator.name}: {count} {kind}, noise {study.noise:g}"
+    kind = "real images" if study.images is not None else "simulated truths"
+    return f"{study.generator.name}: {count} {kind}, noise {study.job.noise:g}"
 
 
-def _label(figure: Figure, entry: Entry, top: float) -> None:
+def _label(figure: Figure, entry: CalibrationEntry, top: float) -> None:
     found = entry.calibration
     width, height = figure.get_size_inches()
     share = sum(found.converged) / found.count
-    knowledge = "unknown" if entry.told is None else f"{entry.told:g} known"
+    knowledge = "unknown" if entry.noise_level is None else f"{entry.noise_level:g} known"
     lines = [f"N = {entry.keep}", f"noise {knowledge}", f"{100 * share:.0f} % converged"]
     for place, line in enumerate(lines):
         figure.text(
@@ -97,7 +96,7 @@ def _label(figure: Figure, entry: Entry, top: float) -> None:
 def _cell(
     figure: Figure,
     box: tuple[float, float, float, float],
-    entry: Entry,
+    entry: CalibrationEntry,
     name: str,
     *,
     first: bool,

@@ -23,16 +23,16 @@ from inpaint.plots.comparison import (
     COLUMNS,
     POSTERIOR_COLUMNS,
     Comparison,
-    Row,
+    ComparisonRow,
     deviation_bound,
     mode_lines,
     percent,
 )
 
 MAX_ROWS = 12
-"""Images that one figure shows; the heading says so where there are more."""
+"""Most images in one figure; the heading says so if there are more."""
 MAX_CURVES = 256
-"""Restarts whose curves are drawn beside the best one's; more would only be a blot."""
+"""Most restarts whose curves are drawn in addition to the best; more would only blur together."""
 
 # Lengths in inches; the figure is 1280 pixels wide.
 DPI = 100
@@ -50,11 +50,11 @@ INK = "#1a1a1a"
 QUIET = "#666666"
 BEST = "#c2410c"
 OTHERS = "#64748b"
-# Okabe and Ito's colours (2002), darkened to be read as text; each flag has a shape besides.
+# Okabe and Ito's colours (2002), darkened so that text is readable; each flag also has a shape.
 FLAGS = {"good": "#00694d", "ambiguous": "#8a5a00", "doubtful": "#b03a00"}
 
 
-def draw_comparison(comparison: Comparison) -> Figure:
+def plot_comparison(comparison: Comparison) -> Figure:
     """Draw the five columns, a row per image: ideal, corrupted, cost, output, difference.
 
     Where the posterior was sampled, its mean and its standard deviation follow. The axes come
@@ -101,7 +101,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
     return figure
 
 
-def draw_modes(comparison: Comparison) -> Figure:
+def plot_modes(comparison: Comparison) -> Figure:
     """Draw the distinct images at which the restarts of each image ended, best first.
 
     One strip per image, with each mode's weight, its cost above the lowest and the number of
@@ -111,7 +111,7 @@ def draw_modes(comparison: Comparison) -> Figure:
         comparison: At least one image with a verdict; the first `MAX_ROWS` are drawn.
 
     Raises:
-        ArgumentError: If no image has a verdict, as where the operator is no mask.
+        ArgumentError: If no image has a verdict, as when the operator is not a mask.
     """
     rows = [row for row in comparison.rows if row.verdict is not None][:MAX_ROWS]
     if not rows:
@@ -132,7 +132,7 @@ def draw_modes(comparison: Comparison) -> Figure:
     return figure
 
 
-def draw_samples(images: Tensor, *, columns: int = 10, title: str = "") -> Figure:
+def plot_samples(images: Tensor, *, columns: int = 10, title: str = "") -> Figure:
     """Draw images as a grid.
 
     Args:
@@ -187,7 +187,7 @@ def _paragraph(figure: Figure, lines: list[str], *, top: float, size: int) -> No
         figure.text(0.15 / width, y, line, va="top", size=size, color=QUIET)
 
 
-def _label(figure: Figure, row: Row, lines: Sequence[str], *, x: float, y: float) -> None:
+def _label(figure: Figure, row: ComparisonRow, lines: Sequence[str], *, x: float, y: float) -> None:
     """The image's number, its verdict and what else is known, right-aligned beside its row."""
     step = LABEL_LINE / figure.get_size_inches()[1]
     flag, reasons = row.verdict_lines[:1], row.verdict_lines[1:]
@@ -200,7 +200,7 @@ def _label(figure: Figure, row: Row, lines: Sequence[str], *, x: float, y: float
         figure.text(x, y_line, line, ha="right", va="top", size=9, color=ink, weight=weight)
 
 
-def _draw_strip(figure: Figure, row: Row, *, top: float, cell: float) -> None:
+def _draw_strip(figure: Figure, row: ComparisonRow, *, top: float, cell: float) -> None:
     """The modes of one image in one picture, a caption under each, and how many are left out."""
     total = figure.get_size_inches()[1]
     modes = row.shown_modes
@@ -229,7 +229,7 @@ def _draw_strip(figure: Figure, row: Row, *, top: float, cell: float) -> None:
         figure.text(x, y, text, va="center", size=9, color=QUIET, linespacing=1.4)
 
 
-def _draw_picture(axes: Axes, row: Row, column: str, *, bound: float) -> None:
+def _draw_picture(axes: Axes, row: ComparisonRow, column: str, *, bound: float) -> None:
     """One picture; grey runs from 0 to 1, or from -1 to 1 for the difference, in every row."""
     axes.set_xticks([])
     axes.set_yticks([])
@@ -261,7 +261,7 @@ def _draw_picture(axes: Axes, row: Row, column: str, *, bound: float) -> None:
     axes.imshow(grey.numpy(), cmap="gray", vmin=low, vmax=1.0, interpolation="nearest")
 
 
-def _draw_curves(axes: Axes, row: Row, *, steps: int, last: bool) -> None:
+def _draw_curves(axes: Axes, row: ComparisonRow, *, steps: int, last: bool) -> None:
     """Every restart's cost faint, the best one's on top; only the last row numbers the steps."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color("#999999")
@@ -289,7 +289,7 @@ def _draw_curves(axes: Axes, row: Row, *, steps: int, last: bool) -> None:
     axes.set_ylim(*_limits(row))
 
 
-def _steps_of_interest(row: Row) -> int:
+def _steps_of_interest(row: ComparisonRow) -> int:
     """The step by which the best restart and 95 % of all have stopped moving."""
     curves = row.curves.nan_to_num()
     moving = (curves[1:] != curves[:-1]).flip(0)  # [S, R]
@@ -300,10 +300,10 @@ def _steps_of_interest(row: Row) -> int:
     return max(int(stopped[row.best]), math.ceil(stopped.double().quantile(0.95)))
 
 
-def _limits(row: Row) -> tuple[float, float]:
-    """From the lowest cost to where half of the restarts began: a few begin far above.
+def _limits(row: ComparisonRow) -> tuple[float, float]:
+    """From the lowest cost to the median cost at the start, because a few restarts begin far above.
 
-    A best restart that rose above its start is kept in sight, peaks excepted.
+    A best restart that rose above its start stays visible, except for peaks.
     """
     starts = row.curves[0][row.curves[0].isfinite()]
     best = row.best_curve[row.best_curve.isfinite()]

@@ -1,4 +1,4 @@
-"""The five-column comparison as data; `figures` and `sheet` draw it, records keep its figures."""
+"""The five-column comparison as data: `columns` and `sheet` draw it, records keep its figures."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from inpaint.errors import ShapeError
 from inpaint.generators import AnyGenerator
 from inpaint.metrics import Metrics, compare_images
 from inpaint.operators import Mask
-from inpaint.posterior.real import title_of
+from inpaint.posterior.estimates import ESTIMATES
+from inpaint.posterior.estimator import Estimated
 from inpaint.posterior.types import PosteriorSummary
 from inpaint.search.modes import Mode
 from inpaint.search.verdict import Check, Flag, Verdict, judge
-from inpaint.types import Measurement, Restoration, Status
+from inpaint.types import Measurement, SearchResult, ShortRepr, Status
 
 COLUMNS = ("Ideal", "Corrupted", "Cost J", "Output", "Difference")
 
@@ -46,19 +47,19 @@ CAPTIONS = {
 }
 
 MARKS: dict[Flag, str] = {"good": "\u25cf", "ambiguous": "\u25c6", "doubtful": "\u25b2"}
-"""A shape for each flag (disc, diamond, triangle), so that none is told by colour alone."""
+"""A shape for each flag (disc, diamond, triangle), so that flags differ in more than colour."""
 
 DEVIATIONS = (0.1, 0.25, 0.5)
 """Standard deviations that a map may show as white; a pixel between 0 and 1 has .5 at most."""
 
 MOST_MODES = 8
-"""Modes of an image that are shown."""
+"""Most modes of an image that are shown."""
 FAINT_MODE = 1e-3
-"""A mode of less weight is not shown: it is where restarts got stuck, no image that fits."""
+"""A mode of less weight is not shown: restarts got stuck there, and its image does not fit."""
 
 
-@dataclass(frozen=True)
-class Row:
+@dataclass(frozen=True, eq=False, repr=False)
+class ComparisonRow(ShortRepr):
     """One image's row of the comparison.
 
     Attributes:
@@ -66,15 +67,16 @@ class Row:
         ideal: The undamaged image where it is known. [C, H, W]
         corrupted: What was measured, as an image; lost pixels are 0. [C, H, W]
         observed: True where a pixel was observed. [C, H, W]
-        curves: J after each step, the start included; NaN where it was not finite. [S + 1, R]
-        best: The restart of lowest cost.
+        curves: J after each step, the start included, of the restarts whose history was kept; NaN
+            where it was not finite. [S + 1, F]
+        best: The curve of lowest cost.
         output: The restored image. [C, H, W]
         cost: J of the best restart.
         noise_level: Estimated noise standard deviation, in units of the pixels.
         status: How the best restart ended.
         metrics: How far the output is from the ideal, where that is known.
-        verdict: Whether the output may be trusted; None where the operator is no mask.
-        estimate: Which estimate the output is: a key of `ESTIMATES` or `REAL_ESTIMATES`.
+        verdict: Whether the output can be trusted; None where the operator is not a mask.
+        estimate: Which estimate the output is: a key of `ESTIMATES`.
         posterior: What the posterior says, where it was sampled.
     """
 
@@ -118,7 +120,7 @@ class Row:
 
     @property
     def verdict_lines(self) -> tuple[str, ...]:
-        """The verdict in few words: its flag with a mark, then its one or two first reasons."""
+        """The verdict in a few words: its flag with a mark, then its first one or two reasons."""
         if self.verdict is None:
             return ()
         fired = [check for check in self.verdict.checks if check.fired]
@@ -138,7 +140,7 @@ class Row:
 
     @property
     def shown_modes(self) -> tuple[Mode, ...]:
-        """The modes worth a look, lowest cost first; none where there is no verdict."""
+        """The modes worth showing, lowest cost first; none without a verdict."""
         modes = () if self.verdict is None else self.verdict.search.modes
         return tuple(mode for mode in modes if mode.weight >= FAINT_MODE)[:MOST_MODES]
 
@@ -153,7 +155,7 @@ class Comparison:
         settings: How it was restored, in words.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
     title: str
     settings: str
 
@@ -172,7 +174,7 @@ class Comparison:
         found = {column: CAPTIONS[column] for column in self.columns}
         shown = list(dict.fromkeys(row.estimate for row in self.rows))
         if shown != ["minimum"]:
-            found["Output"] = f"The {' or the '.join(title_of(name) for name in shown)}."
+            found["Output"] = f"The {' or the '.join(ESTIMATES[name].title for name in shown)}."
         if "Deviation" in found:
             summaries = [row.posterior for row in self.rows if row.posterior is not None]
             found["Deviation"] = found["Deviation"].format(bound=deviation_bound(summaries))
@@ -182,26 +184,22 @@ class Comparison:
 def compare(
     measurement: Measurement,
     generator: AnyGenerator,
-    restoration: Restoration,
+    restoration: SearchResult,
     *,
     config: RestoreConfig | None = None,
-    summaries: Sequence[PosteriorSummary] | None = None,
-    estimates: Sequence[str] | None = None,
-    outputs: Tensor | None = None,
+    estimated: Estimated | None = None,
 ) -> Comparison:
-    """Put a restoration beside what it was restored from, and beside the ideal where known.
+    """Put a restoration next to its measurement, and next to the ideal where known.
 
     Args:
         measurement: What was restored. B images
         generator: What restored it.
-        restoration: The result for the same B images.
-        config: Settings named in the heading, if not those that repeat the restoration.
-        summaries: What the posterior of each image says, where it was sampled.
-        estimates: Which estimate of each image is shown; None for the minimum of J.
-        outputs: Those estimates. [B, C, H, W]
+        restoration: What the restarts found for the same B images.
+        config: Settings named in the heading; None names those that repeat the restoration.
+        estimated: The estimate of each image to show; None shows the minimum of J.
 
     Raises:
-        ShapeError: If measurement and restoration are not of equally many images.
+        ShapeError: If measurement and restoration differ in their number of images.
     """
     if len(measurement) != len(restoration.images):
         raise ShapeError(
@@ -219,9 +217,7 @@ def compare(
             pictures[index],
             verdict,
             index,
-            output=restoration.images[index] if outputs is None else outputs[index],
-            estimate="minimum" if estimates is None else estimates[index],
-            posterior=None if summaries is None else summaries[index],
+            estimated=estimated,
         )
         for index, verdict in enumerate(verdicts)
     )
@@ -242,7 +238,7 @@ def mode_lines(mode: Mode, starts: int) -> tuple[str, ...]:
 
 
 def percent(share: float) -> str:
-    """A share for the eye: 0.123 is 12 %; what is next to nothing is said to be so."""
+    """A share as text: 0.123 is 12 %; one below `FAINT_MODE` is given as less than that."""
     if 0 < share < FAINT_MODE:
         return f"< {FAINT_MODE:.1%}".replace("%", " %")
     return f"{100 * share:.{0 if share >= 0.095 else 1}f} %"
@@ -250,26 +246,28 @@ def percent(share: float) -> str:
 
 def _row(
     measurement: Measurement,
-    restoration: Restoration,
+    restoration: SearchResult,
     corrupted: Tensor,
     verdict: Verdict | None,
     index: int,
     *,
-    output: Tensor,
-    estimate: str,
-    posterior: PosteriorSummary | None,
-) -> Row:
+    estimated: Estimated | None,
+) -> ComparisonRow:
+    output, estimate, posterior = restoration.images[index], "minimum", None
+    if estimated is not None:
+        output, estimate = estimated.images[index], estimated.names[index]
+        posterior = estimated.summaries[index] if estimated.summaries else None
     ideal = None if measurement.ideal is None else _picture(measurement.ideal[index])
     observed = _mask(measurement)[index].cpu()
     output = _picture(output)
     curves = restoration.history[:, index].cpu().float()
-    return Row(
+    return ComparisonRow(
         number=measurement.numbers[index],
         ideal=ideal,
         corrupted=_picture(corrupted),
         observed=observed,
         curves=torch.where(curves.isfinite(), curves, torch.nan),
-        best=int(restoration.best[index]),
+        best=int((restoration.followed[index] == restoration.best[index]).int().argmax()),
         output=output,
         cost=float(restoration.best_costs[index]),
         noise_level=float(restoration.noise_level[index]),
@@ -287,7 +285,7 @@ def _in_brief(check: Check) -> str:
         return f"{int(check.value) + 1} images fit"
     words = {
         "pixels": "lost pixels open",
-        "residual": "misfit is no noise",
+        "residual": "residual is not noise",
         "prior": "outside the prior",
     }
     return words[check.name]
@@ -298,14 +296,14 @@ def _picture(image: Tensor) -> Tensor:
 
 
 def _mask(measurement: Measurement) -> Tensor:
-    """Which pixels were observed as they are: none where values are not pixels. [B, C, H, W]"""
+    """Which pixels were observed directly; none if values are not pixels. [B, C, H, W]"""
     operator = measurement.operator
     if isinstance(operator, Mask):
         return operator.batch(len(measurement))
     return torch.zeros(len(measurement), *operator.image_shape, dtype=torch.bool)
 
 
-def _settings(generator: AnyGenerator, restoration: Restoration, config: RestoreConfig) -> str:
+def _settings(generator: AnyGenerator, restoration: SearchResult, config: RestoreConfig) -> str:
     config = config.resolved()
     restarts = restoration.costs.shape[1]
     drawn = config.screen * config.rounds

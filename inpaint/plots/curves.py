@@ -17,17 +17,17 @@ TITLES: dict[Kind, str] = {
 }
 
 
-def draw_trends(sweep: Sweep) -> Figure:
+def plot_sweep(sweep: Sweep) -> Figure:
     """Draw what a sweep found, a line per image, with bands.
 
     The first row is against N, and there is one more for each N at which several numbers of
-    restarts were told. Bands of error and cost go from the lowest to the highest of the seeds,
+    restarts were compared. Bands of error and cost go from the lowest to the highest of the seeds,
     those of success are 95 % intervals.
 
     Args:
         sweep: At least one finished N.
     """
-    varied = len({trial.restarts for trial in sweep.trials}) > 1
+    varied = len({each.restarts for each in sweep.partial_searches}) > 1
     keeps = [point.keep for point in sweep.points] if varied else []
     places: list[int | None] = [None, *keeps]
     figure = Figure(figsize=(12.8, 0.5 + 3.4 * len(places)), dpi=100, layout="constrained")
@@ -41,7 +41,7 @@ def draw_trends(sweep: Sweep) -> Figure:
             axes.set_title(f"{title}{' of one start' if one else ''}{where}", size=11)
             axes.set_xlabel("pixels kept (N)" if keep is None else "restarts", size=9)
             if keep is not None:
-                counts = sorted({trial.restarts for trial in sweep.trials})
+                counts = sorted({each.restarts for each in sweep.partial_searches})
                 axes.set_xscale("log", base=2)
                 axes.set_xticks(counts, labels=[str(count) for count in counts], minor=False)
                 axes.minorticks_off()

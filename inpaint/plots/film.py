@@ -1,4 +1,4 @@
-"""The descent of one restart as pictures: frames to look at in turn, and a GIF of them."""
+"""The descent of one restart as pictures: frames to step through, and a GIF of them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from PIL import Image, ImageDraw, ImageFont
 
 from inpaint.errors import ArgumentError
 from inpaint.plots import sheet
-from inpaint.plots.comparison import COLUMNS, Comparison, Row
+from inpaint.plots.comparison import COLUMNS, Comparison, ComparisonRow
 from inpaint.plots.sheet import Pixels
 from inpaint.search.replay import Replay
 
 MOST_FRAMES = 80
 MOVING = ("Output", "Difference")
-"""Columns that change from frame to frame, the curve apart."""
+"""Columns of pictures that change from frame to frame."""
 
 LAST_FRAME_SECONDS = 2.0
-"""How long the result stays before the film begins again."""
+"""How long the last frame stays before the film starts again."""
 
 PAPER = (255, 255, 255)
 INK = (26, 26, 26)
@@ -29,11 +29,11 @@ BEST = (217, 119, 6)
 
 
 def pick_frames(replay: Replay, *, most: int = MOST_FRAMES) -> tuple[int, ...]:
-    """Which iterates to show: all at first, where much happens, then ever fewer, and the last.
+    """Which iterates to show: all at first, where most changes, then fewer and fewer, and the last.
 
     Args:
         replay: S iterates.
-        most: Frames at most.
+        most: Most frames to show.
 
     Raises:
         ArgumentError: If `most` is below 2.
@@ -49,7 +49,7 @@ def pick_frames(replay: Replay, *, most: int = MOST_FRAMES) -> tuple[int, ...]:
     return tuple(int(place) for place in np.minimum(places, count - 1))
 
 
-def compose_reel(replay: Replay, row: Row, frames: tuple[int, ...]) -> Pixels:
+def compose_reel(replay: Replay, row: ComparisonRow, frames: tuple[int, ...]) -> Pixels:
     """Output and difference of each frame side by side, a row per frame, not enlarged.
 
     Args:
@@ -63,7 +63,9 @@ def compose_reel(replay: Replay, row: Row, frames: tuple[int, ...]) -> Pixels:
     return np.concatenate([_pictures(replay, row, frame, MOVING) for frame in frames])
 
 
-def compose_frame(replay: Replay, row: Row, frame: int, *, scale: int = 5, gap: int = 4) -> Pixels:
+def compose_frame(
+    replay: Replay, row: ComparisonRow, frame: int, *, scale: int = 5, gap: int = 4
+) -> Pixels:
     """The five columns as they were at one iterate.
 
     Args:
@@ -100,13 +102,13 @@ def compose_frame(replay: Replay, row: Row, frame: int, *, scale: int = 5, gap: 
     return np.asarray(canvas)
 
 
-def to_gif(replay: Replay, row: Row, *, seconds: float = 6.0, scale: int = 5) -> bytes:
-    """The descent as the content of an animated GIF that repeats for ever.
+def to_gif(replay: Replay, row: ComparisonRow, *, seconds: float = 6.0, scale: int = 5) -> bytes:
+    """The descent as the content of an animated GIF that repeats forever.
 
     Args:
         replay: The iterates.
         row: The image that was restored.
-        seconds: How long it takes, the stay at the end not counted.
+        seconds: How long it takes, not counting the stay at the end.
         scale: Side of the square that shows one pixel.
     """
     frames = pick_frames(replay)
@@ -125,7 +127,7 @@ def to_gif(replay: Replay, row: Row, *, seconds: float = 6.0, scale: int = 5) ->
     return buffer.getvalue()
 
 
-def _pictures(replay: Replay, row: Row, frame: int, columns: tuple[str, ...]) -> Pixels:
+def _pictures(replay: Replay, row: ComparisonRow, frame: int, columns: tuple[str, ...]) -> Pixels:
     """Some columns as they were at one iterate, not enlarged. [H, columns * W, 3]"""
     then = replace(row, output=replay.images[frame].float())
     return sheet.compose(Comparison((then,), "", ""), columns=columns, scale=1, gap=0)
@@ -134,7 +136,7 @@ def _pictures(replay: Replay, row: Row, frame: int, columns: tuple[str, ...]) ->
 def _draw_curve(
     pen: ImageDraw.ImageDraw, replay: Replay, frame: int, box: tuple[int, int, int, int]
 ) -> None:
-    """The whole curve faint, what has passed bold, a dot where the frame is."""
+    """The whole curve faint, the part up to the frame bold, and a dot at the frame."""
     left, top, width, height = box
     costs = [float(cost) for cost in replay.costs]
     finite = [cost for cost in costs if math.isfinite(cost)]
@@ -161,9 +163,9 @@ def _draw_curve(
 
 
 def _to_palette(frame: Pixels) -> Image.Image:
-    """A frame in 256 colours: its greys as they are, those of the curve in place of two greys.
+    """A frame in 256 colours: its own greys, with the curve's colours in place of two greys.
 
-    Pillow's own choice of colours would let paper flicker from frame to frame.
+    Pillow's own choice of colours would make paper flicker from frame to frame.
     """
     red, green, blue = np.moveaxis(frame.astype(np.int16), -1, 0)
     coloured = (red != green) | (green != blue)

@@ -11,35 +11,35 @@ from torch import Tensor
 from inpaint.plots import sheet
 from inpaint.plots.columns import DPI, FLAGS, INK, MAX_ROWS, QUIET
 from inpaint.plots.comparison import CAPTIONS, MARKS, deviation_bound
-from inpaint.posterior import PosteriorSummary
-from inpaint.posterior.sampled import Sampled
+from inpaint.posterior.estimator import Estimated
+from inpaint.posterior.types import PosteriorSummary
 from inpaint.search.verdict import Flag
 from inpaint.types import Measurement
 
 COLUMNS = ("Ideal", "Corrupted", "Mean", "Deviation", "Lower", "Upper")
 SAMPLES = 4
-"""Samples that follow, each in a column of its own."""
+"""Samples after these columns, each in its own column."""
 
 SIDE = 112
-"""Width of a picture, in pixels of the figure, or a little less: each pixel is a whole square."""
+"""Largest width of a picture, in pixels of the figure; each image pixel is a whole square."""
 LABELS = 162
 GAP = 8
 HEAD = 84
 LINE = 19
 FEWEST = 7
-"""Lines beside a row, its number included."""
+"""Fewest lines beside a row, including its number."""
 
 
-def draw_posterior(measurement: Measurement, sampled: Sampled) -> Figure:
+def plot_posterior(measurement: Measurement, estimated: Estimated) -> Figure:
     """Draw what is known of each image, a row for each.
 
-    Of an image whose sampling did not converge only ideal, corrupted and samples are drawn.
+    If an image's sampling did not converge, only ideal, corrupted and samples are drawn.
 
     Args:
         measurement: What was sampled. B images
-        sampled: Its posterior; the first `MAX_ROWS` images are drawn.
+        estimated: Its posterior; the first `MAX_ROWS` images are drawn.
     """
-    summaries = sampled.summaries[:MAX_ROWS]
+    summaries = estimated.summaries[:MAX_ROWS]
     height, width = summaries[0].mean.shape[1:]
     scale = max(1, SIDE // width)
     cell = max(scale * height, FEWEST * LINE)
@@ -52,10 +52,10 @@ def draw_posterior(measurement: Measurement, sampled: Sampled) -> Figure:
     figure = Figure(figsize=(whole / DPI, total / DPI), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     title = f"Posterior, {measurement.operator.title}"
-    if len(sampled.summaries) > len(summaries):
-        title += f" (the first {len(summaries)} of {len(sampled.summaries)} images)"
+    if len(estimated.summaries) > len(summaries):
+        title += f" (the first {len(summaries)} of {len(estimated.summaries)} images)"
     _text(figure, 12, 10, title, size=14, weight="bold")
-    _text(figure, 12, 36, _settings(sampled), colour=QUIET)
+    _text(figure, 12, 36, _settings(estimated), colour=QUIET)
     for place, line in enumerate(caption):
         _text(figure, 12, total - foot + 8 + place * LINE, line, colour=QUIET)
     pictures = measurement.operator.picture(measurement.values)
@@ -82,20 +82,23 @@ def _caption(summaries: tuple[PosteriorSummary, ...], bound: float) -> str:
     )
 
 
-def _settings(sampled: Sampled) -> str:
-    config = sampled.posterior.config
-    noise = "unknown" if config.noise_level is None else f"{config.noise_level:g}"
+def _settings(estimated: Estimated) -> str:
+    draws = estimated.draws
+    assert draws is not None
+    config = draws.config
+    known = draws.known_noise
+    noise = "unknown" if known is None else f"{known:g}"
     return (
-        f"{config.runs} runs of {config.particles} particles from the "
+        f"{config.chains} runs of {config.particles} particles from the "
         f"{'prior' if config.start == 'prior' else 'modes that each finds'}, noise level {noise}, "
-        f"seed {config.seed}, {sampled.posterior.backend}"
+        f"seed {config.seed}, {draws.backend}"
     )
 
 
 def _pictures(
     summary: PosteriorSummary, ideal: Tensor | None, corrupted: Tensor, bound: float
 ) -> dict[str, Tensor]:
-    """What there is to be seen, by column."""
+    """The pictures to draw, by column."""
     found = {"Corrupted": corrupted}
     if ideal is not None:
         found["Ideal"] = ideal
@@ -133,7 +136,7 @@ def _label(figure: Figure, summary: PosteriorSummary, number: int, top: int) -> 
 def _draw(
     figure: Figure, image: Tensor | None, left: int, top: int, size: tuple[int, int], name: str
 ) -> None:
-    """One picture, its pixels whole squares of the figure."""
+    """Draw one picture; each of its pixels is a whole square of the figure."""
     whole, total = (float(side) * DPI for side in figure.get_size_inches())
     width, height = size
     if image is None:
@@ -161,7 +164,7 @@ def _text(
     colour: str = INK,
     align: str = "left",
 ) -> None:
-    """Text whose upper edge is at y, in pixels from the upper left."""
+    """Draw text with its upper edge at y, in pixels from the upper left."""
     whole, total = (float(side) * DPI for side in figure.get_size_inches())
     figure.text(
         x / whole, 1 - y / total, text, size=size, weight=weight, color=colour, ha=align, va="top"

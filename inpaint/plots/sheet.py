@@ -13,13 +13,13 @@ from PIL import Image
 from torch import Tensor
 
 from inpaint.errors import ArgumentError
-from inpaint.plots.comparison import Comparison, Row
+from inpaint.plots.comparison import Comparison, ComparisonRow
 
 Pixels = NDArray[np.uint8]
 
 PICTURE_COLUMNS = ("Ideal", "Corrupted", "Output", "Difference")
 BORDER = 208
-"""Grey of the lines between pictures: seen on paper and on ink, in a light and a dark page."""
+"""Grey of the lines between pictures: visible on paper and ink, on light and dark pages."""
 UNKNOWN = 160
 """Grey of a picture that does not exist, such as an unknown ideal."""
 
@@ -56,8 +56,8 @@ def strip(images: Tensor, *, scale: int = 5, gap: int = 4) -> Pixels:
     return grid(images, columns=max(1, len(images)), scale=scale, gap=gap)
 
 
-def modes_strip(row: Row, *, scale: int = 5, gap: int = 4) -> Pixels:
-    """An image's modes in one row, lowest cost first: those of `Row.shown_modes`.
+def modes_strip(row: ComparisonRow, *, scale: int = 5, gap: int = 4) -> Pixels:
+    """An image's modes in one row, lowest cost first: those of `ComparisonRow.shown_modes`.
 
     Returns:
         [H, W, 3]
@@ -102,7 +102,7 @@ def to_png(pixels: Pixels) -> bytes:
     return buffer.getvalue()
 
 
-def _picture(row: Row, column: str) -> Pixels:
+def _picture(row: ComparisonRow, column: str) -> Pixels:
     images = {"Ideal": row.ideal, "Corrupted": row.corrupted, "Output": row.output}
     image = row.difference if column == "Difference" else images[column]
     if image is None:

@@ -1,8 +1,8 @@
-"""Do the runs agree, and how many independent draws are their particles worth?
+"""Do the chains agree, and how many independent draws are their draws worth?
 
 Rank-normalised split R-hat and effective sample size as Vehtari, Gelman, Simpson, Carpenter and
-Bürkner (2021) define them. Draws of a run stand in the order in which its particles do, where
-relatives are neighbours, so that their likeness is seen as autocorrelation.
+Bürkner (2021) define them. Related draws of a chain are adjacent, so their similarity counts as
+autocorrelation.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from torch import Tensor
 
 
 def r_hat(draws: Tensor) -> Tensor:
-    """Rank-normalised split R-hat: the larger of that of location and that of spread.
+    """Rank-normalised split R-hat: the larger of the values for location and for spread.
 
     Args:
-        draws: Of Q quantities from K runs with P draws each. [K, P, Q]
+        draws: P draws of Q quantities from each of K chains. [K, P, Q]
 
     Returns:
-        1 where all halves of all runs agree; NaN where a quantity does not vary. [Q]
+        1 where all halves of all chains agree; NaN where a quantity does not vary. [Q]
     """
     halves = _split(draws.double())
     return _rank_r_hat(halves, _normal_scores(halves))
 
 
 def effective_size(draws: Tensor) -> Tensor:
-    """Bulk effective sample size: how many independent draws tell as much of the location.
+    """Bulk effective sample size: how many independent draws would show the location as well.
 
     Args:
-        draws: Of Q quantities from K runs with P draws each. [K, P, Q]
+        draws: P draws of Q quantities from each of K chains. [K, P, Q]
 
     Returns:
         [Q]; NaN where a quantity does not vary.
@@ -40,8 +40,8 @@ def effective_size(draws: Tensor) -> Tensor:
     return _bulk_size(_normal_scores(_split(draws.double())))
 
 
-def agreement(draws: Tensor) -> tuple[Tensor, Tensor]:
-    """`r_hat` and `effective_size`, both from the same ranks. [K, P, Q] -> [Q], [Q]"""
+def rank_diagnostics(draws: Tensor) -> tuple[Tensor, Tensor]:
+    """`r_hat` and `effective_size`, which share the same ranks. [K, P, Q] -> [Q], [Q]"""
     halves = _split(draws.double())
     scores = _normal_scores(halves)
     return _rank_r_hat(halves, scores), _bulk_size(scores)
@@ -54,23 +54,23 @@ def _rank_r_hat(halves: Tensor, scores: Tensor) -> Tensor:
 
 
 def _bulk_size(scores: Tensor) -> Tensor:
-    runs, count, _ = scores.shape
+    chains, count, _ = scores.shape
     correlation = _correlation(scores)  # [T, Q]
-    # Geyer (1992): sums of neighbouring pairs are positive and fall; noise begins where
-    # one is not.
+    # Geyer (1992): sums of adjacent pairs are positive and decrease; what follows the first one
+    # that is not positive is noise.
     pairs = correlation[: (count - 1) // 2 * 2].unflatten(0, (-1, 2)).sum(1)
     positive = (pairs > 0).long().cumprod(0)
     positive[-1] = 0
     falling = pairs.cummin(0).values * positive
-    # Of the first pair that is left out, the first value counts half if it is positive.
+    # The first value of the first pair that is left out counts half if it is positive.
     tail = correlation.gather(0, 2 * positive.sum(0, keepdim=True))[0].clamp(min=0)
     time = -1 + 2 * falling.sum(0) + tail
-    total = runs * count
+    total = chains * count
     return total / time.clamp(min=1 / math.log10(total))
 
 
 def _split(draws: Tensor) -> Tensor:
-    """Each run as two, without the middle one of an odd number of draws. [2 K, P // 2, Q]"""
+    """Both halves of each chain; an odd number of draws loses the middle one. [2 K, P // 2, Q]"""
     half = draws.shape[1] // 2
     return torch.stack([draws[:, :half], draws[:, -half:]], dim=1).flatten(0, 1)
 
@@ -91,7 +91,7 @@ def _plain_r_hat(draws: Tensor) -> Tensor:
 
 
 def _correlation(draws: Tensor) -> Tensor:
-    """Autocorrelation over all runs at each lag, from 0 on. [P, Q]"""
+    """Autocorrelation over all chains at each lag, from 0 on. [P, Q]"""
     _, count, _ = draws.shape
     centred = draws - draws.mean(1, keepdim=True)
     spectrum = torch.fft.rfft(centred, n=2 * count, dim=1)

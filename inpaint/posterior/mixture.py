@@ -1,8 +1,8 @@
-"""Mixtures of t distributions: fitted to states, drawn from, evaluated.
+"""Mixtures of t distributions: fit them to states, draw from them, evaluate their density.
 
-Their tails are wider than those of what they are fitted to, so that ratios of densities stay
-moderate. All products of matrices are cut into parts so small that BLAS takes one thread for
-each: more would cost more than they bring, and might sum in another order.
+Their tails are wider than those of the states they are fitted to, so ratios of densities stay
+moderate. Matrix products are split into blocks small enough for BLAS to use one thread for each:
+at these sizes more threads cost more than they gain, and could change the order of summation.
 """
 
 from __future__ import annotations
@@ -13,30 +13,31 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from inpaint.posterior.resampling import Array
+Array = NDArray[np.float64]
 
-MOST_COMPONENTS = 15
-"""More of them do not fit better to states as few as those of half a run."""
+MAX_COMPONENTS = 15
+"""Half a chain has so few states that more components do not fit better."""
 
-STATES_PER_NUMBER = 5
+STATES_PER_LATENT = 5
 """States that a component needs for each latent number."""
 
 FREEDOM = 8.0
 """Degrees of freedom of the t distributions."""
 
-ROUNDS = 4
+EM_ROUNDS = 4
 """Rounds of expectation and maximisation."""
 
-LEAST = 1e-9
-"""Added to each variance: far above the rounding of second moments, which differs from one BLAS
-kernel to the next, and far below the variance of any posterior."""
+VARIANCE_FLOOR = 1e-9
+"""Added to each variance. Far above the rounding of second moments, which differs between BLAS
+kernels, and far below the variance of any posterior."""
 
-SMALL = 250_000
-"""Multiplications of a product that BLAS gives to one thread."""
+SINGLE_THREAD_SIZE = 250_000
+"""Multiplications up to which BLAS computes a matrix product with one thread."""
 
 BLOCK = 1024
-"""States whose density is computed at once: what lies between stays in the cache."""
+"""States whose density is computed at once, so that intermediate results stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Mixture:
     """sum_m w_m t(z; z_m, C_m).
 
     Attributes:
-        weights: w, of sum 1. [M]
+        weights: w, which add up to 1. [M]
         centres: z_m. [M, D]
         factors: L, lower triangular, with L L' = C_m. [M, D, D]
     """
@@ -59,11 +60,11 @@ class Mixture:
         normal = stream.standard_normal((count, size))
         shrink = np.sqrt(stream.chisquare(FREEDOM, count) / FREEDOM)
         ends = np.cumsum(self.weights)
-        mode = np.searchsorted(ends, stream.random(count) * ends[-1]).clip(max=len(ends) - 1)
-        drawn = normal / shrink[:, None]
+        component = np.searchsorted(ends, stream.random(count) * ends[-1]).clip(max=len(ends) - 1)
+        draws = normal / shrink[:, None]
         for m, factor in enumerate(self.factors):
-            drawn[mode == m] = self.centres[m] + product(drawn[mode == m], factor.T)
-        return drawn
+            draws[component == m] = self.centres[m] + product(draws[component == m], factor.T)
+        return draws
 
     def log_density(self, latents: Array) -> Array:
         """Logarithm of the density. [n, D] -> [n]"""
@@ -71,18 +72,22 @@ class Mixture:
         scale = math.lgamma((FREEDOM + size) / 2) - math.lgamma(FREEDOM / 2)
         scale -= size / 2 * math.log(FREEDOM * math.pi)
         heights = (scale + self._log_heights)[:, None]
-        found = np.empty(len(latents))
+        density = np.empty(len(latents))
         for start in range(0, len(latents), BLOCK):
             block = slice(start, start + BLOCK)
             logs = np.log1p(self._squares(monomials(latents[block])) / FREEDOM)
             logs *= -(FREEDOM + size) / 2
             logs += heights
             top = logs.max(0)
-            found[block] = top + np.log(np.exp(logs - top).sum(0))
-        return found
+            density[block] = top + np.log(np.exp(logs - top).sum(0))
+        return density
 
-    def shares(self, powers: Array) -> Array:
-        """Share of each component in states, were all normal; from `monomials`. [M, n]"""
+    def responsibilities(self, powers: Array) -> Array:
+        """Probability of each component given a state, taking components as normal. [M, n]
+
+        Args:
+            powers: `monomials` of the states. [1 + D + D (D + 1) / 2, n]
+        """
         logs = self._log_heights[:, None] - self._squares(powers) / 2
         shares = np.exp(logs - logs.max(0))
         shares /= shares.sum(0)
@@ -100,7 +105,7 @@ class Mixture:
 
     @cached_property
     def _coefficients(self) -> Array:
-        """Of these polynomials, in the order of `monomials`. [M, 1 + D + D (D + 1) / 2]"""
+        """Coefficients of `_squares`, in the order of `monomials`. [M, 1 + D + D (D + 1) / 2]"""
         inverse = np.linalg.inv(self.factors)
         precision = np.einsum("mki,mkj->mij", inverse, inverse)
         slope = np.einsum("mij,mj->mi", precision, self.centres)
@@ -112,7 +117,7 @@ class Mixture:
 
 
 def mix(parts: Sequence[tuple[Mixture, float]]) -> Mixture:
-    """The mixture of mixtures, each with its weight."""
+    """The mixture of several mixtures, each with its weight."""
     total = sum(weight for _, weight in parts)
     return Mixture(
         np.concatenate([part.weights * (weight / total) for part, weight in parts]),
@@ -124,8 +129,8 @@ def mix(parts: Sequence[tuple[Mixture, float]]) -> Mixture:
 def fit_mixture(latents: Array, components: int, stream: np.random.Generator) -> Mixture:
     """Fit a mixture to states of equal weight, by expectation and maximisation.
 
-    Every covariance is drawn to the mean of all, as if D more states had that one, and is at least
-    `LEAST`: neither few states nor equal ones make it singular.
+    Every covariance is shrunk towards the mean of all, as if D more states had that one, and is at
+    least `VARIANCE_FLOOR`. So neither few states nor equal ones make it singular.
 
     Args:
         latents: [n, D]
@@ -135,24 +140,25 @@ def fit_mixture(latents: Array, components: int, stream: np.random.Generator) ->
     count, size = latents.shape
     powers = monomials(latents)
     centred = latents - latents.mean(0)
-    least = LEAST * np.eye(size)
-    spread = product(centred.T, centred) / count + least
-    chosen = latents[stream.choice(count, components, replace=False)]
-    factor = np.linalg.cholesky(spread)
-    # Narrow at first, so that each state belongs to the centre that is nearest.
+    floor = VARIANCE_FLOOR * np.eye(size)
+    covariance = product(centred.T, centred) / count + floor
+    centres = latents[stream.choice(count, components, replace=False)]
+    factor = np.linalg.cholesky(covariance)
+    # Narrow at first, so that each state belongs to the nearest centre.
     even = np.full(components, 1 / components)
-    mixture = Mixture(even, chosen, np.repeat(0.1 * factor[None], components, axis=0))
+    mixture = Mixture(even, centres, np.repeat(0.1 * factor[None], components, axis=0))
     rows, columns = np.triu_indices(size)
-    for _ in range(ROUNDS):
-        shares = mixture.shares(powers)
+    for _ in range(EM_ROUNDS):
+        shares = mixture.responsibilities(powers)
         moments = product(shares, powers.T) / count
         weights = moments[:, 0] + 1e-9
         centres = moments[:, 1 : size + 1] / weights[:, None]
         second = np.empty((components, size, size))
         second[:, rows, columns] = second[:, columns, rows] = moments[:, size + 1 :]
         second -= weights[:, None, None] * centres[:, :, None] * centres[:, None]
-        held = size / count
-        covariances = (second + held * second.sum(0)) / (weights + held)[:, None, None] + least
+        shrinkage = size / count
+        shrunk = second + shrinkage * second.sum(0)
+        covariances = shrunk / (weights + shrinkage)[:, None, None] + floor
         mixture = Mixture(weights / weights.sum(), centres, np.linalg.cholesky(covariances))
     return mixture
 
@@ -165,13 +171,13 @@ def monomials(latents: Array) -> Array:
 
 
 def product(left: Array, right: Array) -> Array:
-    """The matrix product, in parts that BLAS gives to one thread. [m, k], [k, n] -> [m, n]"""
+    """The matrix product, in blocks of one BLAS thread each. [m, k], [k, n] -> [m, n]"""
     inner, width = right.shape
-    found = np.empty((len(left), width))
-    tall = max(1, min(len(left), SMALL // (8 * inner)))
-    wide = max(1, SMALL // (inner * tall))
+    result = np.empty((len(left), width))
+    tall = max(1, min(len(left), SINGLE_THREAD_SIZE // (8 * inner)))
+    wide = max(1, SINGLE_THREAD_SIZE // (inner * tall))
     for row in range(0, len(left), tall):
         for column in range(0, width, wide):
-            part = left[row : row + tall] @ right[:, column : column + wide]
-            found[row : row + tall, column : column + wide] = part
-    return found
+            block = left[row : row + tall] @ right[:, column : column + wide]
+            result[row : row + tall, column : column + wide] = block
+    return result

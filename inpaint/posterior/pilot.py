@@ -1,11 +1,11 @@
-"""What a run learns before it begins: a mixture around the modes that it finds by a search.
+"""Pilots: a short search before each chain, which gives it a mixture around the modes it finds.
 
-Rare modes are lost while the passages between modes close, for few particles are in them then. So
-each run first searches, as a restoration does, from starting points of its own; moves particles
-that are spread evenly over the minima found, until they know how wide the valleys are; and fits
-a mixture of t distributions to where they have been. The run begins with draws from that mixture
-where enough of them are effective at the last inverse temperature, and else with the prior;
-its jumps use the mixture as well. Runs remain independent of each other.
+Rare modes are lost when the passages between modes close, because few particles are in them by
+then. So each chain first searches as a restoration does, from starting points of its own; moves
+particles that are spread evenly over the minima found, to learn how wide the modes are; and fits a
+mixture of t distributions to their states. The chain begins with draws from that mixture
+if enough of them are effective at the last inverse temperature, and with the prior otherwise. Its
+jumps use the mixture as well. Chains remain independent of each other.
 """
 
 from __future__ import annotations
@@ -19,225 +19,218 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from inpaint.config import RestoreConfig
-from inpaint.errors import ShapeError
+from inpaint.posterior.chain import GAIN, draw_momenta
 from inpaint.posterior.config import SHARED, PosteriorConfig
-from inpaint.posterior.descent import descend
-from inpaint.posterior.mixture import MOST_COMPONENTS, STATES_PER_NUMBER, Mixture, fit_mixture
-from inpaint.posterior.particles import GAIN, draw_moves
-from inpaint.posterior.resampling import Array, to_numpy
-from inpaint.search.backends import Backend
-from inpaint.search.backends.hamiltonian import Moved
-from inpaint.search.objective import Objective
-from inpaint.types import Restoration
+from inpaint.posterior.evaluator import Evaluator, descend, to_numpy
+from inpaint.posterior.mixture import (
+    MAX_COMPONENTS,
+    STATES_PER_LATENT,
+    Array,
+    Mixture,
+    fit_mixture,
+)
 
 Streams = Sequence[Sequence[np.random.Generator]]
+"""Random numbers of each image's K chains."""
 
 Counts = NDArray[np.int64]
 
 T = TypeVar("T")
 
 STARTS = 64
-"""Starting points of the search of each run."""
+"""Starting points of each chain's search."""
 
 STEPS = 100
-"""Steps of its descents at most."""
+"""Most steps of its descents."""
 
-WINDOW = 12.0
-"""A minimum whose J lies further above the lowest hardly weighs."""
+COST_WINDOW = 12.0
+"""Minima whose J is above the lowest by more than this are left out: they weigh next to nothing."""
 
-APART = 0.15
-"""Minima of no greater distance, in units of the latent vector, are one."""
+SAME_MINIMUM = 0.15
+"""Minima count as one if their latent vectors are no farther apart than this."""
 
-FEWEST_EACH, MOST_EACH = 4, 16
-"""Particles that begin at a minimum; where there are more minima, the highest go without."""
+FEWEST_PER_MINIMUM, MOST_PER_MINIMUM = 4, 16
+"""Particles that begin at a minimum; if there are too many minima, the highest get none."""
 
-FEWEST = 64
-"""Particles that move where there are few minima; the others rest."""
+FEWEST_MOVING = 64
+"""Fewest particles that move; the others rest."""
 
-COMPONENTS_EACH, FEWEST_COMPONENTS = 3, 5
-"""Components of the mixture for each minimum, and at least."""
+COMPONENTS_PER_MINIMUM, FEWEST_COMPONENTS = 3, 5
+"""Components of the mixture for each minimum, and the fewest in all."""
 
 STAGES = 4
 MOVES = 4
-"""HMC moves of a stage: enough for the last one's states to fit the mixture to."""
+"""HMC moves of a stage; the states of the last stage are enough to fit the mixture to."""
 
 FIRST_FACTOR = 0.1
-"""Factor of the moves until the particles have told one of their own."""
+"""Scale of the moves until the particles have shown the width of the modes."""
 
-FIRST_LENGTH = 0.4
-"""Leapfrog step length of the first stage, and the shortest one in a factor of their own."""
+FIRST_STEP_LENGTH = 0.4
+"""Leapfrog step length of the first stage, and the lower limit once the modes' width is known."""
 
-WIDER = 1.5
-"""Factor of the mixture's covariances: what so few moves reach is narrower than the valleys."""
+COVARIANCE_SCALE = 1.5
+"""Factor on the mixture's covariances, because so few moves do not reach all of a mode."""
 
-MOVING = 0.5
-"""Share of accepted moves from which on the particles tell how wide a valley is."""
+MIN_ACCEPTANCE = 0.5
+"""Share of accepted moves above which the states show how wide a mode is."""
 
 
 class Pilot:
-    """The particles that one run sends ahead.
+    """The particles that explore the modes for one chain.
 
     Args:
         minima: Where they begin. [n, D]
-        stream: Random numbers of the run.
+        stream: Random numbers of the chain.
         config: Settings.
     """
 
     def __init__(self, minima: Array, stream: np.random.Generator, config: PosteriorConfig) -> None:
         particles, size = config.particles, minima.shape[1]
-        self._moving = min(particles, max(FEWEST, MOST_EACH * len(minima)))
+        self._moving = min(particles, max(FEWEST_MOVING, MOST_PER_MINIMUM * len(minima)))
         places = np.arange(self._moving) * len(minima) // self._moving
         self.latents = np.repeat(minima[:1], particles, 0)
         self.latents[: self._moving] = minima[places]
-        self._components = max(FEWEST_COMPONENTS, COMPONENTS_EACH * len(minima))
+        self._components = max(FEWEST_COMPONENTS, COMPONENTS_PER_MINIMUM * len(minima))
         self.factor = FIRST_FACTOR * np.eye(size)
-        self._length = FIRST_LENGTH
+        self._step_length = FIRST_STEP_LENGTH
         self._states = self.latents[:, None]
         self._stream = stream
         self._config = config
 
-    def draw(self) -> tuple[Array, Array, Array]:
-        """Momenta [P, M, D], thresholds [P, M] and lengths [P] of a stage."""
+    def draw_moves(self) -> tuple[Array, Array, Array]:
+        """Momenta [P, M, D], thresholds [P, M] and step lengths [P] of a stage."""
         particles, size = self.latents.shape
-        momenta, thresholds = draw_moves(self._stream, (particles, MOVES), size)
+        momenta, thresholds = draw_momenta(self._stream, (particles, MOVES), size)
         rests = np.arange(particles) >= self._moving
-        return momenta, thresholds, np.where(rests, 0.0, self._length)
+        return momenta, thresholds, np.where(rests, 0.0, self._step_length)
 
-    def take(self, states: Array, moved: Array) -> None:
-        """Take the states of a stage's moves [P, M, D], and which were accepted [P, M]."""
-        states, accepted = states[: self._moving], float(moved[: self._moving].mean())
+    def end_stage(self, states: Array, accepted: NDArray[np.bool_]) -> None:
+        """Keep the states that the moves led to, and adapt the moves.
+
+        Args:
+            states: [P, M, D]
+            accepted: Whether each move was accepted. [P, M]
+        """
+        states, acceptance = states[: self._moving], float(accepted[: self._moving].mean())
         self._states = states
         self.latents[: self._moving] = states[:, -1]
-        self._length *= math.exp(GAIN * (accepted - self._config.acceptance))
-        if accepted > MOVING:
-            # Around the particle's own mean: how wide its valley is, not how far others are.
+        self._step_length *= math.exp(GAIN * (acceptance - self._config.acceptance))
+        if acceptance > MIN_ACCEPTANCE:
+            # Around each particle's mean: the width of its mode, not the distance between modes.
             around = (states - states.mean(1, keepdims=True)).reshape(-1, states.shape[2])
             covariance = around.T @ around / (len(states) * (MOVES - 1))
             self.factor = np.linalg.cholesky(covariance + 1e-6 * np.eye(len(covariance)))
-            self._length = max(self._length, FIRST_LENGTH)
+            self._step_length = max(self._step_length, FIRST_STEP_LENGTH)
 
-    def mixture(self) -> Mixture:
-        """What the last stage's states say."""
+    def fit_mixture(self) -> Mixture:
+        """A mixture fitted to the states of the last stage."""
         states = self._states.reshape(-1, self._states.shape[2])
-        most = max(1, len(states) // (STATES_PER_NUMBER * states.shape[1]))
-        components = min(MOST_COMPONENTS, most, self._components)
+        most = max(1, len(states) // (STATES_PER_LATENT * states.shape[1]))
+        components = min(MAX_COMPONENTS, most, self._components)
         fitted = fit_mixture(states, components, self._stream)
-        return replace(fitted, factors=math.sqrt(WIDER) * fitted.factors)
+        return replace(fitted, factors=math.sqrt(COVARIANCE_SCALE) * fitted.factors)
 
     @property
-    def stage_evaluations(self) -> int:
+    def stage_gradients(self) -> int:
         """Evaluations of J that a stage takes."""
         return self._moving * (1 + MOVES * self._config.leapfrog)
 
 
-def explore(
-    objective: Objective,
-    backend: Backend,
+def run_pilots(
+    evaluator: Evaluator,
     streams: Streams,
     config: PosteriorConfig,
     size: int,
-    restoration: Restoration | None,
-    move: Callable[..., Moved],
-    proceed: Callable[[Counts], bool],
+    known_minima: tuple[Tensor, Tensor] | None,
+    may_continue: Callable[[Counts], bool],
 ) -> tuple[list[list[Mixture | None]], Counts]:
-    """What each run of each image finds, and the evaluations of J it takes. [B, K]
-
-    A run finds nothing where it is told to end early.
+    """Run the pilots of all chains of B images.
 
     Args:
-        objective: J of B images.
-        backend: What computes it.
-        streams: Random numbers of each image's K runs.
+        evaluator: J of the images.
+        streams: Random numbers of each image's K chains.
         config: Settings.
         size: Length of a latent vector.
-        restoration: What a search found before; every run knows that besides.
-        move: Moves particles: from latent vectors, momenta, thresholds, inverse temperatures,
-            step lengths and factors, as `Moves` has them.
-        proceed: Asked before each stage whether to go on; told the evaluations that each run has
-            taken. [B, K]
+        known_minima: Latent vectors [B, R, D] that a search found, and J there [B, R]; every pilot
+            uses them in addition to its own.
+        may_continue: Called before each stage with the gradients that each chain has taken [B, K];
+            False ends the pilots.
 
-    Raises:
-        ShapeError: If the restoration is one of other images or another generator.
+    Returns:
+        The mixture of each chain, None where the pilots were ended early; and the gradients that
+        each took. [B, K]
     """
-    minima, spent = _search(objective, backend, streams, config, size, restoration)
+    minima, gradients = _find_minima(evaluator, streams, config, size, known_minima)
     pilots = [
         [Pilot(found, stream, config) for found, stream in zip(*rows, strict=True)]
         for rows in zip(minima, streams, strict=True)
     ]
-    betas = np.full(spent.shape, config.misfit_weight)
+    inverse_temperatures = np.full(gradients.shape, config.misfit_weight)
     for _ in range(STAGES):
-        if not proceed(spent):
-            return [[None] * config.runs for _ in streams], spent
-        latents = _each(pilots, lambda pilot: pilot.latents)
-        factors = _each(pilots, lambda pilot: pilot.factor)
-        drawn = [[pilot.draw() for pilot in row] for row in pilots]
-        momenta, thresholds, lengths = (_each(drawn, itemgetter(i)) for i in range(3))
-        moved = move(latents, momenta, thresholds, betas, lengths, factors)
-        states, accepted = to_numpy(moved.latents), to_numpy(moved.accepted)
-        for b, k in np.ndindex(spent.shape):
-            pilots[b][k].take(states[b, k], accepted[b, k])
-        spent = spent + np.array([[pilot.stage_evaluations for pilot in row] for row in pilots])
-    return [[pilot.mixture() for pilot in row] for row in pilots], spent
+        if not may_continue(gradients):
+            return [[None] * config.chains for _ in streams], gradients
+        latents = _stack(pilots, lambda pilot: pilot.latents)
+        factors = _stack(pilots, lambda pilot: pilot.factor)
+        drawn = [[pilot.draw_moves() for pilot in row] for row in pilots]
+        momenta, thresholds, step_lengths = (_stack(drawn, itemgetter(i)) for i in range(3))
+        states, _, accepted = evaluator.move(
+            latents, momenta, thresholds, step_lengths, inverse_temperatures, factors
+        )
+        for b, k in np.ndindex(gradients.shape):
+            pilots[b][k].end_stage(states[b, k], accepted[b, k])
+        taken = [[pilot.stage_gradients for pilot in row] for row in pilots]
+        gradients = gradients + np.array(taken)
+    return [[pilot.fit_mixture() for pilot in row] for row in pilots], gradients
 
 
-def most_evaluations(config: PosteriorConfig) -> int:
-    """Evaluations of J that the pilot of a run takes at most."""
+def max_pilot_gradients(config: PosteriorConfig) -> int:
+    """Most evaluations of J that the pilot of a chain takes."""
     return STARTS * (STEPS + 1) + STAGES * config.particles * (1 + MOVES * config.leapfrog)
 
 
-def _each(rows: list[list[T]], read: Callable[[T], Array]) -> Array:
-    """[B, K, ...]"""
+def _stack(rows: list[list[T]], read: Callable[[T], Array]) -> Array:
+    """The arrays of all chains as one. [B, K, ...]"""
     return np.array([[read(one) for one in row] for row in rows])
 
 
-def _search(
-    objective: Objective,
-    backend: Backend,
+def _find_minima(
+    evaluator: Evaluator,
     streams: Streams,
     config: PosteriorConfig,
     size: int,
-    restoration: Restoration | None,
+    known_minima: tuple[Tensor, Tensor] | None,
 ) -> tuple[list[list[Array]], Counts]:
-    """The minima that each run of each image finds, lowest first; and the evaluations. [B, K]"""
-    images, runs = len(streams), len(streams[0])
+    """The minima of each chain of each image, lowest first; and the gradients taken. [B, K]"""
+    images, chains = len(streams), len(streams[0])
     drawn = np.array([[s.standard_normal((STARTS, size)) for s in row] for row in streams])
     shared = {name: getattr(config, name) for name in SHARED}
     search = RestoreConfig(steps=STEPS, **shared).resolved()
-    latents = torch.from_numpy(drawn).flatten(1, 2)
-    minima, costs, evaluations = descend(objective, backend, latents, search)
-    levels = to_numpy(costs.unflatten(1, (runs, STARTS)))
-    places = to_numpy(minima.unflatten(1, (runs, STARTS)))
-    spent = evaluations.unflatten(1, (runs, STARTS)).sum(2).cpu().numpy()
-    if restoration is not None:
-        known, heights = _known(restoration, images, size)
-        places = np.concatenate([places, np.repeat(known[:, None], runs, 1)], axis=2)
-        levels = np.concatenate([levels, np.repeat(heights[:, None], runs, 1)], axis=2)
-    most = max(1, config.particles // FEWEST_EACH)
-    distinct = [
-        [_distinct(places[b, k], levels[b, k])[:most] for k in range(runs)] for b in range(images)
+    starts = torch.from_numpy(drawn).flatten(1, 2)
+    found = descend(evaluator.objective, evaluator.backend, starts, search)
+    latents, costs, evaluations = (part.unflatten(1, (chains, STARTS)) for part in found)
+    places, levels = to_numpy(latents), to_numpy(costs)
+    gradients = evaluations.sum(2).cpu().numpy()
+    if known_minima is not None:
+        known, heights = (to_numpy(part)[:, None].repeat(chains, 1) for part in known_minima)
+        places = np.concatenate([places, known], axis=2)
+        levels = np.concatenate([levels, heights], axis=2)
+    most = max(1, config.particles // FEWEST_PER_MINIMUM)
+    minima = [
+        [_distinct(places[b, k], levels[b, k])[:most] for k in range(chains)] for b in range(images)
     ]
-    return distinct, spent
-
-
-def _known(restoration: Restoration, images: int, size: int) -> tuple[Array, Array]:
-    """Latent vectors of a restoration [B, R, D], and J there [B, R]."""
-    if len(restoration.latents) != images or restoration.latents.shape[2] != size:
-        raise ShapeError(
-            f"The restoration has {len(restoration.latents)} images and latent size "
-            f"{restoration.latents.shape[2]}; the measurement has {images}, the generator {size}."
-        )
-    return to_numpy(restoration.latents), to_numpy(restoration.costs)
+    return minima, gradients
 
 
 def _distinct(latents: Array, costs: Array) -> Array:
-    """Those that are apart and not too high, lowest first; the first in any case. [n, D]"""
+    """Minima that are distinct and low enough, lowest first; at least the first one. [n, D]"""
     costs = np.where(np.isfinite(costs), costs, np.inf)
     order = np.argsort(costs, kind="stable")
-    low = latents[order[costs[order] <= costs[order[0]] + WINDOW]]
+    low = latents[order[costs[order] <= costs[order[0]] + COST_WINDOW]]
     kept: list[Array] = []
     for latent in low:
-        if all(np.square(latent - other).sum() > APART**2 for other in kept):
+        if all(np.square(latent - other).sum() > SAME_MINIMUM**2 for other in kept):
             kept.append(latent)
     return np.array(kept)

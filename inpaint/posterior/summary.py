@@ -1,78 +1,113 @@
-"""What the particles say of each image, and whether they may be believed."""
+"""What the draws say about each image, and whether they can be trusted."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from inpaint.checks import check_device
+from inpaint.checks import check_between, check_device
 from inpaint.config import RestoreConfig
 from inpaint.generators import AnyGenerator
-from inpaint.posterior.checks import check_level
 from inpaint.posterior.config import SHARED
-from inpaint.posterior.descent import descend
-from inpaint.posterior.diagnostics import agreement, effective_size
-from inpaint.posterior.types import Posterior, PosteriorMode, PosteriorSummary, heavy
+from inpaint.posterior.diagnostics import effective_size, rank_diagnostics
+from inpaint.posterior.evaluator import descend, select_images
+from inpaint.posterior.sampler import chunks
+from inpaint.posterior.types import PosteriorDraws, PosteriorMode, PosteriorSummary, heavy
 from inpaint.search.backends import choose
 from inpaint.search.backends.torch import limited_threads
 from inpaint.search.modes import find_modes
 from inpaint.search.objective import make_objective
-from inpaint.types import Measurement
+from inpaint.search.solvers import make_solver
+from inpaint.types import Measurement, OnProgress, Progress, asks_to_stop
+
+Record = TypeVar("Record", PosteriorMode, PosteriorSummary)
 
 R_HAT_LIMIT = 1.05
-"""Runs agree where R-hat of no pixel exceeds this."""
+"""Chains agree if R-hat exceeds this at no pixel."""
 
 ESS_LIMIT = 100
-"""Effective draws of all runs together that the quantiles of a pixel need."""
+"""Effective draws of all chains together that the quantiles of a pixel need."""
 
 VARIES = 0.01
 """A pixel varies where its posterior standard deviation is above this, in units of the pixels."""
 
 RANKED = 512
-"""Draws of each run, at most, that R-hat and ESS are taken from; sorting all takes long."""
+"""Most draws of each chain that R-hat and ESS are computed from; sorting them is slow."""
 
 SAMPLES = 16
 """Draws that a summary shows."""
 
 FOLLOWED = 256
-"""Particles of an image that are followed down to their minima."""
+"""Draws of an image that are followed down to their minima."""
 
 
 def summarise(
     measurement: Measurement,
     generator: AnyGenerator,
-    posterior: Posterior,
+    posterior: PosteriorDraws,
     *,
     level: float = 0.9,
+    on_progress: OnProgress | None = None,
 ) -> tuple[PosteriorSummary, ...]:
-    """Mean, intervals, samples and modes of each image, with what tells how good they are.
+    """Mean, intervals, samples, modes and diagnostics of each image.
+
+    Memory does not grow with the number of images, apart from what is returned.
 
     Args:
-        measurement: What was sampled. B images
+        measurement: What was sampled.
         generator: What it was sampled with.
-        posterior: The particles.
-        level: Probability that the intervals shall hold.
+        posterior: The draws of the measurement's first B images.
+        level: Probability that a pixel's true value lies in its interval.
+        on_progress: Called after each image; if it returns False, no more images are summarised.
 
     Returns:
-        One record per image.
+        One record per image, or those of the first images after a cancellation.
 
     Raises:
-        ArgumentError: If `level` is no probability.
+        ArgumentError: If `level` is not a probability.
     """
-    check_level(level)
-    modes = _find_modes(measurement, generator, posterior)
-    return tuple(
-        _summarise_image(generator, posterior, b, modes[b], level)
-        for b in range(len(posterior.latents))
+    check_between("level", level, 0, 1)
+    images = len(posterior)
+    shared = {name: getattr(posterior.config, name) for name in SHARED}
+    search = RestoreConfig(**shared).resolved()
+    objective = make_objective(
+        measurement[:images],
+        generator,
+        dtype=torch.float32 if search.dtype == "float32" else torch.float64,
+        device=check_device(search.device),
     )
+    backend = choose(search, objective)
+    # Of each draw that is followed: its pixels, and what the solver remembers.
+    numbers = objective.width + make_solver(search).memory_size(generator.latent_size)
+    summaries: list[PosteriorSummary] = []
+    for part in chunks(images, FOLLOWED * numbers * objective.target.element_size()):
+        followed = [evenly(latents, FOLLOWED) for latents in posterior.pooled_latents[part]]
+        with limited_threads(search.threads):
+            minima, costs, _ = descend(
+                select_images(objective, part), backend, torch.stack(followed), search
+            )
+        for b, levels, places in zip(range(images)[part], costs.cpu(), minima.cpu(), strict=True):
+            modes = _find_modes(levels, places, generator)
+            summary = _summarise_image(generator, posterior, b, modes, level)
+            # Copied after the large arrays are freed: results that lie among them would keep their
+            # memory from being reused.
+            modes = tuple(_copied(mode) for mode in modes)
+            summaries.append(replace(_copied(summary), modes=modes))
+            if on_progress is not None:
+                reached = Progress("summarising", len(summaries), images)
+                if asks_to_stop(on_progress(reached)):
+                    return tuple(summaries)
+    return tuple(summaries)
 
 
 def _summarise_image(
     generator: AnyGenerator,
-    posterior: Posterior,
+    posterior: PosteriorDraws,
     image: int,
     modes: tuple[PosteriorMode, ...],
     level: float,
@@ -85,12 +120,12 @@ def _summarise_image(
     std = pixels.std(0)
     noise = _quantiles(posterior.noise_levels[image][:, None], level)[:, 0].tolist()
     shown = evenly(latents, SAMPLES)
-    runs = posterior.latents[image]  # [K, P, D]
-    ranked = evenly(torch.arange(runs.shape[1]), RANKED)
-    worst, high, ess = _agreement(generator.pixels(runs[:, ranked])[..., std > VARIES])
+    chains = posterior.latents[image]  # [K, P, D]
+    ranked = evenly(torch.arange(chains.shape[1]), RANKED)
+    r_hat, r_hat_high, ess = _diagnose(generator.pixels(chains[:, ranked])[..., std > VARIES])
     evidence = posterior.log_evidence[image]
     finished = bool(posterior.finished[image])
-    converged = finished and worst <= R_HAT_LIMIT and ess >= ESS_LIMIT
+    converged = finished and r_hat <= R_HAT_LIMIT and ess >= ESS_LIMIT
     return PosteriorSummary(
         mean=pixels.mean(0).unflatten(0, shape),
         std=std.unflatten(0, shape),
@@ -105,67 +140,84 @@ def _summarise_image(
         noise_interval=(noise[0], noise[2]),
         log_evidence=float(evidence.logsumexp(0)) - math.log(len(evidence)),
         log_evidence_spread=float(evidence.std()) if len(evidence) > 1 else math.nan,
-        r_hat=worst,
-        r_hat_high=high,
+        r_hat=r_hat,
+        r_hat_high=r_hat_high,
         ess=ess,
         acceptance=float(posterior.acceptance[image].mean()),
         gradients=int(posterior.gradients[image]),
         converged=converged,
-        sentence=_sentence(posterior, image, converged, worst, ess, modes),
+        sentence=_sentence(posterior, image, converged, r_hat, ess, modes),
     )
 
 
-def evenly(places: Tensor, count: int) -> Tensor:
-    """At most `count` of the rows, at equal distances."""
-    count = min(count, len(places))
-    return places[((torch.arange(count) + 0.5) * len(places) / count).long()]
+def _copied(record: Record) -> Record:
+    """The same record with its own tensors, not views of larger ones."""
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    tensors: dict[str, Any] = {k: v.clone() for k, v in values.items() if isinstance(v, Tensor)}
+    return replace(record, **tensors)
+
+
+def evenly(rows: Tensor, count: int) -> Tensor:
+    """At most `count` of the rows, evenly spaced."""
+    count = min(count, len(rows))
+    return rows[((torch.arange(count) + 0.5) * len(rows) / count).long()]
+
+
+def interval_of(
+    posterior: PosteriorDraws, generator: AnyGenerator, image: int, level: float
+) -> tuple[Tensor, Tensor]:
+    """Both ends of each pixel's interval. [C, H, W] each
+
+    Args:
+        posterior: The draws.
+        generator: What they were sampled with.
+        image: Its place in the draws.
+        level: Probability that a pixel's true value lies in its interval.
+
+    Raises:
+        ArgumentError: If `level` is not a probability.
+    """
+    check_between("level", level, 0, 1)
+    latents = posterior.pooled_latents[image]
+    lower, _, upper = _quantiles(generator.to(latents).pixels(latents), level)
+    shape = generator.image_shape
+    return lower.unflatten(0, shape), upper.unflatten(0, shape)
 
 
 def _quantiles(draws: Tensor, level: float) -> Tensor:
-    """Lower end, median and upper end of the interval that holds with `level`. [n, Q] -> [3, Q]"""
+    """Lower end, median and upper end of each quantity's interval. [n, Q] -> [3, Q]"""
     tail = (1 - level) / 2
-    # numpy selects what torch would sort, in a third of the time.
-    found = np.quantile(draws.numpy(), (tail, 0.5, 1 - tail), axis=0)
-    return torch.from_numpy(found).to(draws.dtype)
+    # numpy selects where torch would sort, and takes a third of the time.
+    quantiles = np.quantile(draws.numpy(), (tail, 0.5, 1 - tail), axis=0)
+    return torch.from_numpy(quantiles).to(draws.dtype)
 
 
-def _agreement(varying: Tensor) -> tuple[float, float, float]:
-    """Largest R-hat, its 95 % quantile, and smallest ESS over pixels. [K, P, Q]"""
+def _diagnose(varying: Tensor) -> tuple[float, float, float]:
+    """Largest R-hat, its 95 % quantile, and smallest ESS over pixels that vary. [K, P, Q]"""
     if varying.shape[2] == 0:
         return 1.0, 1.0, float(varying.shape[0] * varying.shape[1])
     if len(varying) == 1:
         return math.nan, math.nan, float(effective_size(varying).min())
-    ratios, sizes = agreement(varying)
+    ratios, sizes = rank_diagnostics(varying)
     return float(ratios.max()), float(ratios.quantile(0.95)), float(sizes.min())
 
 
 def _find_modes(
-    measurement: Measurement, generator: AnyGenerator, posterior: Posterior
-) -> list[tuple[PosteriorMode, ...]]:
-    """Follow evenly chosen particles down to their minima, and group those by their images."""
-    shared = {name: getattr(posterior.config, name) for name in SHARED}
-    search = RestoreConfig(**shared).resolved()
-    objective = make_objective(
-        measurement,
-        generator,
-        dtype=torch.float32 if search.dtype == "float32" else torch.float64,
-        device=check_device(search.device),
-        noise_level=search.noise_level,
-    )
-    followed = torch.stack([evenly(latents, FOLLOWED) for latents in posterior.pooled_latents])
-    with limited_threads(search.threads):
-        latents, costs, _ = descend(objective, choose(search, objective), followed, search)
-    pairs = zip(costs.cpu(), latents.cpu(), strict=True)
-    return [_modes_of(levels, minima, generator) for levels, minima in pairs]
+    costs: Tensor, minima: Tensor, generator: AnyGenerator
+) -> tuple[PosteriorMode, ...]:
+    """Group the minima of one image by what they look like, heaviest group first.
 
-
-def _modes_of(costs: Tensor, latents: Tensor, generator: AnyGenerator) -> tuple[PosteriorMode, ...]:
-    found = find_modes(costs, latents, generator)
+    Args:
+        costs: J at each; infinite where a descent failed. [R]
+        minima: Where the descents ended. [R, D]
+        generator: Draws their images.
+    """
+    found = find_modes(costs, minima, generator)
     total = max(1, sum(mode.starts for mode in found))
     modes = [
         PosteriorMode(
             image=mode.image,
-            latent=latents[mode.restart],
+            latent=minima[mode.restart],
             cost=mode.cost,
             weight=mode.starts / total,
             particles=mode.starts,
@@ -176,31 +228,33 @@ def _modes_of(costs: Tensor, latents: Tensor, generator: AnyGenerator) -> tuple[
 
 
 def _sentence(
-    posterior: Posterior,
+    posterior: PosteriorDraws,
     image: int,
     converged: bool,
-    worst: float,
+    r_hat: float,
     ess: float,
     modes: tuple[PosteriorMode, ...],
 ) -> str:
-    """The finding in plain words."""
+    """Whether the draws can be trusted and how many images fit, in plain words."""
     if not bool(posterior.finished[image]):
         reached = float(posterior.inverse_temperature[image].min())
-        ended = "was stopped" if posterior.cancelled else "ran out of its budget"
+        last = posterior.config.misfit_weight
+        ended, advice = "used up its gradients", "Raise max_gradients, and do not"
+        if posterior.cancelled:
+            ended, advice = "was stopped", "Do not"
         return (
             f"Not converged: the sampling {ended} at inverse temperature {reached:.2g} of "
-            f"{posterior.config.misfit_weight:g}; give it more gradients. Its intervals mean "
-            "nothing."
+            f"{last:g}. {advice} use its intervals."
         )
-    if math.isnan(worst):
-        return "Not checked: one run alone cannot show that it converged; sample with runs = 4."
+    if math.isnan(r_hat):
+        return "Not checked: a single chain cannot show convergence. Sample with 4 chains."
     if not converged:
         return (
-            f"Not converged: independent runs disagree (R-hat {worst:.2f}, effective draws "
-            f"{ess:.0f}); sample with more particles. Its intervals may be wrong."
+            f"Not converged: independent chains disagree (R-hat {r_hat:.2f}, effective draws "
+            f"{ess:.0f}), so its intervals may be wrong. Sample with more particles."
         )
-    runs = posterior.latents.shape[1]
+    chains = posterior.latents.shape[1]
     count = len(heavy(modes))
-    shapes = {0: "Many images fit, none of 5 % or more.", 1: "One image fits."}
-    shape = shapes.get(count, f"{count} different images fit, of 5 % or more each.")
-    return f"Converged: {runs} independent runs agree (R-hat {worst:.2f}). {shape}"
+    shapes = {0: "Many images fit, none with 5 % or more.", 1: "One image fits."}
+    shape = shapes.get(count, f"{count} different images fit, each with 5 % or more.")
+    return f"Converged: {chains} independent chains agree (R-hat {r_hat:.2f}). {shape}"

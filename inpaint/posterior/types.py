@@ -1,69 +1,53 @@
-"""What sampling gives: the particles, and what they say of each image."""
+"""What sampling returns: the draws, and what they say about each image."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from torch import Tensor
 
 from inpaint.posterior.config import PosteriorConfig
+from inpaint.types import ShortRepr
 
 HEAVY = 0.05
 """A mode of at least this weight is one of the images that fit."""
 
 
-@dataclass(frozen=True)
-class PosteriorProgress:
-    """How far a sampling is; handed to `on_progress` after each stage, and during the pilots.
+@dataclass(frozen=True, eq=False, repr=False)
+class PosteriorDraws(ShortRepr):
+    """Draws for B images from K independent chains of P draws each, with latent size D.
+
+    P is the settings' `draws`. The chains are kept apart to tell whether they agree. The posterior
+    itself is in the pooled draws, all of equal weight (`inpaint.posterior.pooling`). A chain that
+    max_gradients or a cancellation ended before the last inverse temperature holds draws of a
+    distribution wider than the posterior.
 
     Attributes:
-        stage: Stages done; 0 while the pilots explore.
-        inverse_temperature: The lowest among each image's runs, `misfit_weight` where all
-            arrived. [B]
-        gradients: Gradients spent on each image so far. [B]
-        seconds: Time since the sampling began.
-    """
-
-    stage: int
-    inverse_temperature: Tensor
-    gradients: Tensor
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """Draws for B images from K independent runs of P draws each, with latent size D.
-
-    P is the settings' `draws`; what follows calls a draw a particle, too. Runs are kept apart to
-    tell whether they agree; what the posterior is, the pooled draws say, all of equal weight
-    (`inpaint.posterior.pooling`). A run that its budget or a cancellation ended before the last
-    inverse temperature holds draws of a wider distribution than the posterior.
-
-    Attributes:
-        latents: Particles of each run; relatives stand next to each other. [B, K, P, D]
+        latents: Draws of each chain; draws of one particle are adjacent. [B, K, P, D]
         costs: J there, in nats x 2. [B, K, P]
-        pooled_latents: One sample from what all runs found. [B, K P, D]
+        pooled_latents: One sample from what all chains found. [B, K P, D]
         pooled_costs: J there, in nats x 2. [B, K P]
-        noise_levels: A draw of the noise standard deviation for each pooled one, in units of the
-            pixels; where it is known, that. [B, K P]
+        noise_levels: A draw of the noise standard deviation for each pooled draw, in units of the
+            pixels; `known_noise` where that is given. [B, K P]
         log_evidence: Natural logarithm of the integral over the prior of S^(-N/2), or of
-            exp(-S / (2 sigma^2)) where the noise is known, as each run estimated it. What is
+            exp(-S / (2 sigma^2)) where the noise is known, as each chain estimated it. The factor
             left out depends on the measurement alone, so generators can be compared on one
-            measurement. Of an unfinished run, or a misfit weight below 1, it is that of the
-            inverse temperature reached: of S^(-b N/2). [B, K]
-        inverse_temperature: Where each run ended; `misfit_weight` is the posterior. [B, K]
-        acceptance: Share of accepted moves in each run's last stage. [B, K]
-        gradients: Evaluations of J spent on each image, the forward ones at the start included.
-            [B]
-        temperatures: Inverse temperature after each stage; NaN after a run's end. [B, K, S]
+            measurement. For an unfinished chain, or a misfit weight below 1, it is the integral at
+            the inverse temperature b that was reached: of S^(-b N/2). [B, K]
+        inverse_temperature: Where each chain ended; `misfit_weight` is the posterior. [B, K]
+        acceptance: Share of accepted moves in each chain's last stage. [B, K]
+        gradients: Evaluations of J spent on each image, with or without gradient. [B]
+        temperatures: Inverse temperature after each stage; NaN after a chain's end. [B, K, S]
         step_lengths: Leapfrog step length of each stage, for particles of unit covariance; NaN
-            after a run's end. [B, K, S]
+            after a chain's end. [B, K, S]
         backend: What ran, such as "cpp (avx512)" or "torch (cpu)".
         reasons: Why the backend was chosen, for the record.
         seconds: Wall time of the whole call.
         config: The settings, which repeat this result unless it was cancelled.
-        cancelled: Whether the caller ended it.
+        known_noise: The noise standard deviation where the measurement states it.
+        cancelled: Whether the caller ended the sampling early; images may then be missing.
     """
 
     latents: Tensor
@@ -81,24 +65,33 @@ class Posterior:
     reasons: tuple[str, ...]
     seconds: float
     config: PosteriorConfig
+    known_noise: float | None = None
     cancelled: bool = False
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def __getitem__(self, images: slice | list[int]) -> PosteriorDraws:
+        pairs = ((each.name, getattr(self, each.name)) for each in fields(self))
+        chosen: dict[str, Any] = {n: t[images] for n, t in pairs if isinstance(t, Tensor)}
+        return replace(self, **chosen)
 
     @property
     def finished(self) -> Tensor:
-        """Whether all runs of an image reached the posterior. [B]"""
+        """Whether all chains of an image reached the posterior. [B]"""
         return (self.inverse_temperature == self.config.misfit_weight).all(1)
 
 
-@dataclass(frozen=True)
-class PosteriorMode:
-    """One of the images that fit: a local minimum of J that particles descend to.
+@dataclass(frozen=True, eq=False, repr=False)
+class PosteriorMode(ShortRepr):
+    """One of the images that fit: a local minimum of J that draws descend to.
 
     Attributes:
         image: The generator's output at the minimum. [C, H, W]
         latent: The minimum. [D]
-        cost: Its J.
+        cost: J there.
         weight: Share of the posterior probability around it.
-        particles: How many of the particles that were followed down ended there.
+        particles: How many of the draws that were followed down ended there.
     """
 
     image: Tensor
@@ -109,13 +102,13 @@ class PosteriorMode:
 
 
 def heavy(modes: Sequence[PosteriorMode]) -> tuple[PosteriorMode, ...]:
-    """Those of at least the weight `HEAVY`."""
+    """The modes of at least the weight `HEAVY`."""
     return tuple(mode for mode in modes if mode.weight >= HEAVY)
 
 
-@dataclass(frozen=True)
-class PosteriorSummary:
-    """What the particles say of one image, and whether they may be believed.
+@dataclass(frozen=True, eq=False, repr=False)
+class PosteriorSummary(ShortRepr):
+    """What the draws say about one image, and whether they can be trusted.
 
     Attributes:
         mean: Posterior mean of each pixel. [C, H, W]
@@ -123,23 +116,23 @@ class PosteriorSummary:
         median: Posterior median of each pixel. [C, H, W]
         lower: Lower end of each pixel's interval. [C, H, W]
         upper: Upper end of each pixel's interval. [C, H, W]
-        level: Probability that the intervals hold.
+        level: Probability that a pixel's true value lies in its interval.
         samples: A few draws. [M, C, H, W]
         sample_latents: Their latent vectors. [M, D]
         modes: The images that fit, heaviest first.
         noise_level: Posterior median of the noise standard deviation, in units of the pixels.
-        noise_interval: Its interval of the same level.
-        log_evidence: Logarithm of the mean of the runs' evidences; see `Posterior`.
-        log_evidence_spread: Standard deviation of the runs' logarithms; NaN of one run.
-        r_hat: Largest rank-normalised split R-hat over runs among pixels that vary; NaN of
-            one run.
-        r_hat_high: Its 95 % quantile among them.
+        noise_interval: Interval of the noise standard deviation, of the same level.
+        log_evidence: Logarithm of the mean of the chains' evidences; see `PosteriorDraws`.
+        log_evidence_spread: Standard deviation of the chains' logarithms; NaN for one chain.
+        r_hat: Largest rank-normalised split R-hat over chains among pixels that vary; NaN for one
+            chain.
+        r_hat_high: 95 % quantile of R-hat among them.
         ess: Smallest effective sample size among those pixels.
-        acceptance: Share of accepted moves in the last stage, mean over runs.
+        acceptance: Share of accepted moves in the last stage, mean over chains.
         gradients: Evaluations of J spent.
-        converged: Whether all runs reached the posterior and agree; only then do the
-            intervals mean what they say.
-        sentence: The finding in plain words.
+        converged: Whether all chains reached the posterior and agree; only then can the intervals
+            be trusted.
+        sentence: All of this in plain words.
     """
 
     mean: Tensor
@@ -170,10 +163,10 @@ class PosteriorSummary:
 
     @property
     def expected_error(self) -> float:
-        """L2 error to be expected of the mean: the root of the total variance."""
+        """Expected L2 error of the mean: the square root of the total variance."""
         return float(self.std.double().square().sum().sqrt())
 
     @property
     def intervals(self) -> tuple[Tensor, Tensor] | None:
-        """Both ends of the pixels' intervals; None where they must not be shown as good."""
+        """Lower and upper ends of the pixels' intervals; None where they must not be trusted."""
         return (self.lower, self.upper) if self.converged else None

@@ -1,6 +1,6 @@
-"""What the restarts of an image found together: the distinct minima, and how often each.
+"""What the restarts of an image found: the distinct minima, and how often each was reached.
 
-One run of many restarts tells how lucky a single one would have had to be.
+Many restarts together show how likely a single one is to succeed.
 """
 
 from __future__ import annotations
@@ -13,48 +13,56 @@ from scipy import stats
 from torch import Tensor
 
 from inpaint.generators import AnyGenerator
-from inpaint.types import Restoration
+from inpaint.types import SearchResult, ShortRepr
 
 SAME_IMAGE = 0.02
-"""Images of no greater root-mean-square difference are one mode, in units of the pixels.
+"""Root mean square difference, in units of the pixels, up to which two images are one mode.
 
 Restarts that stopped in one valley differ by less than .01, distinct minima by .03 and more.
 """
 
 
-@dataclass(frozen=True)
-class Mode:
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Mode(ShortRepr):
     """One of the images that fit, a local minimum of J.
 
     Attributes:
-        image: The generator's output there. [C, H, W]
+        latents: Where all restarts of the image ended. [R, D]
+        generator: Draws their images.
         restart: The restart of lowest cost that ended there.
         cost: Its J.
-        gap: How far that is above the lowest cost of the image, in nats x 2.
+        gap: Its cost above the lowest cost of the image, in nats x 2.
         starts: How many restarts ended there.
-        weight: Posterior density exp(-J / 2) there as a share of that of all modes; the width
-            of the valley is not counted.
+        weight: Posterior density exp(-J / 2) there as a share of the sum over all modes,
+            regardless of the width of the valley.
     """
 
-    image: Tensor
+    # A search of many images has many modes, so a mode draws its image only on request.
+    latents: Tensor
+    generator: AnyGenerator
     restart: int
     cost: float
     gap: float
     starts: int
     weight: float
 
+    @property
+    def image(self) -> Tensor:
+        """The generator's output there. [C, H, W]"""
+        return self.generator(self.latents[self.restart])
 
-@dataclass(frozen=True)
-class SearchStatistics:
+
+@dataclass(frozen=True, repr=False)
+class SearchStatistics(ShortRepr):
     """How reliable the search of one image was.
 
     Attributes:
         starts: Restarts followed.
-        reached: Those that ended at the best mode. In a steep valley some stall at a kink of J,
-            a little above its floor, with the same image.
-        rate: Their share, an estimate of how often one start succeeds.
+        reached: How many of them ended at the best mode. In a steep valley some stall at a kink
+            of J, slightly above the minimum, with the same image.
+        rate: Their share: an estimate of how often one start succeeds.
         interval: 95 % confidence interval of the rate (Clopper and Pearson 1934).
-        restarts_for_99: Restarts of which at least one succeeds with 99 % probability; None
+        restarts_for_99: Restarts needed for a 99 % probability that at least one succeeds; None
             if all failed.
         modes: All distinct minima, lowest cost first.
     """
@@ -68,7 +76,7 @@ class SearchStatistics:
 
 
 def search_statistics(
-    restoration: Restoration, generator: AnyGenerator
+    restoration: SearchResult, generator: AnyGenerator
 ) -> tuple[SearchStatistics, ...]:
     """What the restarts of each image found.
 
@@ -79,6 +87,8 @@ def search_statistics(
     Returns:
         One record per image.
     """
+    # Moved once, because the modes of all images share it.
+    generator = generator.to(restoration.latents)
     return tuple(
         _of_image(restoration.costs[b], restoration.latents[b], generator)
         for b in range(len(restoration.images))
@@ -106,7 +116,8 @@ def _of_image(costs: Tensor, latents: Tensor, generator: AnyGenerator) -> Search
 def share_interval(successes: int, count: int) -> tuple[float, float]:
     """95 % confidence interval of a share (Clopper and Pearson 1934).
 
-    It is that of scipy.stats.binomtest, which takes 30 times as long for its p-value.
+    The result equals that of scipy.stats.binomtest, which also computes a p-value and takes 30
+    times as long.
     """
     low = stats.beta.ppf(0.025, successes, count - successes + 1) if successes else 0.0
     high = stats.beta.ppf(0.975, successes + 1, count - successes) if successes < count else 1.0
@@ -128,7 +139,8 @@ def find_modes(costs: Tensor, latents: Tensor, generator: AnyGenerator) -> tuple
     order = finite[costs[finite].argsort(stable=True)]
     if len(order) == 0:
         return ()
-    pixels = generator.to(dtype=latents.dtype).pixels(latents[order])
+    generator = generator.to(latents)
+    pixels = generator.pixels(latents[order])
     heads: list[int] = []  # places in `order` of each mode's lowest restart
     members: list[int] = []
     for place, image in enumerate(pixels):
@@ -143,7 +155,8 @@ def find_modes(costs: Tensor, latents: Tensor, generator: AnyGenerator) -> tuple
     weights = torch.softmax(-lowest / 2, dim=0)
     return tuple(
         Mode(
-            image=pixels[head].unflatten(0, generator.image_shape),
+            latents=latents,
+            generator=generator,
             restart=int(order[head]),
             cost=float(cost),
             gap=float(cost - lowest[0]),

@@ -1,10 +1,10 @@
-"""The objective J, its gradient and the noise level: the one definition.
+"""The one definition of the objective J, its gradient and the noise level.
 
 J(z) = N log S(z) + z'z  with the misfit  S(z) = sum_m w_m (y_m - (T G(z))_m)^2
 
-over N observed values y of weights w, which are 1 unless the noise is known to be unequal.
+over N observed values y with weights w, which are 1 unless the noise is known to be unequal.
 Up to a constant J is -2 log p(z | y) for a standard normal prior on z and the scale prior
-p(sigma^2) ~ 1/sigma^2, the noise variance sigma^2 being integrated out. Where sigma is known,
+p(sigma^2) ~ 1/sigma^2, with the noise variance sigma^2 integrated out. Where sigma is known,
 J(z) = S(z) / sigma^2 + z'z instead. `csrc/objective.h` is the same function for one latent vector.
 """
 
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.generators import AnyGenerator, Dense, Generator, Pullback
+from inpaint.generators import AnyGenerator, Dense, Generator, Pullback, check_generator
 from inpaint.operators import Composition, Mask, to_matrix
 from inpaint.operators.measuring import check_weights
 from inpaint.types import ImageShape, Measurement, Operator
@@ -40,7 +40,7 @@ class Observation:
 
     @property
     def image_shape(self) -> ImageShape:
-        """Shape of the images between the two, the widest that is held. (C, H, W)"""
+        """Shape of the images between generator and operator. (C, H, W)"""
         return self.operator.image_shape
 
     def pixels(self, latents: Tensor) -> Tensor:
@@ -71,14 +71,14 @@ class Objective:
         target: Measured values; entries of weight 0 are ignored. [B, M]
         weight: How much each value counts, 0 where it was not observed; None if all are 1.
             [B, M]
-        count: Number of observed values N. [B]
-        known_noise: Noise standard deviation where it is known, and J the one with S / sigma^2.
+        num_observed: Number of observed values N. [B]
+        known_noise: Noise standard deviation where it is known; J then has S / sigma^2.
     """
 
     generator: AnyGenerator | Observation
     target: Tensor
     weight: Tensor | None
-    count: Tensor
+    num_observed: Tensor
     known_noise: float | None = None
 
     @property
@@ -90,12 +90,12 @@ class Objective:
 
     @property
     def floor(self) -> Tensor:
-        """Misfit below which only rounding is left; J is constant in S from there. [B]
+        """Misfit below which only rounding is left; J does not depend on S below it. [B]
 
-        Noiseless data would otherwise send log S to minus infinity. It is part of the
-        definition, in the cost and in the gradient alike.
+        Noiseless data would otherwise send log S to minus infinity. The floor is part of the
+        definition, in both the cost and the gradient.
         """
-        return self.count * torch.finfo(self.target.dtype).eps ** 2
+        return self.num_observed * torch.finfo(self.target.dtype).eps ** 2
 
     def cost(self, latents: Tensor) -> Tensor:
         """J, forward only. [B, R, D] -> [B, R]"""
@@ -106,13 +106,13 @@ class Objective:
         """J and its gradient. [B, R, D] -> [B, R], [B, R, D]"""
         pixels, pullback = self.generator.linearize(latents)
         residual, misfit = self._compare(pixels)
-        gradient = pullback(self._slope(misfit)[..., None] * residual) + 2 * latents
+        gradient = pullback(self._gradient_scale(misfit)[..., None] * residual) + 2 * latents
         return self._cost(latents, misfit), gradient
 
     def noise_level(self, latents: Tensor) -> Tensor:
-        """Estimated noise standard deviation sqrt(S / N), known or not. [B, R, D] -> [B, R]"""
+        """Estimated noise standard deviation sqrt(S / N), even if known. [B, R, D] -> [B, R]"""
         _, misfit = self._compare(self.generator.pixels(latents))
-        return (misfit / self.count[:, None]).sqrt()
+        return (misfit / self.num_observed[:, None]).sqrt()
 
     def _compare(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """The weighted residual [B, R, M] and the misfit S [B, R]."""
@@ -125,30 +125,26 @@ class Objective:
         if self.known_noise is not None:
             return misfit / self.known_noise**2 + prior
         misfit = torch.maximum(misfit, self.floor[:, None])
-        return self.count[:, None] * misfit.log() + prior
+        return self.num_observed[:, None] * misfit.log() + prior
 
-    def _slope(self, misfit: Tensor) -> Tensor:
+    def _gradient_scale(self, misfit: Tensor) -> Tensor:
         """Twice the slope of J in S. [B, R] -> [B, R]"""
         if self.known_noise is not None:
             return torch.full_like(misfit, 2 / self.known_noise**2)
-        return torch.where(misfit > self.floor[:, None], 2 * self.count[:, None] / misfit, 0)
+        return torch.where(misfit > self.floor[:, None], 2 * self.num_observed[:, None] / misfit, 0)
 
 
 def check_measurement(measurement: Measurement, generator: AnyGenerator) -> None:
-    """Refuse a measurement and a generator that do not fit together.
+    """Require that a measurement and a generator fit together.
 
     Raises:
-        ShapeError: If there is no image, or the generator makes images of another shape.
+        ShapeError: If there is no image, or the generator makes images of a different shape.
         ArgumentError: If a value is not finite.
     """
     values, shape = measurement.values, measurement.operator.image_shape
     if len(values) == 0:
         raise ShapeError("The measurement holds no image; give at least one.")
-    if tuple(generator.image_shape) != tuple(shape):
-        raise ShapeError(
-            f"The generator {generator.name!r} makes images of shape {generator.image_shape}, the "
-            f"measurement is of images of shape {shape}; choose a generator of that shape."
-        )
+    check_generator(generator, shape)
     if not torch.isfinite(values).all():
         raise ArgumentError(
             "The measurement holds NaN or infinity; every value must be finite. Mask such pixels."
@@ -161,20 +157,17 @@ def make_objective(
     *,
     dtype: torch.dtype,
     device: torch.device | str = "cpu",
-    noise_level: float | None = None,
 ) -> Objective:
     """J of a measurement under a generator.
 
-    Where all images share one mask, only the observed values are computed. In a generator of
-    dense layers T becomes one more layer, which every backend can walk.
+    Where all images share one mask, only the observed values are computed. T becomes one more
+    layer of a generator of dense layers, which every backend can evaluate.
 
     Args:
         measurement: B images.
         generator: Maps latent vectors to images of the measurement's shape.
         dtype: Precision of the computation.
         device: Where it takes place.
-        noise_level: Noise standard deviation, in units of the values, where it is known; it is
-            that of values of weight 1.
 
     Raises:
         ShapeError: If values, weights and operator do not fit together.
@@ -188,8 +181,8 @@ def make_objective(
         )
     target = values.flatten(1).to(device, dtype)
     weight = _weights(measurement).flatten(1).to(device, dtype)
-    count = (weight > 0).sum(1).to(dtype)
-    if int(count.min()) == 0:
+    num_observed = (weight > 0).sum(1).to(dtype)
+    if int(num_observed.min()) == 0:
         raise ArgumentError("All weights of an image are 0, so nothing can be restored from it.")
     inner = _unmasked(operator.to(dtype=dtype, device=device))
     seen = _observe(generator.to(dtype=dtype, device=device), inner)
@@ -199,7 +192,7 @@ def make_objective(
         kept = shared.flatten().nonzero()[:, 0].to(device)
         seen, target, weight = seen.select(kept), target[:, kept], weight[:, kept]
     alike = bool((weight == 1).all())
-    return Objective(seen, target, None if alike else weight, count, noise_level)
+    return Objective(seen, target, None if alike else weight, num_observed, measurement.noise_level)
 
 
 def _weights(measurement: Measurement) -> Tensor:
@@ -213,7 +206,7 @@ def _weights(measurement: Measurement) -> Tensor:
 
 
 def _unmasked(operator: Operator) -> Operator | None:
-    """What comes before the mask that an operator ends with; None if that is all."""
+    """An operator without the masks at its end; None if nothing is left."""
     if isinstance(operator, Mask):
         return None
     if isinstance(operator, Composition) and isinstance(operator.parts[-1], Mask):
@@ -223,7 +216,7 @@ def _unmasked(operator: Operator) -> Operator | None:
 
 
 def _observe(generator: AnyGenerator, operator: Operator | None) -> AnyGenerator | Observation:
-    """A generator of the values; of dense layers alone where T is small enough to be one."""
+    """A generator of the values, with T as one more dense layer where T is small enough."""
     if operator is None:
         return generator
     entries = math.prod(operator.image_shape) * math.prod(operator.value_shape)

@@ -11,11 +11,11 @@ from inpaint.generators import AnyGenerator
 from inpaint.search.backends import choose
 from inpaint.search.objective import make_objective
 from inpaint.search.solvers import make_solver, start
-from inpaint.types import Measurement, Restoration
+from inpaint.types import Measurement, SearchResult, ShortRepr
 
 
-@dataclass(frozen=True)
-class Replay:
+@dataclass(frozen=True, eq=False, repr=False)
+class Replay(ShortRepr):
     """What a restart saw on its way down.
 
     Attributes:
@@ -32,15 +32,15 @@ class Replay:
 def replay(
     measurement: Measurement,
     generator: AnyGenerator,
-    restoration: Restoration,
+    restoration: SearchResult,
     *,
     image: int = 0,
     restart: int | None = None,
 ) -> Replay:
     """Follow one restart down again, and keep every iterate.
 
-    A restart depends on its start and on nothing else, so it takes the same way as before
-    (in torch up to rounding).
+    A restart depends only on its start, so it takes the same path as before (in torch up to
+    rounding).
 
     Args:
         measurement: What was restored. B images
@@ -53,9 +53,7 @@ def replay(
     dtype = torch.float32 if config.dtype == "float32" else torch.float64
     chosen = int(restoration.best[image]) if restart is None else restart
     one = measurement[image : image + 1]
-    objective = make_objective(
-        one, generator, dtype=dtype, device=config.device, noise_level=config.noise_level
-    )
+    objective = make_objective(one, generator, dtype=dtype, device=config.device)
     backend = choose(config, objective)
     solver = make_solver(config)
     first = restoration.starts[image, chosen].to(objective.target)
@@ -65,8 +63,8 @@ def replay(
     for _ in range(steps):
         before = state.latents[0, 0]
         state, met = backend.advance(objective, solver, state, 1)
-        # A first-order solver met the cost of the point before its step; L-BFGS keeps the
-        # iterate that it accepted.
+        # A first-order solver evaluates the point before its step; L-BFGS keeps the iterate that
+        # it accepted.
         accepted = state.best_latents[0, 0] if solver.keeps_iterate else before
         latents.append(accepted)
         costs.append(met[0, 0, 0])

@@ -1,12 +1,13 @@
-"""`restore`: validate, choose a backend, screen, descend in chunks, pick the best."""
+"""The search: validate, choose a backend, screen, descend in chunks, pick the best restart."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,17 +17,35 @@ from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.generators import AnyGenerator
 from inpaint.generators.samples import LatentStream
-from inpaint.search.backends import Backend, choose
+from inpaint.search.backends import choose
 from inpaint.search.backends.torch import limited_threads
-from inpaint.search.objective import Objective, check_measurement, make_objective
-from inpaint.search.restarts import screen, select_best
+from inpaint.search.objective import check_measurement, make_objective
 from inpaint.search.solvers import Solver, SolveState, make_solver, start
-from inpaint.types import Measurement, Progress, Restoration, Status
-
-OnProgress = Callable[[Progress], bool | None]
+from inpaint.search.starts import screen, select_best
+from inpaint.types import (
+    PER_IMAGE,
+    Measurement,
+    OnProgress,
+    Progress,
+    SearchResult,
+    Status,
+    asks_to_stop,
+)
 
 CHUNK_SECONDS = 0.1
-"""How long a chunk of steps may take, so that a cancellation is heeded soon."""
+"""How long a chunk of steps may take, so that a cancellation takes effect soon."""
+
+PART_BYTES = 16 * 2**20
+"""Memory for the starting points and histories of the images that are searched together."""
+
+FEWEST_TOGETHER = 4
+"""Images that are always searched together, so that a small batch is cancelled as a whole."""
+
+NOTED = 4
+"""Most images whose lowest cost a progress note shows."""
+
+HISTORY_BYTES = 64 * 2**20
+"""Largest history of all restarts that a result keeps; above it only the best restarts' remain."""
 
 
 def restore(
@@ -36,8 +55,11 @@ def restore(
     *,
     latents: Tensor | None = None,
     on_progress: OnProgress | None = None,
-) -> Restoration:
-    """Restore damaged images: find for each the latent vector of lowest J.
+) -> SearchResult:
+    """Restore damaged images: find the latent vector of lowest J for each.
+
+    A large batch is searched part by part, so that memory does not grow with it. The parts do not
+    change results: a restart depends only on the seed, its image's number and its own place.
 
     Args:
         measurement: What is known of B images.
@@ -48,59 +70,96 @@ def restore(
             there, as it does on Ctrl-C, and what was reached so far is returned.
 
     Returns:
-        The best image of each, with every restart's latent vector, cost curve and status.
-        A restart depends on the seed, its image's number and its own place only.
+        The best image of each, with every restart's latent vector, cost curve and status. A
+        search that is cancelled after its first part returns the finished parts, and so fewer
+        than B images.
 
     Raises:
         ShapeError: If measurement, generator and latents do not fit together.
         ArgumentError: If a value is not finite, or the device does not exist.
-        BackendError: If the requested backend cannot serve.
+        BackendError: If the requested backend cannot be used.
     """
     began = time.perf_counter()
     config = config.resolved()
     _validate(measurement, generator, latents)
-    dtype = torch.float32 if config.dtype == "float32" else torch.float64
-    objective = make_objective(
-        measurement,
-        generator,
-        dtype=dtype,
-        device=check_device(config.device),
-        noise_level=config.noise_level,
-    )
-    search = _Search(config, choose(config, objective), objective, began, on_progress)
+    size = _part_size(config, generator.latent_size)
+    parts = [slice(first, first + size) for first in range(0, len(measurement), size)]
+    found: list[SearchResult] = []
     with limited_threads(config.threads):
-        if latents is None:
-            stream = LatentStream(config.seed, measurement.numbers, generator.latent_size)
-            result = search.run(stream)
-        else:
-            result = search.round(latents.to(objective.target).contiguous())
+        for number, part in enumerate(parts):
+            search = _Search(
+                config,
+                measurement[part],
+                generator,
+                _reporter(on_progress, number, parts, len(measurement)),
+                time_limit=config.time_limit and config.time_limit / len(parts),
+            )
+            result = search.result(None if latents is None else latents[part])
+            if search.cancelled and found:
+                break
+            found.append(_trimmed(result, len(measurement)))
+            # Later parts use the rounds and steps that the time limit allowed here.
+            config = result.config
+            if search.cancelled:
+                break
+    return replace(_join(found), seconds=time.perf_counter() - began)
 
-    state = result.state
-    costs = torch.where(state.status == Status.NON_FINITE, torch.inf, state.best_costs)
-    best = select_best(costs)
-    chosen = state.best_latents[torch.arange(len(best)), best]
-    with torch.no_grad():
-        images = generator.to(dtype=dtype, device=objective.target.device)(chosen)
-    return Restoration(
-        images=images.cpu(),
-        starts=result.starts.cpu(),
-        latents=state.best_latents.cpu(),
-        costs=costs.cpu(),
-        history=result.history.cpu(),
-        status=state.status.cpu(),
-        best=best.cpu(),
-        noise_level=objective.noise_level(chosen[:, None])[:, 0].cpu(),
-        evaluations=state.evaluations.cpu(),
-        backend=search.backend.label,
-        reasons=search.backend.reasons,
-        seconds=time.perf_counter() - began,
-        config=result.config,
-    )
+
+def _part_size(config: RestoreConfig, latent_size: int) -> int:
+    """How many images are searched together."""
+    drawn = max(config.restarts, config.screen)
+    assert config.steps is not None
+    numbers = 4 * drawn * latent_size + config.restarts * (config.steps + 1)
+    return max(FEWEST_TOGETHER, PART_BYTES // (4 * numbers))
+
+
+def _reporter(
+    on_progress: OnProgress | None, number: int, parts: Sequence[slice], images: int
+) -> OnProgress | None:
+    """A callback that reports the progress of one part as that of the whole search."""
+    if on_progress is None or len(parts) == 1:
+        return on_progress
+
+    def report(progress: Progress) -> bool | None:
+        assert progress.total is not None
+        share = progress.done / progress.total
+        last = min(parts[number].stop, images)
+        note = f"images {parts[number].start + 1} to {last} of {images}"
+        return on_progress(Progress(progress.stage, number + share, len(parts), note))
+
+    return report
+
+
+def _trimmed(result: SearchResult, images: int) -> SearchResult:
+    """A part's result, with only the best histories if those of all images are too large."""
+    steps = result.config.steps
+    assert steps is not None
+    if 4 * images * result.costs.shape[1] * (steps + 1) <= HISTORY_BYTES:
+        return result
+    best_only = result.best_history[..., None].clone()
+    return replace(result, history=best_only, followed=result.best[:, None])
+
+
+def _join(found: Sequence[SearchResult]) -> SearchResult:
+    """The parts of a search as one; shorter histories repeat their last costs."""
+    if len(found) == 1:
+        return found[0]
+    steps = max(len(part.history) for part in found)
+    joined: dict[str, Any] = {
+        name: torch.cat([getattr(part, name) for part in found]) for name in PER_IMAGE
+    }
+    history = torch.cat([_lengthened(part.history, steps) for part in found], dim=1)
+    return replace(found[0], **joined, history=history)
+
+
+def _lengthened(history: Tensor, steps: int) -> Tensor:
+    """A history extended to `steps` entries by repeating its last costs. [S + 1, B, R]"""
+    return torch.cat([history, history[-1:].expand(steps - len(history), -1, -1)])
 
 
 @dataclass(frozen=True)
 class _Result:
-    """What one or more rounds found, and the settings that find it again."""
+    """What one or more rounds found, and the settings that repeat it."""
 
     starts: Tensor  # [B, R, D]
     state: SolveState
@@ -108,130 +167,152 @@ class _Result:
     config: RestoreConfig
 
     def joined(self, other: _Result) -> _Result:
-        """Both sets of restarts, these ones first; the shorter curves stay at their end."""
+        """Both sets of restarts, `self` first; shorter histories repeat their last costs."""
         steps = max(len(self.history), len(other.history))
-        curves = [
-            torch.cat([x.history, x.history[-1:].expand(steps - len(x.history), -1, -1)])
-            for x in (self, other)
-        ]
+        curves = [_lengthened(each.history, steps) for each in (self, other)]
         config = replace(self.config, rounds=self.config.rounds + other.config.rounds)
         starts = torch.cat([self.starts, other.starts], dim=1)
         return _Result(starts, self.state.joined(other.state), torch.cat(curves, dim=2), config)
 
 
-@dataclass
 class _Search:
-    """One restoration under way: what runs, for how long, and whether it shall go on."""
+    """The search for the images of one part.
 
-    config: RestoreConfig
-    backend: Backend
-    objective: Objective
-    began: float
-    on_progress: OnProgress | None
-    cancelled: bool = False
+    Args:
+        config: How to search, resolved.
+        measurement: What is known of the part's B images.
+        generator: Where to look for them.
+        on_progress: See `restore`.
+        time_limit: Seconds that this part may take; None does the configured rounds.
 
-    def run(self, stream: LatentStream) -> _Result:
-        """Do the rounds that are asked for, or those that the budget allows."""
-        result = self.round(self.draw(stream))
-        while not self.ended and (self.config.budget or result.config.rounds < self.config.rounds):
-            another = self.round(self.draw(stream))
-            # A round that was cut short could not be repeated: it is dropped.
-            if not self.ended:
+    Attributes:
+        cancelled: Whether the caller or Ctrl-C ended the search.
+    """
+
+    def __init__(
+        self,
+        config: RestoreConfig,
+        measurement: Measurement,
+        generator: AnyGenerator,
+        on_progress: OnProgress | None,
+        *,
+        time_limit: float | None,
+    ) -> None:
+        self.cancelled = False
+        self._config = config
+        self._generator = generator
+        self._on_progress = on_progress
+        self._end = math.inf if time_limit is None else time.perf_counter() + time_limit
+        self._limited = time_limit is not None
+        self._dtype = torch.float32 if config.dtype == "float32" else torch.float64
+        self._objective = make_objective(
+            measurement, generator, dtype=self._dtype, device=check_device(config.device)
+        )
+        self._backend = choose(config, self._objective)
+        self._stream = LatentStream(config.seed, measurement.numbers, generator.latent_size)
+
+    def result(self, latents: Tensor | None) -> SearchResult:
+        """Search from these starting points [B, R, D], or from drawn ones if None."""
+        target = self._objective.target
+        found = self._rounds() if latents is None else self._round(latents.to(target).contiguous())
+        state = found.state
+        costs = torch.where(state.status == Status.NON_FINITE, torch.inf, state.best_costs)
+        best = select_best(costs)
+        chosen = state.best_latents[torch.arange(len(best)), best]
+        with torch.no_grad():
+            images = self._generator.to(dtype=self._dtype, device=target.device)(chosen)
+        return SearchResult(
+            images=images.cpu(),
+            starts=found.starts.cpu(),
+            # A view would keep the whole history in memory.
+            start_costs=found.history[0].clone().cpu(),
+            latents=state.best_latents.cpu(),
+            costs=costs.cpu(),
+            history=found.history.cpu(),
+            followed=torch.arange(costs.shape[1]).expand(costs.shape),
+            status=state.status.cpu(),
+            best=best.cpu(),
+            noise_level=self._objective.noise_level(chosen[:, None])[:, 0].cpu(),
+            evaluations=state.evaluations.cpu(),
+            backend=self._backend.label,
+            reasons=self._backend.reasons,
+            seconds=0.0,
+            config=found.config,
+        )
+
+    def _rounds(self) -> _Result:
+        """Do the configured rounds, or those that the time limit allows."""
+        result = self._round(self._draw())
+        while not self._ended and (self._limited or result.config.rounds < self._config.rounds):
+            another = self._round(self._draw())
+            # A round that was cut short is dropped, because it could not be repeated.
+            if not self._ended:
                 result = result.joined(another)
         return result
 
     @property
-    def ended(self) -> bool:
-        """Whether the caller or the time budget ended the search."""
-        return self.cancelled or self.remaining <= 0
+    def _ended(self) -> bool:
+        """Whether the caller or the time limit ended the search."""
+        return self.cancelled or self._remaining <= 0
 
     @property
-    def remaining(self) -> float:
-        """Seconds left of the budget."""
-        if self.config.budget is None:
-            return math.inf
-        return self.began + self.config.budget - time.perf_counter()
+    def _remaining(self) -> float:
+        """Seconds left of the time limit."""
+        return self._end - time.perf_counter()
 
-    def draw(self, stream: LatentStream) -> Tensor:
+    def _draw(self) -> Tensor:
         """Starting points of one round: drawn, and screened if asked for. [B, R, D]"""
-        count = max(self.config.restarts, self.config.screen)
-        drawn = stream.draw(count).to(self.objective.target)
-        if count == self.config.restarts:
+        count = max(self._config.restarts, self._config.screen)
+        drawn = self._stream.draw(count).to(self._objective.target)
+        if count == self._config.restarts:
             return drawn
-        cost = partial(self.backend.cost, self.objective)
-        return screen(cost, drawn, self.config.restarts)
+        cost = partial(self._backend.cost, self._objective)
+        return screen(cost, drawn, self._config.restarts)
 
-    def round(self, starts: Tensor) -> _Result:
-        """Follow the starting points down, then polish the best. starts: [B, R, D]"""
-        state, history = self.descend(make_solver(self.config), starts, stage="descent")
-        config = replace(self.config, budget=None, rounds=1)
-        if self.ended:
-            config = replace(config, stop_after=max(1, state.step), polish=0)
-            return _Result(starts, state, history, config)
-        if not self.config.polish:
-            return _Result(starts, state, history, config)
-        polished = _polish(self, state, history)
-        if self.ended:
-            return _Result(starts, state, history, replace(config, polish=0))
-        return _Result(starts, *polished, config)
+    def _round(self, starts: Tensor) -> _Result:
+        """Follow the starting points down. starts: [B, R, D]"""
+        state, history = self._descend(make_solver(self._config), starts)
+        config = replace(self._config, time_limit=None, rounds=1)
+        if self._ended:
+            config = replace(config, stop_after=max(1, state.step))
+        return _Result(starts, state, history, config)
 
-    def descend(self, solver: Solver, latents: Tensor, *, stage: str) -> tuple[SolveState, Tensor]:
-        """Follow starting points down, in chunks short enough to heed an end soon.
+    def _descend(self, solver: Solver, latents: Tensor) -> tuple[SolveState, Tensor]:
+        """Follow starting points down, in chunks short enough to stop soon on request.
 
         Returns:
-            The final state, and the costs met: at the start, and after each step. [S + 1, B, R]
+            The final state, and the costs at the start and after each step. [S + 1, B, R]
         """
         state = start(solver, latents)
-        steps = min(solver.steps, self.config.stop_after or solver.steps)
+        steps = min(solver.steps, self._config.stop_after or solver.steps)
         met: list[Tensor] = []
         chunk = 1
         try:
-            while state.step < steps and state.running.any() and not (self.ended and state.step):
+            while state.step < steps and state.running.any() and not (self._ended and state.step):
                 clock = time.perf_counter()
                 count = min(chunk, steps - state.step)
-                state, history = self.backend.advance(self.objective, solver, state, count)
+                state, history = self._backend.advance(self._objective, solver, state, count)
                 met.append(history)
-                self.report(stage, state.step, steps, state.best_costs.amin(1))
+                self._report(state.step, steps, state.best_costs.amin(1))
                 seconds = max(time.perf_counter() - clock, 1e-6)
-                affordable = count * min(CHUNK_SECONDS, self.remaining / 2) / seconds
+                affordable = count * min(CHUNK_SECONDS, self._remaining / 2) / seconds
                 chunk = max(1, min(4 * count, int(affordable)))
         except KeyboardInterrupt:
             self.cancelled = True
         status = Status.MAX_STEPS if state.step == solver.steps else Status.CANCELLED
-        state = self.backend.finish(self.objective, solver, state, status)
+        state = self._backend.finish(self._objective, solver, state, status)
         # The last chunk may go on after the last restart has stopped.
         taken = int(state.evaluations.max())
         return state, torch.cat([torch.cat(met)[:taken], state.costs[None]])
 
-    def report(self, stage: str, step: int, steps: int, best_costs: Tensor) -> None:
-        """Tell the caller, who may answer False to end the search."""
-        if self.on_progress is None:
+    def _report(self, step: int, steps: int, best_costs: Tensor) -> None:
+        """Report to the caller, who may answer False to end the search."""
+        if self._on_progress is None:
             return
-        seconds = time.perf_counter() - self.began
-        if self.on_progress(Progress(stage, step, steps, best_costs.cpu(), seconds)) is False:
+        costs = [f"{cost:.2f}" for cost in best_costs[:NOTED].tolist()]
+        note = f"J {' '.join(costs)}{' ...' * (len(best_costs) > NOTED)}"
+        if asks_to_stop(self._on_progress(Progress("descent", step, steps, note))):
             self.cancelled = True
-
-
-def _polish(search: _Search, state: SolveState, history: Tensor) -> tuple[SolveState, Tensor]:
-    """Follow each image's best restarts further down with L-BFGS; the others stay."""
-    solver = make_solver(
-        replace(search.config, solver="lbfgs", steps=None, patience=None).resolved()
-    )
-    costs = torch.where(state.status == Status.NON_FINITE, torch.inf, state.best_costs)
-    chosen = costs.argsort(dim=1, stable=True)[:, : search.config.polish]
-    vectors = chosen[..., None].expand(-1, -1, state.latents.shape[2])
-    polished, met = search.descend(solver, state.best_latents.gather(1, vectors), stage="polish")
-    better = torch.where(polished.status == Status.NON_FINITE, torch.inf, polished.best_costs)
-    rest = state.best_costs.expand(len(met), *state.best_costs.shape)
-    state = replace(
-        state,
-        best_latents=state.best_latents.scatter(1, vectors, polished.best_latents),
-        best_costs=state.best_costs.scatter(1, chosen, better),
-        status=state.status.scatter(1, chosen, polished.status),
-        evaluations=state.evaluations.scatter_add(1, chosen, polished.evaluations),
-    )
-    curves = rest.scatter(2, chosen.expand(len(met), *chosen.shape), met)
-    return state, torch.cat([history, curves])
 
 
 def _validate(measurement: Measurement, generator: AnyGenerator, latents: Tensor | None) -> None:

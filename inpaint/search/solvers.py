@@ -1,7 +1,7 @@
-"""Solvers as records of their settings, and the state that a descent carries along.
+"""The settings of the solvers, and the state of a descent.
 
-A solver says what to do; a backend does it. The state is the same in every backend, so a
-descent can be cut into chunks anywhere, and even go on in another backend.
+The backends implement the solvers. They share the state, so a descent can be interrupted after
+any step and continue in any backend.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from inpaint.config import RestoreConfig, ScheduleName
 from inpaint.types import Status
 
 COSINE_END = 0.01
-"""Share of the learning rate that is left at the end of a cosine schedule."""
+"""Final learning rate of a cosine schedule, as a fraction of the initial one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Solver(ABC):
-    """What all solvers share.
+    """Settings that all solvers share.
 
     Attributes:
-        steps: Steps at most; one step evaluates the gradient once.
-        tolerance: Converged when the lowest cost fell by no more than this in `patience` steps;
-            0 never stops early.
+        steps: Maximum number of steps; each evaluates one gradient.
+        tolerance: A restart has converged once its lowest cost fell by no more than this in
+            `patience` steps. 0 disables early stopping.
         patience: See `tolerance`.
     """
 
@@ -37,29 +37,29 @@ class Solver(ABC):
     patience: int
 
     keeps_iterate: ClassVar[bool] = False
-    """Whether the iterate is the best point met, instead of the point evaluated last."""
+    """Whether the iterate is `SolveState.best_latents`; else it is the point evaluated last."""
 
     @abstractmethod
     def memory_size(self, latent_size: int) -> int:
-        """How many numbers the solver keeps for each restart."""
+        """Size K of `SolveState.memory`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FirstOrder(Solver):
-    """A solver whose step follows from one gradient and a learning rate."""
+    """A solver whose step depends only on one gradient, a learning rate and its memory."""
 
     learning_rate: float
     schedule: ScheduleName
 
-    def learning_rates(self, start: int, count: int) -> list[float]:
-        """Learning rates of the steps `start` to `start + count - 1`."""
+    def learning_rates(self, start: int, num_steps: int) -> list[float]:
+        """Learning rates of the steps `start` to `start + num_steps - 1`, counted from 0."""
         if self.schedule == "constant":
-            return [self.learning_rate] * count
+            return [self.learning_rate] * num_steps
         swing = (1 - COSINE_END) / 2
         return [
             self.learning_rate
             * (COSINE_END + swing * (1 + math.cos(math.pi * min(step / self.steps, 1))))
-            for step in range(start, start + count)
+            for step in range(start, start + num_steps)
         ]
 
 
@@ -68,7 +68,7 @@ class GradientDescent(FirstOrder):
     """z <- z - rate * gradient."""
 
     def memory_size(self, latent_size: int) -> int:
-        """Nothing is kept."""
+        """No memory."""
         return 0
 
 
@@ -108,47 +108,57 @@ class LBFGS(Solver):
     """Limited-memory BFGS with a weak Wolfe line search by bisection.
 
     Nocedal and Wright 2006, algorithm 7.4, with the line search of Lewis and Overton 2013,
-    section 3, which needs no smoothness: J has kinks wherever a ReLU switches. Each step
-    evaluates one trial point, so a line search spreads over several steps, and a restart
-    never waits for another one's.
+    section 3, which does not require smoothness: J has a kink wherever a ReLU switches. Each
+    step evaluates one trial point, so a line search may take several steps, and no restart
+    waits for another's line search.
 
-    Its iterate is the best one met; `SolveState.latents` holds the trial point. Memory of a
-    restart: gradient at the iterate [D], direction [D], then step length, lower and upper
-    bracket, slope along the direction, trials of this search, number of pairs; then, newest
-    first, the pairs' differences of iterates [pairs, D], of gradients [pairs, D] and the
-    reciprocals of their products [pairs].
+    The iterate is `SolveState.best_latents`; `SolveState.latents` is the trial point. Memory of
+    a restart: gradient at the iterate [D], direction [D], step length, its lower and upper
+    bracket, directional derivative, number of trials, number of pairs, s [P, D], y [P, D],
+    rho [P], where s and y are differences of iterates and of gradients, newest first, rho is
+    1 / (y . s) and P is `max_pairs`.
+
+    Attributes:
+        max_pairs: Maximum number of pairs (s, y) to keep.
+        armijo: Constant c1 of the sufficient decrease condition.
+        curvature: Constant c2 of the curvature condition.
+        max_trials: Maximum number of trial points in a line search.
+        curvature_floor: Pairs with y . s up to this times |y| |s| are not stored.
+        first_step_length: Without pairs, the first trial step is the negative gradient, shortened
+            to this length if it is longer.
     """
 
-    pairs: int = 10
+    max_pairs: int = 10
     armijo: float = 1e-4
     curvature: float = 0.9
-    trials: int = 25
+    max_trials: int = 25
     curvature_floor: float = 1e-8
-    first_length: float = 1.0
+    first_step_length: float = 1.0
 
     keeps_iterate: ClassVar[bool] = True
     SCALARS: ClassVar[int] = 6
+    """Scalars in the memory of a restart."""
 
     def memory_size(self, latent_size: int) -> int:
-        """Two vectors, six numbers and the pairs."""
-        return 2 * latent_size + self.SCALARS + self.pairs * (2 * latent_size + 1)
+        """Two vectors, the scalars and the pairs."""
+        return 2 * latent_size + self.SCALARS + self.max_pairs * (2 * latent_size + 1)
 
 
 @dataclass(frozen=True)
 class SolveState:
-    """Where a descent of R restarts on each of B images stands.
+    """The state of a descent of R restarts for each of B images.
 
     Attributes:
         step: Steps taken.
         latents: Points that the next step evaluates. [B, R, D]
-        costs: J at the current iterates; +inf once non-finite. [B, R]
-        best_latents: The iterate of lowest cost that each restart met. [B, R, D]
-        best_costs: J there. [B, R]
+        costs: J at the current iterates; +inf once it was not finite. [B, R]
+        best_latents: Each restart's iterate of lowest cost. [B, R, D]
+        best_costs: J at `best_latents`. [B, R]
         status: `Status` of each restart. uint8 [B, R]
         evaluations: Gradients evaluated. int32 [B, R]
         anchor: Lowest cost when it last fell by more than the tolerance. [B, R]
         stale: Steps since then. int32 [B, R]
-        memory: The solver's own numbers. [B, R, K]
+        memory: What the solver keeps between steps. [B, R, K]
     """
 
     step: int
@@ -168,7 +178,7 @@ class SolveState:
         return self.status == Status.RUNNING
 
     def joined(self, other: SolveState) -> SolveState:
-        """The restarts of both states side by side, these ones first."""
+        """The restarts of both states in one, those of this state first."""
         step = max(self.step, other.step)
         names = [field.name for field in fields(self) if field.name != "step"]
         pairs = [(getattr(self, name), getattr(other, name)) for name in names]
@@ -179,7 +189,7 @@ def start(solver: Solver, latents: Tensor) -> SolveState:
     """The state before the first step.
 
     Args:
-        solver: Whose memory the state makes room for.
+        solver: Determines the size of the memory.
         latents: Starting points. [B, R, D]
     """
     shape = latents.shape[:2]
@@ -200,7 +210,7 @@ def start(solver: Solver, latents: Tensor) -> SolveState:
 
 
 def make_solver(config: RestoreConfig) -> Solver:
-    """The solver that a configuration names, with its open settings filled in."""
+    """The solver of a configuration, with its default settings filled in."""
     config = config.resolved()
     assert config.steps is not None
     assert config.learning_rate is not None

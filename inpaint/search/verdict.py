@@ -1,9 +1,8 @@
-"""May a restoration be trusted? Checks that can fail, and a sentence that says so.
+"""Can a restoration be trusted? Checks that can fail, and a sentence that says so.
 
-Two things can be wrong. The observed pixels may not determine the lost ones: the restoration
-is then one of several that fit ("ambiguous"). Or the image may not be one that the
-generator can draw: then what was left over does not look like noise ("doubtful").
-How often each check fires is measured in docs/search.md.
+Two things can be wrong. The observed pixels may not determine the lost ones: the restoration is
+then one of several that fit ("ambiguous"). Or the generator may be unable to draw the image: then
+the residual does not look like noise ("doubtful"). docs/search.md shows how often each check fires.
 """
 
 from __future__ import annotations
@@ -16,28 +15,27 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from inpaint.errors import BackendError
 from inpaint.generators import AnyGenerator
-from inpaint.operators import Mask
+from inpaint.operators.mask import require_mask
 from inpaint.search.modes import SearchStatistics, search_statistics
-from inpaint.types import Measurement, Restoration
+from inpaint.types import Measurement, SearchResult, ShortRepr
 
 Flag = Literal["good", "ambiguous", "doubtful"]
 
 RESIDUAL_LEVEL = 1e-3
-"""A residual this improbable for white noise has structure."""
+"""A residual that is less probable than this for white noise has structure."""
 
 PRIOR_LEVEL = 1e-3
-"""A latent vector this improbable under the prior lies outside its bulk."""
+"""A latent vector that is less probable than this under the prior lies outside its bulk."""
 
 FEW_STARTS = 3
-"""A mode that fewer starts reached may not be the best one."""
+"""If fewer starts than this reached the best mode, there may be a better one."""
 
 RIVAL_WEIGHT = 0.05
 """A mode of at least this share of the density is a rival of the best one."""
 
 VISIBLE = 0.1
-"""Root-mean-square difference over the lost pixels that an eye sees, in units of pixels."""
+"""Visible root-mean-square difference over the lost pixels, in units of the pixels."""
 
 STEP = 1e-3
 """Half width of the central differences for the slope of the generator."""
@@ -49,9 +47,9 @@ class Check:
 
     Attributes:
         name: "modes", "pixels", "residual" or "prior".
-        fired: Whether it is wrong here.
+        fired: Whether it is wrong for this restoration.
         value: What was measured.
-        limit: Where it fires.
+        limit: Value at which the check fires.
         sentence: The finding in plain words.
     """
 
@@ -62,8 +60,8 @@ class Check:
     sentence: str
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, repr=False)
+class Verdict(ShortRepr):
     """What is known of one restoration besides its picture.
 
     Attributes:
@@ -73,8 +71,8 @@ class Verdict:
         checks: All that was checked, fired or not.
         noise_level: Estimated noise standard deviation, in units of the pixels.
         noise_interval: Its 95 % interval.
-        expected_error: L2 error to be expected from what the observed pixels leave open,
-            near the best mode.
+        expected_error: Expected L2 error from what the observed pixels leave open, near the best
+            mode.
         search: How reliable the search was, and the modes it found.
     """
 
@@ -88,9 +86,9 @@ class Verdict:
 
 
 def judge(
-    measurement: Measurement, generator: AnyGenerator, restoration: Restoration
+    measurement: Measurement, generator: AnyGenerator, restoration: SearchResult
 ) -> tuple[Verdict, ...]:
-    """Say of each restored image whether it may be trusted, and why.
+    """Judge whether each restored image can be trusted, and why.
 
     Args:
         measurement: What was restored. B images
@@ -98,12 +96,10 @@ def judge(
         restoration: The result.
 
     Raises:
-        BackendError: If the operator is no mask.
+        ArgumentError: If the operator is not a mask.
     """
-    if not isinstance(measurement.operator, Mask):
-        raise BackendError("Verdicts are made for masked images only.")
-    masks = measurement.operator.batch(len(measurement))
-    double = generator.to(dtype=torch.float64)
+    masks = require_mask(measurement.operator, "a verdict").batch(len(measurement))
+    double = generator.to("cpu", torch.float64)
     searches = search_statistics(restoration, generator)
     latents = restoration.best_latents.double()
     return tuple(
@@ -145,7 +141,7 @@ def _judge_image(
 
 
 def _noise_interval(misfit: float, count: int, latent_size: int) -> tuple[float, float]:
-    """95 % interval of the noise level: S / sigma^2 is chi-squared, less what z was fitted."""
+    """95 % interval of the noise level: S / sigma^2 ~ chi-squared with N - D degrees of freedom."""
     freedom = max(1, count - latent_size)
     low, high = stats.chi2.ppf([0.975, 0.025], freedom)
     return math.sqrt(misfit / low), math.sqrt(misfit / high)
@@ -154,7 +150,7 @@ def _noise_interval(misfit: float, count: int, latent_size: int) -> tuple[float,
 def _expected_error(
     generator: AnyGenerator, z: Tensor, mask: Tensor, sigma: float
 ) -> tuple[float, float]:
-    """Error to be expected of the whole image (L2), and per lost pixel (root mean square).
+    """Expected error of the whole image (L2), and per lost pixel (root mean square).
 
     From the normal approximation around z: the posterior covariance is the inverse of
     I + A'A / sigma^2, where A is the slope of the observed pixels.
@@ -188,7 +184,7 @@ def _check_residual(
     agree = "neighbouring pixels agree" if neighbours < strokes else "strokes fit worse than paper"
     doubt = "" if found else "the search failed, or "
     sentence = (
-        f"What is left over is no noise, for {agree} ({_chance(probability)}): {doubt}"
+        f"What is left over does not look like noise: {agree} ({_chance(probability)}); {doubt}"
         "the generator cannot draw this image."
         if fired
         else "What is left over looks like noise."
@@ -197,7 +193,7 @@ def _check_residual(
 
 
 def _neighbour_probability(residual: Tensor, mask: Tensor) -> float:
-    """Chance of neighbours agreeing at least so well, were the residual white noise."""
+    """Probability of neighbours that agree at least this well, if the residual is white noise."""
     total, pairs = 0.0, 0
     for axis in (-1, -2):
         length = residual.shape[axis]
@@ -209,7 +205,7 @@ def _neighbour_probability(residual: Tensor, mask: Tensor) -> float:
 
 
 def _stroke_probability(residual: Tensor, mask: Tensor, image: Tensor) -> float:
-    """Chance of the variance around strokes being so much larger than that on paper."""
+    """Probability of a variance this much larger around strokes than on paper."""
     stroke = mask & (image < 0.95)
     paper = mask & ~stroke
     inside, outside = int(stroke.sum()), int(paper.sum())
@@ -252,7 +248,7 @@ def _check_modes(search: SearchStatistics, mask: Tensor) -> Check:
 
 def _check_pixels(blur: float) -> Check:
     sentence = (
-        f"The observed pixels leave the lost ones open by {blur:.2f} each on average."
+        f"The observed pixels leave each lost one open by {blur:.2f} on average."
         if blur > VISIBLE
         else "The observed pixels determine the lost ones."
     )

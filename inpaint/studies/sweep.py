@@ -8,21 +8,21 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from inpaint.checks import check_integer
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError
-from inpaint.files.job import KEEPS
+from inpaint.files.job import KEEPS, RestoreJob, SweepJob
 from inpaint.files.problem import Problem, pose
-from inpaint.plots.comparison import Comparison, Row, compare
+from inpaint.files.record import make_record
+from inpaint.plots.comparison import Comparison, ComparisonRow, compare
 from inpaint.search.modes import share_interval
+from inpaint.search.partial import PartialSearch, check_nested, make_partial_searches
 from inpaint.search.restore import restore
-from inpaint.search.subsearch import Trial, check_nested, make_trials
 from inpaint.search.verdict import Flag
-from inpaint.types import Progress, Restoration, Status
+from inpaint.types import OnProgress, Progress, SearchResult, Status, asks_to_stop
 
-OnProgress = Callable[[int, Progress], bool | None]
 Figure = Literal["error", "cost", "success"]
 Value = TypeVar("Value")
 
@@ -31,7 +31,7 @@ LONG_COLUMNS = (
     "restarts_for_99", "modes", "verdict",
 )  # fmt: skip
 MOST_REPEATS = 1000
-TRIAL_COLUMNS = ("image", "N", "restarts", "seed", "cost", "error", "found")
+PARTIAL_COLUMNS = ("image", "N", "restarts", "seed", "cost", "error", "found")
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,18 @@ class Point:
 
     Attributes:
         problem: The images at this N.
-        restoration: What was found.
+        search: What the restarts found.
         comparison: The five columns.
     """
 
     problem: Problem
-    restoration: Restoration
+    search: SearchResult
     comparison: Comparison
 
     @property
     def keep(self) -> int:
         """The number N of observed pixels."""
-        return self.problem.run.keep
+        return self.problem.job.keep
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,13 @@ class Sweep:
     """Restorations of the same images at several N.
 
     Attributes:
-        points: In the order asked for, of the first seed; fewer where the sweep was cancelled.
-        trials: Every image, N, number of restarts and seed that was finished.
-        cancelled: Whether it was cut short; the last point then is what was reached.
+        points: In the order asked for, of the first seed; fewer if the sweep was cancelled.
+        partial_searches: Every image, N, number of restarts and seed that was finished.
+        cancelled: Whether it was cut short; the last point is then what was reached.
     """
 
     points: tuple[Point, ...]
-    trials: tuple[Trial, ...] = ()
+    partial_searches: tuple[PartialSearch, ...] = ()
     cancelled: bool = False
 
     @property
@@ -105,7 +105,7 @@ class Sweep:
         return self._table(lambda row: None if row.verdict is None else row.verdict.search.rate)
 
     def flags(self) -> list[list[Flag | None]]:
-        """Whether the restorations may be trusted, a row per image and a column per N."""
+        """Whether the restorations can be trusted, a row per image and a column per N."""
         return self._table(lambda row: None if row.verdict is None else row.verdict.flag)
 
     def to_csv(self) -> str:
@@ -123,13 +123,13 @@ class Sweep:
             (_long_row(point.keep, row) for point in self.points for row in point.comparison.rows),
         )
 
-    def to_trials_csv(self) -> str:
-        """All trials as CSV."""
+    def to_partial_csv(self) -> str:
+        """All partial searches as CSV."""
         rows = (
-            (t.number, t.keep, t.restarts, t.seed, t.cost, t.error, int(t.found))
-            for t in self.trials
+            (s.number, s.keep, s.restarts, s.seed, s.cost, s.error, int(s.found))
+            for s in self.partial_searches
         )
-        return _to_csv(TRIAL_COLUMNS, rows)
+        return _to_csv(PARTIAL_COLUMNS, rows)
 
     def trend(self, figure: Figure, *, keep: int | None = None) -> tuple[TrendPoint, ...]:
         """How a figure changes with N or, where `keep` is given, with the restarts at that N.
@@ -142,24 +142,24 @@ class Sweep:
             keep: The N at which restarts are varied.
 
         Returns:
-            Image after image; nothing where the figure is not known.
+            Image by image; empty if the figure is not known.
         """
         if figure == "success" and keep is None:
             return self._success_of_one()
-        most = max((trial.restarts for trial in self.trials), default=0)
-        groups: dict[tuple[int, int], list[Trial]] = {}
-        for trial in self.trials:
-            if trial.restarts == most if keep is None else trial.keep == keep:
-                place = trial.keep if keep is None else trial.restarts
-                groups.setdefault((trial.number, place), []).append(trial)
+        most = max((each.restarts for each in self.partial_searches), default=0)
+        groups: dict[tuple[int, int], list[PartialSearch]] = {}
+        for each in self.partial_searches:
+            if each.restarts == most if keep is None else each.keep == keep:
+                place = each.keep if keep is None else each.restarts
+                groups.setdefault((each.number, place), []).append(each)
         found = []
-        for (number, place), trials in sorted(groups.items()):
+        for (number, place), found_with in sorted(groups.items()):
             if figure == "success":
-                successes, count = sum(trial.found for trial in trials), len(trials)
+                successes, count = sum(each.found for each in found_with), len(found_with)
                 interval = share_interval(successes, count)
                 found.append(TrendPoint(number, place, successes / count, *interval))
                 continue
-            values = [trial.cost if figure == "cost" else trial.error for trial in trials]
+            values = [each.cost if figure == "cost" else each.error for each in found_with]
             known = [value for value in values if value is not None]
             if known:
                 middle = statistics.median(known)
@@ -178,7 +178,7 @@ class Sweep:
         ]
         return tuple(sorted(found, key=lambda point: (point.number, point.place)))
 
-    def _table(self, figure: Callable[[Row], Value]) -> list[list[Value]]:
+    def _table(self, figure: Callable[[ComparisonRow], Value]) -> list[list[Value]]:
         """A figure of every image at every N."""
         return [
             [figure(point.comparison.rows[index]) for point in self.points]
@@ -197,21 +197,22 @@ def sweep(
     """Restore a problem's images at several N, perhaps with several seeds.
 
     The noise added to an image is the same at every N and for every seed. Fewer restarts cost
-    nothing: they are a part of the most, as `trials.followed` picks it.
+    nothing: they are among the restarts of the whole search (`inpaint.search.partial`).
 
     Args:
         problem: Images, generator and settings; its own N, mask and operator are not used.
         keeps: The numbers of observed pixels.
-        restart_counts: Numbers of restarts, up to the settings', whose trials are told beside
-            those of all of them.
-        repeats: Seeds with which the search is done, from the settings' own on.
-        on_progress: Called with the number of searches done before and this one's progress; if
-            it returns False the sweep ends there, and what was reached is returned.
+        restart_counts: Numbers of restarts to compare, at most that of the settings.
+        repeats: How many seeds to search with, beginning with the seed of the settings.
+        on_progress: Called between chunks of steps; if it returns False the sweep ends there,
+            and what was reached is returned.
 
     Raises:
-        ArgumentError: If `keeps` is empty, repeats itself, or a number is out of range.
+        ArgumentError: If `keeps` is empty or has duplicates, or a number is out of range.
     """
-    config = problem.run.config
+    job = problem.job
+    assert isinstance(job, RestoreJob)
+    config = job.config
     if not keeps or len(set(keeps)) < len(keeps):
         raise ArgumentError(
             f"keep is {', '.join(map(str, keeps)) or 'empty'}; give one or more different "
@@ -222,51 +223,76 @@ def sweep(
         check_integer("restart_counts", count, 1, config.restarts)
     if restart_counts:
         check_nested(config)
-    # All of them are made first, so that a number out of range is refused before any work.
+    # All problems are made first, so that a number out of range raises before any work.
     problems = [
         pose(
-            replace(problem.run, keep=keep, mask=None, operator=None),
-            problem.image_set,
-            problem.generator,
+            replace(job, keep=keep, mask=None, operator=None), problem.image_set, problem.generator
         )
         for keep in keeps
     ]
     counts = sorted({*restart_counts, config.restarts})
     points: list[Point] = []
-    trials: list[Trial] = []
+    partial_searches: list[PartialSearch] = []
     cancelled = False
 
-    def report(done: int, progress: Progress) -> bool:
+    def report(keep: int, done: int, progress: Progress) -> bool:
         nonlocal cancelled
-        cancelled = on_progress is not None and on_progress(done, progress) is False
+        share = progress.done / (progress.total or 1)
+        whole = Progress(
+            f"N = {keep}: {progress.stage}", done + share, len(keeps) * repeats, progress.note
+        )
+        cancelled = on_progress is not None and asks_to_stop(on_progress(whole))
         return not cancelled
 
-    for index, part in enumerate(problems):
-        found: list[Restoration] = []
+    for index, (keep, part) in enumerate(zip(keeps, problems, strict=True)):
+        found: list[SearchResult] = []
         for repeat in range(repeats):
-            restoration = restore(
+            search = restore(
                 part.measurement,
                 part.generator,
                 replace(config, seed=config.seed + repeat),
-                on_progress=partial(report, index * repeats + repeat),
+                on_progress=partial(report, keep, index * repeats + repeat),
             )
-            cancelled = cancelled or _interrupted(restoration, config)
+            cancelled = cancelled or _interrupted(search, config)
             if not repeat:
-                comparison = compare(part.measurement, part.generator, restoration)
-                points.append(Point(part, restoration, comparison))
+                points.append(_point(part.first(len(search)), search))
             if cancelled:
                 break
-            found.append(restoration)
+            found.append(search)
         if found:
-            trials += make_trials(
-                part.measurement, part.generator, found, counts, keep=part.run.keep
+            partial_searches += make_partial_searches(
+                part.measurement, part.generator, found, counts, keep=keep
             )
         if cancelled:
             break
-    return Sweep(tuple(points), tuple(trials), cancelled=cancelled)
+    return Sweep(tuple(points), tuple(partial_searches), cancelled=cancelled)
 
 
-def _long_row(keep: int, row: Row) -> list[object]:
+def record_sweep(job: SweepJob, problem: Problem, result: Sweep) -> dict[str, Any]:
+    """What the `run.json` of a sweep holds.
+
+    Args:
+        job: What was asked for.
+        problem: Its images at any N.
+        result: What was found.
+    """
+    found = {
+        "points": [
+            {"keep": point.keep, "images": point.comparison.rows} for point in result.points
+        ],
+        "partial_searches": result.partial_searches,
+        "cancelled": result.cancelled,
+    }
+    job = replace(job, numbers=problem.measurement.numbers, config=job.config.resolved())
+    return make_record(job, sha256=problem.digests(), results=found)
+
+
+def _point(problem: Problem, search: SearchResult) -> Point:
+    """One N, compared with the ideal images."""
+    return Point(problem, search, compare(problem.measurement, problem.generator, search))
+
+
+def _long_row(keep: int, row: ComparisonRow) -> list[object]:
     """The figures of one image at one N, in the order of `LONG_COLUMNS`."""
     error = None if row.metrics is None else row.metrics.error
     figures: list[object] = [row.number, keep, row.cost, error, row.noise_level]
@@ -284,7 +310,7 @@ def _long_row(keep: int, row: Row) -> list[object]:
 
 
 def _to_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows under headings; six digits of a number, nothing for None."""
+    """Headings and rows as CSV: six digits of a float, nothing for None."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(headings)
@@ -293,7 +319,7 @@ def _to_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return text.getvalue()
 
 
-def _interrupted(restoration: Restoration, config: RestoreConfig) -> bool:
-    """Whether Ctrl-C, and not the settings, cut a restoration short."""
-    cut = bool((restoration.status == Status.CANCELLED).any())
-    return cut and config.stop_after is None and config.budget is None
+def _interrupted(search: SearchResult, config: RestoreConfig) -> bool:
+    """Whether Ctrl-C, and not the settings, cut a search short."""
+    cut = bool((search.status == Status.CANCELLED).any())
+    return cut and config.stop_after is None and config.time_limit is None

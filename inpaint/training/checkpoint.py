@@ -1,6 +1,6 @@
-"""Checkpoints: all that a training needs to go on as if it had never stopped.
+"""Checkpoints: everything that a training needs to resume as if it had never stopped.
 
-One safetensors file; nothing is pickled. Random numbers need no place in it, since those of
+One safetensors file; nothing is pickled. No random state is stored, since the random numbers of
 a step follow from the seed and the step's number.
 """
 
@@ -24,7 +24,7 @@ Modules = dict[str, nn.Module]
 Optimizers = dict[str, Optimizer]
 
 _RUNTIME = ("device", "checkpoint_every", "name")
-"""Settings that may differ when a training goes on."""
+"""Settings that may differ when a training resumes."""
 
 
 def save_checkpoint(
@@ -35,14 +35,14 @@ def save_checkpoint(
     optimizers: Optimizers,
     facts: dict[str, Any],
 ) -> None:
-    """Write a checkpoint; an older one is replaced in one piece.
+    """Write a checkpoint; an older one is replaced only once the new one is complete.
 
     Args:
         path: The file.
         config: Settings of the training.
         modules: Networks by name.
         optimizers: Optimizers by name.
-        facts: Whatever else shall be given back, as JSON holds it.
+        facts: Anything else to restore, ready for JSON; "data" is the digest of the images.
 
     Raises:
         FileError: If the file cannot be written.
@@ -55,35 +55,35 @@ def save_checkpoint(
         for index, state in optimizer.state_dict()["state"].items():
             for key, tensor in state.items():
                 tensors[f"{name}/{index}/{key}"] = tensor
-    write_tensors(tensors, {"config": _dump(config), "facts": json.dumps(facts)}, path)
+    write_tensors(tensors, {"config": _to_json(config), "facts": json.dumps(facts)}, path)
 
 
 def load_checkpoint(
     path: Path, config: Config, *, modules: Modules, optimizers: Optimizers, data: str
 ) -> dict[str, Any]:
-    """Put networks and optimizers back as they were, and return the facts.
+    """Restore networks and optimizers, and return the facts.
 
     Args:
         path: The file.
-        config: Settings of the training that goes on.
-        modules: Networks by name, to be filled.
-        optimizers: Optimizers by name, to be filled.
+        config: Settings of the training that resumes.
+        modules: Networks by name, which are changed.
+        optimizers: Optimizers by name, which are changed.
         data: Digest of the training images.
 
     Raises:
-        FileError: If the file cannot be read or is no checkpoint.
-        ArgumentError: If it is of a training with other settings, or on other images.
+        FileError: If the file cannot be read or is not a checkpoint.
+        ArgumentError: If it belongs to a training with other settings or on other images.
     """
     tensors, metadata = read_tensors(path)
     if not {"config", "facts"} <= set(metadata):
-        raise FileError(f"{path} is no checkpoint of a training; name another file.")
-    _compare(path, json.loads(metadata["config"]), json.loads(_dump(config)))
+        raise FileError(f"{path} is not a checkpoint of a training; choose another file.")
+    _check_settings(path, json.loads(metadata["config"]), json.loads(_to_json(config)))
     try:
         for name, module in modules.items():
-            module.load_state_dict(_part(tensors, name))
+            module.load_state_dict(_tensors_of(tensors, name))
         for name, optimizer in optimizers.items():
             state: dict[int, dict[str, Tensor]] = {}
-            for key, tensor in _part(tensors, name).items():
+            for key, tensor in _tensors_of(tensors, name).items():
                 index, entry = key.split("/")
                 state.setdefault(int(index), {})[entry] = tensor
             groups = optimizer.state_dict()["param_groups"]
@@ -91,29 +91,29 @@ def load_checkpoint(
         facts: dict[str, Any] = json.loads(metadata["facts"])
     except (RuntimeError, ValueError) as error:
         raise FileError(
-            f"{path} does not hold a whole checkpoint ({error}). Delete it to start anew."
+            f"{path} does not hold a complete checkpoint ({error}). Delete it to start again."
         ) from error
     if facts["data"] != data:
         raise ArgumentError(
-            f"checkpoint {path} is of a training on other images; name another file, or "
+            f"The checkpoint {path} belongs to a training on other images; choose another file, or "
             "give the same images."
         )
     return facts
 
 
-def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+def _tensors_of(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     start = f"{name}/"
     return {key.removeprefix(start): x for key, x in tensors.items() if key.startswith(start)}
 
 
-def _dump(config: Config) -> str:
+def _to_json(config: Config) -> str:
     return json.dumps(dataclasses.asdict(config))
 
 
-def _compare(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+def _check_settings(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
     for key, value in new.items():
         if key not in _RUNTIME and old.get(key) != value:
             raise ArgumentError(
-                f"{key} is {value!r}; the checkpoint {path} is of a training with "
-                f"{old.get(key)!r}. Use that, or another checkpoint file."
+                f"{key} is {value!r}; the checkpoint {path} belongs to a training with "
+                f"{old.get(key)!r}. Use that value, or another checkpoint file."
             )

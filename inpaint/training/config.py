@@ -1,4 +1,4 @@
-"""The settings of a training: the only home of their defaults."""
+"""The settings of a generator's training and their defaults."""
 
 from __future__ import annotations
 
@@ -24,35 +24,37 @@ class TrainConfig:
             "adversarial" (a critic with a gradient penalty) or "hybrid", the sum of both.
         latent_size: Number of latent dimensions D.
         hidden: Sizes of the hidden layers, from the latent vector to the image.
-        activation: What follows each hidden layer; the last layer ends in the sigmoid.
-        steps: Steps of the first stage, which has the objective alone.
-        inversion_steps: Steps of the second stage, which adds that damaged images shall be
-            restored well by searching the latent space; 0 leaves it out.
-        batch_size: Images of a step of the first stage.
+        activation: Activation of the hidden layers; the last layer ends in a sigmoid.
+        steps: Steps of the first stage, which trains on the objective alone.
+        inversion_steps: Steps of the second stage, which also lowers the error of damaged images
+            that are restored by searching the latent space; 0 skips it.
+        batch_size: Images in a step of the first stage.
         inversion_batch: Damaged images restored in a step of the second stage.
-        inversion_restarts: Starting points of the search for the latent vector of each.
-        learning_rate: Of the first stage; a short rise, then a cosine down to 1 %.
-        inversion_learning_rate: The same of the second stage.
+        inversion_restarts: Starting points of the latent search for each of them.
+        learning_rate: Highest learning rate of the first stage; a short warm-up, then a cosine
+            down to 1 %.
+        inversion_learning_rate: Highest learning rate of the second stage, which has a warm-up
+            and a cosine of its own.
         encoder_hidden: Sizes of the encoder's hidden layers (variational, hybrid).
         critic_hidden: Sizes of the critic's hidden layers (adversarial, hybrid).
         critic_steps: Steps of the critic for each step of the generator.
         gradient_penalty: Weight of the critic's gradient penalty.
-        adversarial_weight: Weight of the critic's verdict in the hybrid objective, in nats.
-        objective_weight: Weight of the objective beside the restoration error in the second stage;
-            it keeps G(z) of any z an image.
+        adversarial_weight: Weight of the critic's score in the hybrid objective, in nats.
+        objective_weight: Weight of the objective relative to the restoration error in the second
+            stage; it keeps G(z) an image for every z.
         paper_weight: Weight, in the second stage, of squared ink at pixels that hardly any training
             image inks; without it faint dots can appear on empty paper.
-        active_share: Mean share of the hidden units that are on, for random latent vectors and
-            for restored ones, above which the loss rises (ReLU only). Fewer are faster to
-            search, since the C++ kernels skip the others; 1 sets no limit.
-        augmentation: Strength of the random turns, slants, stretches and shifts of the
-            training images; 0 leaves them as they are.
+        active_share: Limit on the mean share of active hidden units, at random latent vectors and
+            at restored ones; larger shares are penalised (ReLU only). Fewer active units are
+            faster to search, since the C++ kernels skip the others; 1 sets no limit.
+        augmentation: Strength of the random rotations, slants, stretches, shifts and bends of the
+            training images; 0 leaves them unchanged.
         average: Share of the old value in the running average of the weights, which is the
             generator that is returned; 0 returns the last weights.
-        seed: All randomness follows from it.
-        device: Where torch computes: "cpu", "cuda", "cuda:1".
+        seed: Seed of all random numbers.
+        device: Torch device: "cpu", "cuda", "cuda:1".
         checkpoint_every: Steps from one checkpoint to the next.
-        name: What to call the generator.
+        name: Name of the generator.
     """
 
     objective: ObjectiveName = "variational"
@@ -117,20 +119,15 @@ class TrainConfig:
         if self.active_share < 1 and self.activation != "relu":
             raise ArgumentError(
                 f"active_share is {self.active_share} with activation {self.activation!r}, whose "
-                "units are never off; choose relu, or active_share 1."
+                "units are always active; choose relu, or active_share 1."
             )
 
     @property
-    def total_steps(self) -> int:
-        """Steps of both stages."""
-        return self.steps + self.inversion_steps
-
-    @property
     def is_variational(self) -> bool:
-        """Whether an encoder is trained along."""
+        """Whether an encoder is trained too."""
         return self.objective in ("variational", "hybrid")
 
     @property
     def is_adversarial(self) -> bool:
-        """Whether a critic is trained along."""
+        """Whether a critic is trained too."""
         return self.objective in ("adversarial", "hybrid")

@@ -1,4 +1,4 @@
-"""Training images from IDX files: some digits, some part of the file."""
+"""Training images: read from IDX files, checked, and identified by a hash."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def read_digits(
     Args:
         images: File of the images, 8-bit, 0 = paper.
         labels: File of their labels.
-        digits: Labels wanted, in any order; none for all.
-        part: Which images of the file, before digits are picked: `slice(None, -10_000)` is
-            all but the last 10,000.
+        digits: Labels to keep, in any order; empty keeps all.
+        part: Part of the file to take the digits from: `slice(None, -10_000)` is all but the
+            last 10,000 images.
 
     Returns:
         In the file's order, 1 = paper, 0 = ink. float32 [K, 1, H, W]
 
     Raises:
-        FileError: If a file cannot be read or the two do not fit together.
+        FileError: If a file cannot be read or the two do not match.
         ArgumentError: If no image is left.
     """
     pixels, classes = read_idx(images), read_idx(labels)
     if pixels.ndim != 3 or pixels.dtype != np.uint8:
         raise FileError(
-            f"{images} holds a {pixels.dtype} array with {pixels.ndim} axes; images are 8-bit "
+            f"{images} holds a {pixels.dtype} array with {pixels.ndim} axes; images must be 8-bit "
             "[count, height, width]. Is it the file of the labels?"
         )
     if classes.shape != pixels.shape[:1]:
@@ -53,20 +53,20 @@ def read_digits(
         pixels = pixels[np.isin(classes, list(digits))]
     if len(pixels) == 0:
         raise ArgumentError(
-            f"digits is {tuple(digits)}; no image of {images} in the part asked for has such a "
+            f"digits is {tuple(digits)}; no image of {images} in the requested part has such a "
             "label. Choose others, or a larger part."
         )
     return 1 - torch.from_numpy(pixels)[:, None].float() / 255
 
 
 def digest_images(images: Tensor) -> str:
-    """A hash of images, to tell data sets apart in records and checkpoints."""
+    """SHA-256 of images as hexadecimal digits: it identifies a data set in records."""
     content = images.detach().cpu().float().contiguous()
     return hashlib.sha256(content.numpy().tobytes()).hexdigest()
 
 
 def check_images(images: Tensor) -> None:
-    """Refuse what no training can be on.
+    """Require images that can be trained on.
 
     Raises:
         ShapeError: If `images` is not [K, C, H, W] with at least one image.
@@ -74,8 +74,8 @@ def check_images(images: Tensor) -> None:
     """
     if images.ndim != 4 or images.numel() == 0:
         raise ShapeError(
-            f"images has shape {list(images.shape)}; training takes [K, C, H, W] with at least "
-            "one image."
+            f"images has shape {list(images.shape)}; it must be [K, C, H, W] with at least one "
+            "image."
         )
     if not bool(((images >= 0) & (images <= 1)).all()):
         raise ArgumentError(

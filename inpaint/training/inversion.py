@@ -1,16 +1,15 @@
-"""The second stage: images restored through the decoder shall be near the undamaged ones.
+"""The second stage: images restored through the decoder should be close to the undamaged ones.
 
-A training image is damaged, its latent vector z* = argmin J(z) is searched, and the loss is
-the error of G(z*), as the mean over images of the logarithm of the mean squared error: that is
-what PSNR counts, and no hard image outweighs the others. The decoder's weights w act on that
-loss directly, and through z*: at the minimum grad_z J(z*, w) = 0, so by the implicit function
-theorem
+A training image is damaged, a search finds its latent vector z* = argmin J(z), and the loss is
+the error of G(z*): the mean over images of the logarithm of the mean squared error. That is what
+PSNR measures, and it keeps hard images from outweighing the others. The decoder's weights w act
+on that loss directly and through z*: at the minimum grad_z J(z*, w) = 0, so by the implicit
+function theorem
 
     dL/dw = dL/dw |z*  -  v' d(grad_z J)/dw   with   H v = dL/dz,   H = Hessian of J at z*.
 
-H is taken as Gauss-Newton's, which is positive definite. This holds at a minimum only, so the
-search ends with steps of Levenberg and Marquardt. The masks are of many kinds
-(`inpaint.training.damage`), so that the generator learns no single one.
+H is approximated by Gauss-Newton, which is positive definite. The formula holds only at a minimum,
+so the search ends with Levenberg-Marquardt steps.
 """
 
 from __future__ import annotations
@@ -24,11 +23,13 @@ from inpaint.config import RestoreConfig
 from inpaint.generators import Generator
 from inpaint.operators import Mask
 from inpaint.search.restore import restore
-from inpaint.training.damage import Damaged
-from inpaint.training.randomness import Draws
+from inpaint.training.augmentation import Damaged
+from inpaint.training.randomness import RandomStream
 from inpaint.types import Measurement
 
 CANDIDATES = 1000
+"""Random latent vectors from which the search takes its starts."""
+
 SEARCH = RestoreConfig(
     screen=0,
     solver="adam",
@@ -38,27 +39,27 @@ SEARCH = RestoreConfig(
     tolerance=0.0,
     backend="torch",
 )
-"""A short descent from the best of a few candidates, to choose the valley."""
+"""A short descent from the best candidates, to choose the valley."""
 
-POLISH = 3
-"""Steps of Levenberg and Marquardt after it. They gain what five times as many of Adam do not."""
+REFINE_STEPS = 3
+"""Levenberg-Marquardt steps after it; five times as many Adam steps would gain less."""
 
 DAMPING = 0.1
-"""Share of the Hessian's diagonal that is added to it at first."""
+"""Initial damping, as a share of the Hessian's diagonal."""
 
 OBSERVED_WEIGHT = 0.3
-"""Weight of the observed pixels' error; that of the lost ones weighs 1."""
+"""Weight of the observed pixels' error, relative to that of the lost ones."""
 
-FLOOR = 2e-3
-"""Mean squared error below which an image has nothing more to gain: 27 dB."""
+ERROR_FLOOR = 2e-3
+"""Added to mean squared errors before the logarithm, so images better than 27 dB gain little."""
 
 
-def search(generator: Generator, damaged: Damaged, draws: Draws, restarts: int) -> Tensor:
-    """The latent vector of lowest J that a short search finds for each image, [B, D]."""
-    candidates = draws.normal(CANDIDATES, generator.latent_size)
+def search(generator: Generator, damaged: Damaged, rng: RandomStream, restarts: int) -> Tensor:
+    """The latent vector of lowest J that a short search finds for each image. [B, D]"""
+    candidates = rng.normal(CANDIDATES, generator.latent_size)
     pixels = generator.pixels(candidates)
     values, observed = damaged.values, damaged.observed
-    # ||values - pixels||^2 over the observed pixels, of all pairs at once.
+    # ||values - pixels||^2 over the observed pixels, for all pairs at once.
     misfit = values.square().sum(1, keepdim=True) - 2 * values @ pixels.T
     misfit = (misfit + observed @ pixels.square().T).clamp(min=1e-6)
     costs = observed.sum(1, keepdim=True) * misfit.log() + candidates.square().sum(1)
@@ -70,19 +71,22 @@ def search(generator: Generator, damaged: Damaged, draws: Draws, restarts: int) 
     return found.best_latents.to(values)
 
 
-def polish(
-    decoder: nn.Sequential, latents: Tensor, damaged: Damaged, steps: int = POLISH
+def refine(
+    decoder: nn.Sequential, latents: Tensor, damaged: Damaged, steps: int = REFINE_STEPS
 ) -> Tensor:
-    """Follow J down to its minimum (Levenberg 1944, Marquardt 1963).
+    """Bring latent vectors close to the minimum of J by damped Gauss-Newton steps.
 
     Args:
         decoder: Maps latent vectors to pixels.
         latents: Where `search` ended. [B, D]
         damaged: The images.
-        steps: A step that would raise an image's J is not taken, and its next one is shorter.
+        steps: Steps to try. One that would raise an image's J is rejected, and that image's next
+            step is shorter.
 
     Returns:
         [B, D]
+
+    Source: Levenberg 1944; Marquardt 1963.
     """
     with torch.no_grad():
         damping = latents.new_full((len(latents), 1, 1), DAMPING)
@@ -91,22 +95,22 @@ def polish(
         for _ in range(steps):
             jacobian, hessian = _gauss_newton(decoder, latents, pixels, damaged)
             residual = damaged.observed * (pixels - damaged.values)
-            pull = (jacobian.mT @ residual[..., None])[..., 0]
-            slope = _scale(pixels, damaged) * pull + 2 * latents
+            pulled_back = (jacobian.mT @ residual[..., None])[..., 0]
+            gradient = _misfit_scale(pixels, damaged) * pulled_back + 2 * latents
             diagonal = torch.diag_embed(hessian.diagonal(dim1=1, dim2=2))
-            trial = latents - torch.linalg.solve(hessian + damping * diagonal, slope)
-            drawn = decoder(trial)
-            reached = _cost(trial, drawn, damaged)
-            better = reached < costs
-            latents = torch.where(better[:, None], trial, latents)
-            pixels = torch.where(better[:, None], drawn, pixels)
-            costs = torch.where(better, reached, costs)
+            new_latents = latents - torch.linalg.solve(hessian + damping * diagonal, gradient)
+            new_pixels = decoder(new_latents)
+            new_costs = _cost(new_latents, new_pixels, damaged)
+            better = new_costs < costs
+            latents = torch.where(better[:, None], new_latents, latents)
+            pixels = torch.where(better[:, None], new_pixels, pixels)
+            costs = torch.where(better, new_costs, costs)
             damping = damping * torch.where(better, 0.2, 5.0)[:, None, None]
         return latents
 
 
 def loss(decoder: nn.Sequential, latents: Tensor, damaged: Damaged) -> tuple[Tensor, Tensor]:
-    """The restoration error, with a gradient that knows how the latent vectors follow.
+    """The restoration error, with a gradient that includes how the latent vectors react.
 
     Args:
         decoder: Maps latent vectors to pixels.
@@ -114,21 +118,21 @@ def loss(decoder: nn.Sequential, latents: Tensor, damaged: Damaged) -> tuple[Ten
         damaged: The images.
 
     Returns:
-        Weighted logarithm of the mean squared error, mean over the images, to be
-        differentiated by the decoder's weights []; mean squared error of the lost pixels [].
+        Weighted logarithm of the mean squared error, averaged over the images, with a gradient for
+        the decoder's weights []; mean squared error of the lost pixels [].
     """
     latents = latents.detach().requires_grad_()
     pixels = decoder(latents)
     errors, lost = restoration_errors(pixels, damaged, observed_weight=OBSERVED_WEIGHT)
     error = errors.mean()
-    (slope,) = torch.autograd.grad(error, latents, retain_graph=True)
-    (cost_slope,) = torch.autograd.grad(
+    (error_gradient,) = torch.autograd.grad(error, latents, retain_graph=True)
+    (cost_gradient,) = torch.autograd.grad(
         _cost(latents, pixels, damaged).sum(), latents, create_graph=True
     )
     with torch.no_grad():
         _, hessian = _gauss_newton(decoder, latents, pixels, damaged)
-        direction = torch.linalg.solve(hessian, slope)
-    return error - (direction * cost_slope).sum(), lost.detach().mean()
+        direction = torch.linalg.solve(hessian, error_gradient)
+    return error - (direction * cost_gradient).sum(), lost.detach().mean()
 
 
 def restoration_errors(
@@ -137,18 +141,19 @@ def restoration_errors(
     """How far restored images are from the undamaged ones.
 
     Args:
-        pixels: Of the restored images. [B, P]
+        pixels: The restored images. [B, P]
         damaged: What they were restored from.
-        observed_weight: Weight of the observed pixels' error; that of the lost ones weighs 1.
+        observed_weight: Weight of the observed pixels' error, relative to that of the lost ones.
 
     Returns:
         Weighted sum of the logarithms of the mean squared errors [B]; mean squared error of the
         lost pixels [B].
     """
     observed, squares = damaged.observed, (pixels - damaged.ideal).square()
-    lost = _mean(squares, 1 - observed)
-    seen = _mean(squares, observed)
-    return (lost + FLOOR).log() + observed_weight * (seen + FLOOR).log(), lost
+    of_lost = _mean(squares, 1 - observed)
+    of_observed = _mean(squares, observed)
+    errors = (of_lost + ERROR_FLOOR).log() + observed_weight * (of_observed + ERROR_FLOOR).log()
+    return errors, of_lost
 
 
 def _mean(squares: Tensor, weights: Tensor) -> Tensor:
@@ -158,42 +163,42 @@ def _mean(squares: Tensor, weights: Tensor) -> Tensor:
 
 
 def _misfit(pixels: Tensor, damaged: Damaged) -> Tensor:
-    """Squared residual over the observed pixels, [B]."""
+    """Squared residual over the observed pixels. [B]"""
     return (damaged.observed * (pixels - damaged.values).square()).sum(1)
 
 
 def _cost(latents: Tensor, pixels: Tensor, damaged: Damaged) -> Tensor:
-    """J of `pixels` = G(latents), [B]."""
-    count = damaged.observed.sum(1)
-    return count * _misfit(pixels, damaged).log() + latents.square().sum(1)
+    """J of `pixels` = G(latents). [B]"""
+    num_observed = damaged.observed.sum(1)
+    return num_observed * _misfit(pixels, damaged).log() + latents.square().sum(1)
 
 
-def _scale(pixels: Tensor, damaged: Damaged) -> Tensor:
-    """Twice the slope of J in the misfit, [B, 1]."""
+def _misfit_scale(pixels: Tensor, damaged: Damaged) -> Tensor:
+    """Twice the derivative of J with respect to the misfit. [B, 1]"""
     return (2 * damaged.observed.sum(1) / _misfit(pixels, damaged))[:, None]
 
 
 def _gauss_newton(
     decoder: nn.Sequential, latents: Tensor, pixels: Tensor, damaged: Damaged
 ) -> tuple[Tensor, Tensor]:
-    """The decoder's Jacobian A, [B, P, D], and J's Hessian scale A'A + 2 I, [B, D, D]."""
-    pushed = _pushed(decoder, latents)
-    weights = damaged.observed * _scale(pixels, damaged)
-    hessian = (pushed * weights[:, None]) @ pushed.mT
-    return pushed.mT, hessian + 2 * torch.eye(latents.shape[1]).to(latents)
+    """The decoder's Jacobian A [B, P, D] and the Hessian of J, scale A'A + 2 I [B, D, D]."""
+    transposed = _transposed_jacobian(decoder, latents)
+    weights = damaged.observed * _misfit_scale(pixels, damaged)
+    hessian = (transposed * weights[:, None]) @ transposed.mT
+    return transposed.mT, hessian + 2 * torch.eye(latents.shape[1]).to(latents)
 
 
-def _pushed(decoder: nn.Sequential, latents: Tensor) -> Tensor:
-    """The Jacobian's transpose, pushed through layer by layer: faster than jacfwd. [B, D, P]"""
+def _transposed_jacobian(decoder: nn.Sequential, latents: Tensor) -> Tensor:
+    """The Jacobian's transpose, layer by layer, which is faster than jacfwd. [B, D, P]"""
     values = latents.detach()
-    pushed = torch.eye(latents.shape[1]).to(latents)
+    tangents = torch.eye(latents.shape[1]).to(latents)
     for layer in decoder:
         if isinstance(layer, nn.Linear):
-            values, pushed = layer(values), pushed @ layer.weight.mT
+            values, tangents = layer(values), tangents @ layer.weight.mT
             continue
         with torch.enable_grad():
             before = values.requires_grad_()
             after = layer(before)
-            (slope,) = torch.autograd.grad(after.sum(), before)
-        values, pushed = after.detach(), pushed * slope[:, None]
-    return pushed
+            (derivative,) = torch.autograd.grad(after.sum(), before)
+        values, tangents = after.detach(), tangents * derivative[:, None]
+    return tangents

@@ -1,7 +1,7 @@
-"""All random numbers of a training, each from the seed, the step and its place in the step.
+"""The random numbers of a training, which follow from its seed and the step alone.
 
-So a training that resumes needs no state of a random generator, and the numbers are the same
-on every device.
+A resumed training therefore needs no saved random state, and the numbers are the same on every
+device.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 
-class Draws:
+class RandomStream:
     """The random numbers of one step, always drawn on the CPU.
 
     Args:
@@ -30,9 +30,9 @@ class Draws:
         return torch.randn(*shape, generator=self._generator).to(self._device)
 
     def uniform(self, *shape: int) -> Tensor:
-        """Numbers from 0 to 1."""
+        """Uniform numbers from 0 to 1."""
         return torch.rand(*shape, generator=self._generator).to(self._device)
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
-        """Whole numbers from `low` to `high - 1`."""
+        """Uniform integers from `low` to `high - 1`."""
         return torch.randint(low, high, shape, generator=self._generator).to(self._device)

@@ -1,13 +1,14 @@
-"""The course of any training: step by step to its end, with checkpoints and a record."""
+"""A training in progress: the loop over its steps, with checkpoints, progress and a record."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,24 +17,27 @@ from torch.optim import Optimizer
 from inpaint.checks import check_device
 from inpaint.training.checkpoint import load_checkpoint, save_checkpoint
 from inpaint.training.data import check_images, digest_images
+from inpaint.types import OnProgress, Progress
 
 HISTORY_EVERY = 100
+"""Steps from one entry of the loss history to the next."""
 
-Progress = TypeVar("Progress")
+FINAL_RATE = 0.01
+"""Share of the learning rate that is left at the end."""
 
 
-class Course(ABC, Generic[Progress]):
-    """A training under way.
+class TrainingSession(ABC):
+    """A training in progress, in one stage or several.
 
     Args:
         images: Training images, 1 = paper, 0 = ink. [K, C, H, W]
         config: Settings, with `device` and `checkpoint_every`.
-        steps: Steps in all.
+        stages: Number of steps of each stage, in order.
 
     Attributes:
-        step: Steps done.
-        seconds: Time that earlier runs took.
-        history: What is kept of the losses.
+        step: Steps done, in all stages.
+        seconds: Time spent in earlier runs.
+        history: Losses after every `HISTORY_EVERY` steps and at the end.
         modules: Networks that a checkpoint holds, by name.
         optimizers: Optimizers that it holds, by name.
 
@@ -42,10 +46,10 @@ class Course(ABC, Generic[Progress]):
         ArgumentError: If a pixel is outside 0 to 1, or the device does not exist.
     """
 
-    def __init__(self, images: Tensor, config: Any, steps: int) -> None:
+    def __init__(self, images: Tensor, config: Any, stages: Mapping[str, int]) -> None:
         check_images(images)
         self.config = config
-        self.steps = steps
+        self.stages = stages
         self.digest = digest_images(images)
         self.images = images.to(check_device(config.device), torch.float32)
         self.step = 0
@@ -53,53 +57,57 @@ class Course(ABC, Generic[Progress]):
         self.history: list[dict[str, Any]] = []
         self.modules: dict[str, nn.Module] = {}
         self.optimizers: dict[str, Optimizer] = {}
-        self._began = time.perf_counter()
 
     @abstractmethod
-    def advance(self) -> Progress:
-        """Take one step."""
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the training began or went on."""
-        return time.perf_counter() - self._began
-
-    def run(
-        self,
-        checkpoint: str | Path | None,
-        on_progress: Callable[[Progress], bool | None] | None,
-    ) -> None:
-        """Go to the end, or as far as the caller or Ctrl-C lets it.
+    def advance(self, stage: str, done: int, total: int) -> dict[str, float]:
+        """Take one step.
 
         Args:
-            checkpoint: File to go on from if it exists, and to write.
-            on_progress: Called after each step; False ends the training.
+            stage: Name of the current stage.
+            done: Steps done in this stage.
+            total: Steps of this stage.
+
+        Returns:
+            The losses of the step, by name.
+        """
+
+    @property
+    def steps(self) -> int:
+        """Steps of all stages."""
+        return sum(self.stages.values())
+
+    def run(self, checkpoint: str | Path | None, on_progress: OnProgress | None) -> None:
+        """Train to the end, or until the caller or Ctrl-C stops it.
+
+        Args:
+            checkpoint: File to resume from if it exists, and to write.
+            on_progress: Called after each step; returning False ends the training.
 
         Raises:
-            ArgumentError: If the checkpoint is of another training.
+            ArgumentError: If the checkpoint belongs to another training.
             FileError: If the checkpoint cannot be read or written.
         """
         path = None if checkpoint is None else Path(checkpoint)
         if path is not None and path.exists():
             self._resume(path)
-        self._began = time.perf_counter()
+        began = time.perf_counter()
         going = True
         try:
-            while self.step < self.steps and going:
-                progress = self.advance()
+            while going and self.step < self.steps:
+                stage, done, total = self._position()
+                losses = self.advance(stage, done, total)
+                self.step += 1
+                if self.step % HISTORY_EVERY == 0 or self.step == self.steps:
+                    self.history.append({"step": self.step, **losses})
                 if path is not None and self.step % self.config.checkpoint_every == 0:
                     self._save(path)
+                progress = Progress(stage, done + 1, total, _describe(losses))
                 going = on_progress is None or on_progress(progress) is not False
         except KeyboardInterrupt:
             pass
-        self.seconds += self.elapsed
+        self.seconds += time.perf_counter() - began
         if path is not None:
             self._save(path)
-
-    def remember(self, losses: dict[str, float]) -> None:
-        """Keep the losses of this step, if it is one of those that are kept."""
-        if self.step % HISTORY_EVERY == 0 or self.step == self.steps:
-            self.history.append({"step": self.step, **losses})
 
     def record(self) -> dict[str, Any]:
         """The whole configuration, the data's digest and size, versions, seconds, losses."""
@@ -113,6 +121,15 @@ class Course(ABC, Generic[Progress]):
             "seconds": round(self.seconds, 3),
             "history": self.history,
         }
+
+    def _position(self) -> tuple[str, int, int]:
+        """The stage of the next step, the steps done in it, and its number of steps."""
+        done = self.step
+        for stage, total in self.stages.items():
+            if done < total:
+                return stage, done, total
+            done -= total
+        raise AssertionError("the training is finished")
 
     def _save(self, path: Path) -> None:
         facts = {
@@ -135,3 +152,36 @@ class Course(ABC, Generic[Progress]):
         )
         self.step, self.seconds = facts["step"], facts["seconds"]
         self.history = facts["history"]
+
+
+def _describe(losses: Mapping[str, float]) -> str:
+    """Losses in words, such as "variational -412.3, inversion 0.02134"."""
+    return ", ".join(f"{name.replace('_', ' ')} {loss:.4g}" for name, loss in losses.items())
+
+
+def learning_rate(step: int, steps: int, highest: float, warmup: int) -> float:
+    """A linear warm-up, then a cosine.
+
+    Args:
+        step: Steps done.
+        steps: Steps in all.
+        highest: The highest rate.
+        warmup: Steps of the warm-up.
+    """
+    cosine = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * step / steps))
+    return highest * min(1, (step + 1) / warmup) * cosine
+
+
+def update_average(average: nn.Module, module: nn.Module, keep: float, step: int) -> None:
+    """Update a running average of the weights in place.
+
+    Args:
+        average: The average, which is changed.
+        module: The current weights.
+        keep: Share of the old average; 0 copies the current weights.
+        step: Steps done. Early averages are short, so that the first weights are soon forgotten.
+    """
+    share = min(keep, (1 + step) / (10 + step)) if keep else 0.0
+    with torch.no_grad():
+        for mean, value in zip(average.parameters(), module.parameters(), strict=True):
+            mean.lerp_(value, 1 - share)

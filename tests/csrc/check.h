@@ -1,4 +1,4 @@
-// As much of a test framework as these programs need.
+// A minimal test framework.
 #pragma once
 
 #include <cstdio>
@@ -13,7 +13,7 @@ inline void check(bool holds, const char* what) {
   if (!holds) std::printf("FAILED: %s\n", what);
 }
 
-// Prints the closing line; the exit status of the program.
+// Prints the totals and returns the exit status of the program.
 inline int summary() {
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 ? 0 : 1;

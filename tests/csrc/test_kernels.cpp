@@ -1,4 +1,4 @@
-// The kernels and the loop over restarts against a naive computation in double. No torch.
+// The kernels and the loop over restarts against a naive computation in double, without torch.
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr Activation kActivations[] = {Activation::kNone, Activation::kRelu, Activation::kLeakyRelu,
                                        Activation::kTanh, Activation::kSigmoid};
-constexpr double kSlope = 0.2;
+constexpr double kNegativeSlope = 0.2;
 
 double activate(Activation activation, double x) {
   switch (activation) {
@@ -25,7 +25,7 @@ double activate(Activation activation, double x) {
     case Activation::kRelu:
       return x > 0 ? x : 0;
     case Activation::kLeakyRelu:
-      return x > 0 ? x : kSlope * x;
+      return x > 0 ? x : kNegativeSlope * x;
     case Activation::kTanh:
       return std::tanh(x);
     case Activation::kSigmoid:
@@ -34,7 +34,7 @@ double activate(Activation activation, double x) {
   return x;
 }
 
-double slope(Activation activation, double x) {
+double derivative(Activation activation, double x) {
   const double output = activate(activation, x);
   switch (activation) {
     case Activation::kNone:
@@ -42,7 +42,7 @@ double slope(Activation activation, double x) {
     case Activation::kRelu:
       return x > 0 ? 1 : 0;
     case Activation::kLeakyRelu:
-      return x > 0 ? 1 : kSlope;
+      return x > 0 ? 1 : kNegativeSlope;
     case Activation::kTanh:
       return 1 - output * output;
     case Activation::kSigmoid:
@@ -51,12 +51,12 @@ double slope(Activation activation, double x) {
   return 1;
 }
 
-// A random problem in float and double: `sizes` runs from the latent vector to the pixels.
+// A random problem. `sizes` lists the sizes of all layers, from the latent vector to the pixels.
 template <class Real>
 struct Case {
   std::vector<std::vector<Real>> weights, biases;
   std::vector<Dense<Real>> layers;
-  std::vector<Real> target, weight, count, latents;
+  std::vector<Real> target, weight, num_observed, latents;
   std::int32_t images, restarts;
 
   // The first hidden layer has the activation `hidden`, the others have `inner`.
@@ -78,20 +78,20 @@ struct Case {
     for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
       const Activation activation = i + 2 == sizes.size() ? last : i == 0 ? hidden : inner;
       layers.push_back({weights[i].data(), biases[i].data(), sizes[i + 1], sizes[i], activation,
-                        static_cast<Real>(kSlope)});
+                        static_cast<Real>(kNegativeSlope)});
     }
     const std::int32_t pixels = sizes.back();
     for (std::int32_t m = 0; m < images * pixels; ++m) {
       target.push_back(uniform(engine));
-      // Some pixels are not observed, and some count for half.
+      // Some pixels are not observed, and some have weight one half.
       const float draw = uniform(engine);
-      const bool first = m % pixels == 0;
-      if (masked) weight.push_back(first || draw < 0.4F ? 1.0F : draw < 0.5F ? 0.5F : 0.0F);
+      const bool first_pixel = m % pixels == 0;
+      if (masked) weight.push_back(first_pixel || draw < 0.4F ? 1.0F : draw < 0.5F ? 0.5F : 0.0F);
     }
     for (std::int32_t b = 0; b < images; ++b) {
       Real observed = masked ? 0 : pixels;
       for (std::int32_t m = 0; masked && m < pixels; ++m) observed += weight[b * pixels + m] != 0;
-      count.push_back(observed);
+      num_observed.push_back(observed);
     }
     for (std::int32_t i = 0; i < images * restarts * sizes[0]; ++i) {
       latents.push_back(normal(engine));
@@ -101,12 +101,17 @@ struct Case {
 
   std::int32_t latent_size() const { return layers.front().inputs; }
   std::int32_t pixels() const { return layers.back().outputs; }
-  Observation<Real> observation() const {
-    return {
-        target.data(), weight.empty() ? nullptr : weight.data(), count.data(), images, pixels(), 0};
+  ObservedData<Real> data() const {
+    return {target.data(),
+            weight.empty() ? nullptr : weight.data(),
+            num_observed.data(),
+            images,
+            pixels(),
+            0};
   }
 
-  // J and its gradient by the book, for restart i of all; `sigma` is the residuals' size.
+  // J and its gradient at latent vector i, computed naively; `sigma` is the root mean square
+  // residual.
   double reference(std::int32_t i, std::vector<double>& gradient, double& sigma) const {
     const std::int32_t b = i / restarts, size = latent_size();
     std::vector<std::vector<double>> inputs(1), affine;
@@ -129,29 +134,29 @@ struct Case {
       inputs.push_back(outputs);
     }
     double misfit = 0;
-    std::vector<double> pulled;
+    std::vector<double> upstream;
     for (std::int32_t m = 0; m < pixels(); ++m) {
       const double factor = weight.empty() ? 1 : weight[b * pixels() + m];
       const double residual = inputs.back()[m] - target[b * pixels() + m];
       misfit += factor * residual * residual;
-      pulled.push_back(factor * residual);
+      upstream.push_back(factor * residual);
     }
     for (std::size_t l = layers.size(); l-- > 0;) {
       std::vector<double> below(layers[l].inputs);
       for (std::int32_t o = 0; o < layers[l].outputs; ++o) {
-        const double at = pulled[o] * slope(layers[l].activation, affine[l][o]);
+        const double factor = upstream[o] * derivative(layers[l].activation, affine[l][o]);
         for (std::int32_t k = 0; k < layers[l].inputs; ++k) {
-          below[k] += at * layers[l].weight[o * layers[l].inputs + k];
+          below[k] += factor * layers[l].weight[o * layers[l].inputs + k];
         }
       }
-      pulled = below;
+      upstream = below;
     }
     gradient.clear();
     for (std::int32_t d = 0; d < size; ++d) {
-      gradient.push_back(2 * count[b] / misfit * pulled[d] + 2 * inputs[0][d]);
+      gradient.push_back(2 * num_observed[b] / misfit * upstream[d] + 2 * inputs[0][d]);
     }
-    sigma = std::sqrt(misfit / count[b]);
-    return count[b] * std::log(misfit) + square;
+    sigma = std::sqrt(misfit / num_observed[b]);
+    return num_observed[b] * std::log(misfit) + square;
   }
 };
 
@@ -161,28 +166,28 @@ struct Result {
 };
 
 template <class Real>
-Result<Real> evaluate_all(const Case<Real>& at, const Problem<Real>& problem, int threads) {
-  Result<Real> result{std::vector<Real>(at.images * at.restarts),
-                      std::vector<Real>(at.latents.size())};
-  evaluate(problem, at.latents.data(), at.restarts, result.cost.data(), result.gradient.data(),
-           threads);
+Result<Real> evaluate_all(const Case<Real>& example, const Problem<Real>& problem, int threads) {
+  Result<Real> result{std::vector<Real>(example.images * example.restarts),
+                      std::vector<Real>(example.latents.size())};
+  evaluate(problem, example.latents.data(), example.restarts, result.cost.data(),
+           result.gradient.data(), threads);
   return result;
 }
 
 template <class Real>
-bool is_near(const Case<Real>& at, const Result<Real>& result, double tolerance) {
-  const std::int32_t size = at.latent_size();
+bool is_near(const Case<Real>& example, const Result<Real>& result, double tolerance) {
+  const std::int32_t size = example.latent_size();
   std::vector<double> gradient;
-  for (std::int32_t i = 0; i < at.images * at.restarts; ++i) {
+  for (std::int32_t i = 0; i < example.images * example.restarts; ++i) {
     double sigma = 0;
-    const double cost = at.reference(i, gradient, sigma);
+    const double cost = example.reference(i, gradient, sigma);
     double error = 0, norm = 0;
     for (std::int32_t d = 0; d < size; ++d) {
       error += std::pow(result.gradient[i * size + d] - gradient[d], 2);
       norm += std::pow(gradient[d], 2);
     }
-    // Rounding of the pixels moves log S the more, the smaller the residuals are.
-    const double scale = at.count[i / at.restarts] * (1 + 1 / sigma);
+    // The smaller the residuals are, the more log S depends on rounding errors of the pixels.
+    const double scale = example.num_observed[i / example.restarts] * (1 + 1 / sigma);
     if (!(std::abs(result.cost[i] - cost) <= tolerance * (std::abs(cost) + scale))) return false;
     if (!(std::sqrt(error) <= tolerance * (std::sqrt(norm) * (1 + 1 / sigma) + scale))) {
       return false;
@@ -202,17 +207,17 @@ void check_values(const Kernel<Real>& kernel, double tolerance) {
   for (const std::vector<std::int32_t>& sizes : shapes) {
     for (Activation hidden : kActivations) {
       for (Activation inner : {Activation::kRelu, Activation::kSigmoid}) {
-        if (sizes.size() < 4 && inner != Activation::kRelu) continue;  // there is none
+        if (sizes.size() < 4 && inner != Activation::kRelu) continue;  // no inner layer
         for (Activation last : {Activation::kSigmoid, Activation::kTanh, Activation::kNone}) {
           for (bool masked : {false, true}) {
-            const Case<Real> at(sizes, hidden, inner, last, masked, 2, 3, ++seed);
-            const Problem<Real> problem(at.layers, at.observation(), kernel);
+            const Case<Real> example(sizes, hidden, inner, last, masked, 2, 3, ++seed);
+            const Problem<Real> problem(example.layers, example.data(), kernel);
             char what[120];
             std::snprintf(what, sizeof what, "%s: %d-...-%d, %zu layers, %d/%d/%d, masked %d",
                           kernel.name, sizes.front(), sizes.back(), sizes.size() - 1,
                           static_cast<int>(hidden), static_cast<int>(inner), static_cast<int>(last),
                           masked);
-            check(is_near(at, evaluate_all(at, problem, 1), tolerance), what);
+            check(is_near(example, evaluate_all(example, problem, 1), tolerance), what);
           }
         }
       }
@@ -220,34 +225,37 @@ void check_values(const Kernel<Real>& kernel, double tolerance) {
   }
 }
 
-// What a latent vector gives does not depend on the block, the threads or the packing.
+// The result of a latent vector does not depend on its block, the threads or the packing.
 template <class Real>
 void check_independence(const Kernel<Real>& kernel) {
   for (Activation hidden : kActivations) {
     for (bool masked : {false, true}) {
       const Activation inner = masked ? Activation::kTanh : hidden;
-      const Case<Real> at({6, 40, 24, 75}, hidden, inner, Activation::kSigmoid, masked, 3, 11, 7);
-      const Problem<Real> problem(at.layers, at.observation(), kernel);
-      const Result<Real> all = evaluate_all(at, problem, 1);
+      const Case<Real> example({6, 40, 24, 75}, hidden, inner, Activation::kSigmoid, masked, 3, 11,
+                               7);
+      const Problem<Real> problem(example.layers, example.data(), kernel);
+      const Result<Real> all = evaluate_all(example, problem, 1);
       const std::string name = kernel.name;
-      check(evaluate_all(at, problem, 2).gradient == all.gradient, (name + ": 2 threads").c_str());
-      check(evaluate_all(at, problem, 5).gradient == all.gradient, (name + ": 5 threads").c_str());
-      const Problem<Real> parts(at.layers, at.observation(), kernel, 1);
-      check(evaluate_all(at, parts, 1).gradient == all.gradient, (name + ": parts").c_str());
+      check(evaluate_all(example, problem, 2).gradient == all.gradient,
+            (name + ": 2 threads").c_str());
+      check(evaluate_all(example, problem, 5).gradient == all.gradient,
+            (name + ": 5 threads").c_str());
+      const Problem<Real> parts(example.layers, example.data(), kernel, 1);
+      check(evaluate_all(example, parts, 1).gradient == all.gradient, (name + ": parts").c_str());
       bool same = true;
       problem.for_each_part([&](const auto& images, std::int64_t) {
         const Objective<Real>& objective = images[0]->objective();
         AlignedVector<unsigned char> workspace(objective.workspace_bytes());
-        std::vector<Real> gradient(at.latent_size());
-        for (std::int32_t r = 0; r < at.restarts; ++r) {
-          const Real* z = at.latents.data() + r * at.latent_size();
-          Real* slot = gradient.data();
+        std::vector<Real> gradient(example.latent_size());
+        for (std::int32_t r = 0; r < example.restarts; ++r) {
+          const Real* z = example.latents.data() + r * example.latent_size();
+          Real* to = gradient.data();
           Real cost = 0, forward = 0;
-          objective.cost_and_gradient(1, &z, &cost, &slot, workspace.data());
+          objective.cost_and_gradient(1, &z, &cost, &to, workspace.data());
           objective.cost(1, &z, &forward, workspace.data());
           same = same && cost == all.cost[r] && forward == cost;
-          for (std::int32_t d = 0; d < at.latent_size(); ++d) {
-            same = same && gradient[d] == all.gradient[r * at.latent_size() + d];
+          for (std::int32_t d = 0; d < example.latent_size(); ++d) {
+            same = same && gradient[d] == all.gradient[r * example.latent_size() + d];
           }
         }
       });
@@ -259,22 +267,23 @@ void check_independence(const Kernel<Real>& kernel) {
 template <class Real>
 void check_non_finite(const Kernel<Real>& kernel) {
   for (Activation hidden : kActivations) {
-    Case<Real> at({6, 40, 33, 75}, hidden, Activation::kTanh, Activation::kSigmoid, false, 1, 8, 3);
-    const Problem<Real> problem(at.layers, at.observation(), kernel);
-    const Result<Real> before = evaluate_all(at, problem, 1);
-    at.latents[2 * 6 + 1] = std::numeric_limits<Real>::quiet_NaN();
-    at.latents[5 * 6] = std::numeric_limits<Real>::infinity();
-    const Result<Real> after = evaluate_all(at, problem, 1);
+    Case<Real> example({6, 40, 33, 75}, hidden, Activation::kTanh, Activation::kSigmoid, false, 1,
+                       8, 3);
+    const Problem<Real> problem(example.layers, example.data(), kernel);
+    const Result<Real> before = evaluate_all(example, problem, 1);
+    example.latents[2 * 6 + 1] = std::numeric_limits<Real>::quiet_NaN();
+    example.latents[5 * 6] = std::numeric_limits<Real>::infinity();
+    const Result<Real> after = evaluate_all(example, problem, 1);
     const std::string name = kernel.name;
-    check(std::isnan(after.cost[2]), (name + ": NaN is passed on").c_str());
-    check(!std::isfinite(after.cost[5]), (name + ": infinity is passed on").c_str());
+    check(std::isnan(after.cost[2]), (name + ": NaN propagates").c_str());
+    check(!std::isfinite(after.cost[5]), (name + ": infinity propagates").c_str());
     bool same = true;
     for (int i : {0, 1, 3, 4, 6, 7}) same = same && after.cost[i] == before.cost[i];
-    check(same, (name + ": a failed neighbour changes nothing").c_str());
+    check(same, (name + ": a failed restart does not affect the others").c_str());
   }
 }
 
-// Through a generator that is the activation itself: S = x^2.
+// With a generator that is the activation alone, S = x^2.
 template <class Real>
 void check_activations(const Kernel<Real>& kernel, double tolerance) {
   const Real one = 1, zero = 0, target = 0;

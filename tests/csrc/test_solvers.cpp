@@ -1,4 +1,4 @@
-// The solvers on a cost that is known in closed form, without any kernel. No torch.
+// The solvers on a cost in closed form, without kernels or torch.
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -19,61 +19,61 @@ struct Bowl {
   double wall = std::numeric_limits<double>::infinity();
 
   std::int32_t latent_size() const { return kSize; }
-  void cost(std::int32_t count, const double* const* z, double* cost, void*) const {
-    for (std::int32_t i = 0; i < count; ++i) {
+  void cost(std::int32_t block_size, const double* const* z, double* cost, void*) const {
+    for (std::int32_t i = 0; i < block_size; ++i) {
       cost[i] = 0;
       for (int d = 0; d < kSize; ++d) cost[i] += (d + 1) * std::pow(z[i][d] - 1, 2);
       if (z[i][0] > wall) cost[i] = std::nan("");
     }
   }
-  void cost_and_gradient(std::int32_t count, const double* const* z, double* cost,
+  void cost_and_gradient(std::int32_t block_size, const double* const* z, double* cost,
                          double* const* gradient, void*) const {
-    this->cost(count, z, cost, nullptr);
-    for (std::int32_t i = 0; i < count; ++i) {
+    this->cost(block_size, z, cost, nullptr);
+    for (std::int32_t i = 0; i < block_size; ++i) {
       for (int d = 0; d < kSize; ++d) gradient[i][d] = 2 * (d + 1) * (z[i][d] - 1);
     }
   }
 };
 
-// Some restarts from different points, with all that a descent carries along.
-struct Run {
+// Restarts from different points, with the state of their descent.
+struct Restarts {
   static constexpr std::int32_t kMemory = 2 * kSize + 6 + 10 * (2 * kSize + 1);
   static constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  std::int32_t count;
+  std::int32_t num_restarts;
   std::vector<double> z, cost, best_z, best_cost, anchor, memory, history;
   std::vector<Status> status;
   std::vector<std::int32_t> evaluations, stale;
   std::int64_t steps = 0;
 
-  explicit Run(std::int32_t count)
-      : count(count),
-        cost(count, kInfinity),
-        best_cost(count, kInfinity),
-        anchor(count, kInfinity),
-        memory(count * kMemory),
-        status(count, Status::kRunning),
-        evaluations(count),
-        stale(count) {
-    for (std::int32_t i = 0; i < count * kSize; ++i) z.push_back(std::sin(3.7 * i) * 2);
+  explicit Restarts(std::int32_t num_restarts)
+      : num_restarts(num_restarts),
+        cost(num_restarts, kInfinity),
+        best_cost(num_restarts, kInfinity),
+        anchor(num_restarts, kInfinity),
+        memory(num_restarts * kMemory),
+        status(num_restarts, Status::kRunning),
+        evaluations(num_restarts),
+        stale(num_restarts) {
+    for (std::int32_t i = 0; i < num_restarts * kSize; ++i) z.push_back(std::sin(3.7 * i) * 2);
     best_z = z;
   }
 
   template <class Solver>
   void advance(const Solver& solver, std::int64_t num_steps, double rate,
                const Stopping& stopping = {0, 10}, const Bowl& bowl = {}) {
-    std::vector<typename Solver::template Numbers<double>> numbers;
+    std::vector<typename Solver::template StepConstants<double>> constants;
     for (std::int64_t i = 0; i < num_steps; ++i) {
-      numbers.push_back(solver.template numbers<double>(steps + i + 1, rate));
+      constants.push_back(solver.template step_constants<double>(steps + i + 1, rate));
     }
     std::vector<Restart<double>> restarts;
-    for (std::int32_t k = 0; k < count; ++k) {
+    for (std::int32_t k = 0; k < num_restarts; ++k) {
       restarts.push_back({&z[k * kSize], &cost[k], &best_z[k * kSize], &best_cost[k], &status[k],
                           &evaluations[k], &anchor[k], &stale[k], &memory[k * kMemory]});
     }
-    std::vector<double> gradient(count * kSize), scratch(100);
-    history.resize(count * num_steps);
-    descend(bowl, solver, stopping, numbers.data(), num_steps, restarts.data(), count,
-            history.data(), gradient.data(), scratch.data(), nullptr);
+    std::vector<double> gradient(num_restarts * kSize), scratch(100);
+    history.resize(num_restarts * num_steps);
+    advance_block(bowl, solver, stopping, constants.data(), num_steps, restarts.data(),
+                  num_restarts, history.data(), gradient.data(), scratch.data(), nullptr);
     steps += num_steps;
   }
 };
@@ -83,30 +83,31 @@ const FirstOrder<RMSprop> kRMSprop{{0.9, 1e-8}};
 const LBFGS kLBFGS{10, 1e-4, 0.9, 25, 1e-8, 1.0};
 
 void check_gradient_descent() {
-  Run run(2);
-  const std::vector<double> start = run.z;
-  run.advance(FirstOrder<GradientDescent>{}, 3, 0.05);
+  Restarts restarts(2);
+  const std::vector<double> start = restarts.z;
+  restarts.advance(FirstOrder<GradientDescent>{}, 3, 0.05);
   bool exact = true;
   for (std::int32_t i = 0; i < 2 * kSize; ++i) {
     const double expected = 1 + (start[i] - 1) * std::pow(1 - 0.1 * (i % kSize + 1), 3);
-    exact = exact && std::abs(run.z[i] - expected) < 1e-12;
+    exact = exact && std::abs(restarts.z[i] - expected) < 1e-12;
   }
   check(exact, "gradient descent follows its closed form");
-  check(run.evaluations[0] == 3 && run.status[0] == Status::kRunning, "three evaluations");
-  check(run.history[2] < run.history[0], "the history falls");
+  check(restarts.evaluations[0] == 3 && restarts.status[0] == Status::kRunning,
+        "three evaluations");
+  check(restarts.history[2] < restarts.history[0], "the cost falls");
 }
 
 void check_first_steps() {
-  Run run(1);
-  const std::vector<double> start = run.z;
-  run.advance(kAdam, 1, 0.1);
+  Restarts restarts(1);
+  const std::vector<double> start = restarts.z;
+  restarts.advance(kAdam, 1, 0.1);
   bool exact = true;
   // The first step of Adam has length `rate` in every dimension.
   for (int d = 0; d < kSize; ++d) {
-    exact = exact && std::abs(std::abs(run.z[d] - start[d]) - 0.1) < 1e-6;
+    exact = exact && std::abs(std::abs(restarts.z[d] - start[d]) - 0.1) < 1e-6;
   }
   check(exact, "the first step of Adam");
-  Run other(1);
+  Restarts other(1);
   other.advance(kRMSprop, 1, 0.1);
   exact = true;
   for (int d = 0; d < kSize; ++d) {
@@ -117,48 +118,52 @@ void check_first_steps() {
 
 template <class Solver>
 void check_chunks(const Solver& solver, double rate, const char* name) {
-  Run whole(3), cut(3);
+  Restarts whole(3), chunked(3);
   whole.advance(solver, 12, rate);
-  for (std::int64_t steps : {1, 4, 2, 5}) cut.advance(solver, steps, rate);
-  check(whole.z == cut.z && whole.memory == cut.memory && whole.best_cost == cut.best_cost, name);
-  Run one(1);
+  for (std::int64_t steps : {1, 4, 2, 5}) chunked.advance(solver, steps, rate);
+  check(whole.z == chunked.z && whole.memory == chunked.memory &&
+            whole.best_cost == chunked.best_cost,
+        name);
+  Restarts one(1);
   one.advance(solver, 12, rate);
   check(std::equal(one.z.begin(), one.z.end(), whole.z.begin()), name);
 }
 
 void check_lbfgs() {
-  Run run(4);
-  run.advance(kLBFGS, 40, 0);
+  Restarts restarts(4);
+  restarts.advance(kLBFGS, 40, 0);
   bool found = true;
-  for (double z : run.best_z) found = found && std::abs(z - 1) < 1e-6;
-  check(found, "L-BFGS finds the bottom in 40 evaluations");
+  for (double z : restarts.best_z) found = found && std::abs(z - 1) < 1e-6;
+  check(found, "L-BFGS finds the minimum in 40 evaluations");
   double last = std::numeric_limits<double>::infinity();
   bool falls = true;
   for (int i = 0; i < 40; ++i) {
-    falls = falls && run.history[i] <= last;
-    last = run.history[i];
+    falls = falls && restarts.history[i] <= last;
+    last = restarts.history[i];
   }
   check(falls, "the cost of L-BFGS never rises");
 }
 
 void check_stopping() {
-  Run run(2);
-  run.advance(FirstOrder<GradientDescent>{}, 400, 0.05, {1e-6, 5});
-  check(run.status[0] == Status::kConverged && run.evaluations[0] < 400, "stops when converged");
-  check(run.history[399] == run.cost[0], "the history goes on at the last cost");
-  Run failing(2);
+  Restarts restarts(2);
+  restarts.advance(FirstOrder<GradientDescent>{}, 400, 0.05, {1e-6, 5});
+  check(restarts.status[0] == Status::kConverged && restarts.evaluations[0] < 400,
+        "stops when converged");
+  check(restarts.history[399] == restarts.cost[0], "the history repeats the last cost");
+  Restarts failing(2);
   failing.z[0] = 0.99;
   failing.z[kSize] = -3;
   failing.best_z = failing.z;
   failing.advance(kAdam, 5, 0.1, {0, 10}, Bowl{1.0});
   check(failing.status[0] == Status::kNonFinite, "a restart that meets NaN fails");
-  check(std::isinf(failing.cost[0]) && std::isfinite(failing.best_cost[0]), "and keeps its best");
-  check(failing.status[1] == Status::kRunning, "the other one goes on");
-  Run alone(2);
-  alone.z[kSize] = -3;
-  alone.advance(kAdam, 5, 0.1);
-  check(std::equal(alone.z.begin() + kSize, alone.z.end(), failing.z.begin() + kSize),
-        "bit-equal to a run without the failure");
+  check(std::isinf(failing.cost[0]) && std::isfinite(failing.best_cost[0]),
+        "and keeps its best iterate");
+  check(failing.status[1] == Status::kRunning, "the other restart continues");
+  Restarts healthy(2);
+  healthy.z[kSize] = -3;
+  healthy.advance(kAdam, 5, 0.1);
+  check(std::equal(healthy.z.begin() + kSize, healthy.z.end(), failing.z.begin() + kSize),
+        "bit-equal to a search without the failure");
 }
 
 }  // namespace

@@ -11,24 +11,25 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from tests.dashboard.conftest import choose, new_app, settle, small_generator, tables, texts, upload
+from tests.dashboard.helpers import (
+    choose,
+    open_page,
+    settle,
+    small_generator,
+    tables,
+    texts,
+    upload,
+)
 
 WITH_IMAGES = ("restore", "sweep", "uncertainty", "watch", "compare")
 PAGES = (*WITH_IMAGES, "generator", "speed")
-SMALL = {"numbers": "2", "particles": "96", "runs": "2", "moves": "2", "restarts": "8"}
+SMALL = {"numbers": "2", "particles": "96", "chains": "2", "moves": "2", "restarts": "8"}
 """Settings with which every page answers in moments."""
 
 
 def opened_at(monkeypatch: pytest.MonkeyPatch, page: str, **query: str) -> AppTest:
-    """A page as a link opens it."""
-    app = new_app(monkeypatch)
-    app.query_params |= {**SMALL, **query}
-    app.run()
-    if page != "restore":
-        app.switch_page(f"views/{page}.py")
-        # In a test, unlike in a browser, widgets know the link only from a page's second run on.
-        app.run()
-    return settle(app)
+    """A page as a link with quick settings opens it."""
+    return open_page(monkeypatch, page, **{**SMALL, **query})
 
 
 def the_message(app: AppTest) -> str:
@@ -70,7 +71,7 @@ def test_a_link_out_of_range_opens_with_the_defaults(
         restarts="-3",
         steps="0",
         seed="x",
-        gradients="0",
+        max_gradients="0",
         preset="nope",
         images="../../etc/passwd",
         generator="nope",
@@ -96,7 +97,7 @@ def test_a_bad_setting_is_said_on_each_page(
 ) -> None:
     app = opened_at(monkeypatch, page, **query)
     if page == "sweep":
-        assert app.multiselect("counts").label == "Restarts told apart", "nothing jumps"
+        assert app.multiselect("counts").label == "Restarts compared", "nothing jumps"
     assert sentence in the_message(app)
 
 
@@ -166,12 +167,14 @@ def test_a_sweep_of_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any(button.key == "run" for button in app.button)
 
 
-def test_polished_restarts_cannot_be_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = opened_at(monkeypatch, "sweep", polish="2")
+def test_rounds_that_do_not_contain_one_another_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = opened_at(monkeypatch, "sweep", rounds="2", screen="9", restarts="16")
     app.button("run").click()
     settle(app)
-    assert "polish" in the_message(app)
-    app.number_input("polish").set_value(0)
+    assert "rounds" in the_message(app)
+    app.number_input("rounds").set_value(1)
     settle(app)
     assert not app.error
     app.button("run").click()

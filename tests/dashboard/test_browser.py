@@ -16,8 +16,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Download, Locator, Page, TimeoutError, expect
 
 from inpaint import RestoreConfig
-from inpaint.files.record import read_run
+from inpaint.files.job import RestoreJob
+from inpaint.files.record import read_record
 from inpaint.plots.comparison import COLUMNS
+from tests.dashboard.helpers import hidden_columns, overflow
 
 pytestmark = pytest.mark.browser
 
@@ -45,7 +47,7 @@ def start_long_run(page: Page) -> None:
     for _ in range(6):
         page.locator(".st-key-run button").click()
         with contextlib.suppress(TimeoutError):
-            page.get_by_text("Descent: step").wait_for(timeout=8000)
+            page.get_by_text(re.compile("^Descent:")).wait_for(timeout=8000)
             return
     raise AssertionError("The run did not begin.")
 
@@ -64,19 +66,6 @@ def expect_pictures(page: Page, sources: list[str]) -> None:
     expect(images).to_have_count(len(sources))
     for index, source in enumerate(sources):
         expect(images.nth(index)).to_have_attribute("src", source)
-
-
-def overflow(page: Page) -> int:
-    """By how many pixels the page is wider than what is seen of it."""
-    script = "main => main.scrollWidth - main.clientWidth"
-    return int(page.get_by_test_id("stMain").evaluate(script))
-
-
-def hidden_columns(page: Page) -> int:
-    """By how many pixels tables are wider than what is seen of them."""
-    tables = page.locator(".figures table")
-    expect(tables).not_to_have_count(0, timeout=20_000)
-    return max(tables.evaluate_all("all => all.map(one => one.scrollWidth - one.clientWidth)"))
 
 
 def drag(page: Page, canvas: Locator, points: list[tuple[float, float]]) -> None:
@@ -102,6 +91,7 @@ def test_the_page_opens_with_the_bundled_example_restored(page: Page) -> None:
         expect(page.locator(".st-key-sheet").get_by_text(column, exact=True)).to_be_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 800])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_and_asks_nobody_else(
@@ -252,10 +242,11 @@ def test_the_downloads_hold_the_run(page: Page, tmp_path: Path) -> None:
     assert int(arrays["mask"].sum()) == 350
     record = tmp_path / "run.json"
     record.write_bytes(files["run.json"].read_bytes())
-    run, content = read_run(record)
-    assert run.keep == 350
-    assert run.config == RestoreConfig.preset("fast").resolved()
-    assert json.loads(record.read_text())["images"] == content["images"]
+    found = read_record(record, "restore")
+    assert isinstance(found.job, RestoreJob)
+    assert found.job.keep == 350
+    assert found.job.config == RestoreConfig.preset("fast").resolved()
+    assert len(found.results["images"]) == 4
     expect(page.get_by_text("Restored 4 images")).to_be_visible()
 
 
@@ -370,6 +361,7 @@ def test_the_wipe_goes_from_one_picture_to_the_other(page: Page) -> None:
     assert over.evaluate(cut) == "inset(0px 0% 0px 0px)", "the slider stays"
 
 
+@pytest.mark.slow
 def test_a_link_repeats_the_run(page: Page, browser: Browser, tmp_path: Path) -> None:
     slider = page.get_by_role("slider", name=re.compile("Pixels kept"))
     slider.press("ArrowRight")
@@ -391,7 +383,8 @@ def test_a_link_repeats_the_run(page: Page, browser: Browser, tmp_path: Path) ->
         with page.expect_download() as download:
             page.get_by_role("button", name="Record (run.json)").click()
         found = json.loads(saved(download.value).read_text())
-        return {key: found[key] for key in ("config", "numbers", "operator", "images", "sha256")}
+        images = found["results"]["images"]
+        return {"job": found["job"], "sha256": found["sha256"], "images": images}
 
     other = browser.new_context().new_page()
     other.goto(page.url)

@@ -12,7 +12,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from inpaint.files.reading import read_images
-from tests.dashboard.conftest import choose, command, group, new_app, opened, settle, tables, texts
+from tests.dashboard.helpers import choose, command, group, new_app, opened, settle, tables, texts
 
 
 def test_a_pattern_is_lost(app: AppTest) -> None:
@@ -24,7 +24,7 @@ def test_a_pattern_is_lost(app: AppTest) -> None:
     app.number_input("pattern_seed").set_value(7)
     settle(app)
     assert "--mask strokes:3:7" in command(app)
-    assert "mask='strokes:3:7'" in app.code[1].value
+    assert "inpaint.measure(images, 'strokes:3:7')" in app.code[1].value
     before = tables(app)[0]
     app.selectbox("pattern").set_value("box")
     settle(app)
@@ -98,8 +98,8 @@ def test_a_painted_mask_is_used_kept_and_shared(
     other.query_params |= {"damage": "Paint", "painted": app.query_params["painted"][0]}
     settle(other)
     assert "N = 684 of 784 pixels observed" in texts(other)
-    before = app.session_state["restore result"].restoration
-    after = other.session_state["restore result"].restoration
+    before = app.session_state["restore result"].search
+    after = other.session_state["restore result"].search
     assert before.costs.tolist() == after.costs.tolist()
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +12,9 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from tests.dashboard.conftest import new_app, opened, settle, strips, texts
+from inpaint.files.problem import load
+from inpaint.posterior.estimator import Estimator
+from tests.dashboard.helpers import new_app, opened, press_run, run_inpaint, settle, strips, texts
 
 
 @pytest.fixture
@@ -29,43 +29,47 @@ def accurate(monkeypatch: pytest.MonkeyPatch) -> AppTest:
     return settle(app)
 
 
-def run_inpaint(folder: Path, *words: str) -> None:
-    """Run the command line in a folder."""
-    command = [sys.executable, "-m", "inpaint", *words, "--output", "out"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-
-
+@pytest.mark.slow
 def test_an_estimate_is_shown_and_repeated_by_all_copies(accurate: AppTest, tmp_path: Path) -> None:
-    from parts import results
+    from work.restore import record_file
 
     assert "Output: The accurate estimate." in texts(accurate)
     shown = accurate.session_state["restore result"]
     assert shown.comparison.rows[0].metrics.error < torch.linalg.vector_norm(
-        shown.comparison.rows[0].ideal - shown.restoration.images[0]
+        shown.comparison.rows[0].ideal - shown.search.images[0]
     )
     output = shown.comparison.rows[0].output
     opened(accurate, "repeat")
     command, program = (block.value for block in accurate.code)
-    assert command.endswith("--posterior --estimate accurate")
-    run_inpaint(tmp_path, *shlex.split(command)[1:])
+    assert "--estimate accurate" in command
+    run_inpaint(tmp_path, *shlex.split(command)[1:], "--output", "out")
     arrays = np.load(tmp_path / "out" / "restoration.npz")
     assert np.array_equal(arrays["posterior_estimate"][0], output.numpy())
 
-    (tmp_path / "run.json").write_bytes(results.record(shown))
-    run_inpaint(tmp_path, "restore", "--from-run", "run.json")
+    (tmp_path / "run.json").write_bytes(record_file(shown))
+    run_inpaint(tmp_path, "restore", "--from-run", "run.json", "--output", "out")
     again = np.load(tmp_path / "out" / "restoration.npz")
     assert np.array_equal(again["posterior_estimate"][0], output.numpy())
 
     found: dict[str, object] = {"__name__": "copied"}
     exec(program.replace("figure.png", str(tmp_path / "figure.png")), found)
-    assert torch.equal(found["comparison"].rows[0].output, output)  # type: ignore[attr-defined]
+    assert torch.equal(found["result"].images[0], output)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["mean", "accurate"])
+def test_an_estimate_is_that_of_the_core(accurate: AppTest, name: str) -> None:
+    accurate.selectbox("estimate").set_value(name)
+    shown = press_run(settle(accurate)).session_state["restore result"]
+    problem = load(shown.job)
+    expected = Estimator(problem.measurement, problem.generator, shown.job.config).estimate(name)
+    assert torch.equal(shown.estimated.images, expected.images)
 
 
 def test_the_record_brings_the_estimate_back(accurate: AppTest) -> None:
-    from parts import results
+    from work.restore import record_file
 
-    record = results.record(accurate.session_state["restore result"])
-    assert json.loads(record)["estimate"] == "accurate"
+    record = record_file(accurate.session_state["restore result"])
+    assert json.loads(record)["job"]["estimate"] == "accurate"
     accurate.selectbox("estimate").set_value("minimum")
     settle(accurate)
     assert "Output: The accurate estimate." not in texts(accurate)
@@ -79,7 +83,7 @@ def test_another_page_takes_the_result_as_it_is(app: AppTest) -> None:
     settle(app)
     app.button("run").click()
     shown = settle(app).session_state["restore result"]
-    assert shown.sampled is not None
+    assert shown.estimated is not None
     app.switch_page("views/watch.py")
     settle(app)
     assert app.session_state["restore result"] is shown
@@ -87,7 +91,7 @@ def test_another_page_takes_the_result_as_it_is(app: AppTest) -> None:
 
 
 def test_an_estimate_that_was_stopped_is_said_and_not_copied(accurate: AppTest) -> None:
-    from parts.results import compute
+    from work.restore import compute
 
     request = accurate.session_state["restore result"].request
     texts_heard: list[str] = []
@@ -99,8 +103,8 @@ def test_an_estimate_that_was_stopped_is_said_and_not_copied(accurate: AppTest) 
     stopped = compute(request, report)
     assert stopped is not None
     assert stopped.stopped
-    assert stopped.sampled is None
-    assert stopped.words == ""
+    assert stopped.estimated is None
+    assert stopped.job.estimate is None
     assert stopped.comparison.rows[0].estimate == "minimum"
     accurate.session_state["restore result"] = stopped
     settle(accurate)
@@ -108,12 +112,12 @@ def test_an_estimate_that_was_stopped_is_said_and_not_copied(accurate: AppTest) 
     assert strips(accurate)
 
 
-def test_runs_that_disagree_are_said_in_one_sentence(accurate: AppTest) -> None:
+def test_chains_that_disagree_are_said_in_one_sentence(accurate: AppTest) -> None:
     shown = accurate.session_state["restore result"]
     assert not accurate.warning
-    unsure = tuple(replace(summary, converged=False) for summary in shown.sampled.summaries)
-    sampled = replace(shown.sampled, summaries=unsure)
-    accurate.session_state["restore result"] = replace(shown, sampled=sampled)
+    unsure = tuple(replace(each, converged=False) for each in shown.estimated.summaries)
+    estimated = replace(shown.estimated, summaries=unsure)
+    accurate.session_state["restore result"] = replace(shown, estimated=estimated)
     settle(accurate)
     assert len(accurate.warning) == 1
     assert "behind this estimate of image 1 do not agree" in accurate.warning[0].value

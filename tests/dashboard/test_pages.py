@@ -12,14 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from streamlit.testing.v1 import AppTest
 
-from inpaint import RestoreConfig, bench
+from inpaint import RestoreConfig
 from inpaint.config import PRESETS
 from inpaint.plots.comparison import CAPTIONS, COLUMNS
-from inpaint.studies.baselines import fit_baseline
-from tests.dashboard.conftest import (
+from tests.dashboard.helpers import (
     choose,
     command,
     group,
@@ -95,7 +93,7 @@ def test_a_link_sets_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
     app.query_params |= {"N": "400", "restarts": "5", "noise": "0.1"}
     settle(app)
     assert "N = 400 of 784" in texts(app)
-    assert "--keep 400 --noise 0.1 --restarts 5" in command(app)
+    assert "--noise 0.1 --keep 400 --restarts 5" in command(app)
 
 
 def test_a_link_with_bad_values_opens_with_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +107,7 @@ def test_a_link_with_bad_values_opens_with_the_defaults(monkeypatch: pytest.Monk
 def test_the_copied_python_repeats_the_run(app: AppTest, tmp_path: Path) -> None:
     app.slider("N").set_value(410)
     settle(app)
-    program = opened(app, "repeat").code[1].value + "\nprint(*comparison.rows[0].lines)\n"
+    program = opened(app, "repeat").code[1].value + "\nprint(*result.compare().rows[0].lines)\n"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True
     )
@@ -216,8 +214,11 @@ def test_the_cpp_backend_never_falls_back(app: AppTest, monkeypatch: pytest.Monk
 
 
 def test_the_speed_page_measures(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    short = partial(bench.run_bench, restarts=(1, 8), seconds=0.5)
-    monkeypatch.setattr(bench, "run_bench", lambda **given: short(**{**given, **short.keywords}))
+    from work import speed
+
+    monkeypatch.setattr(speed, "RESTARTS", (1, 8))
+    short = partial(speed.run_bench, seconds=0.5)
+    monkeypatch.setattr(speed, "run_bench", lambda **given: short(**{**given, **short.keywords}))
     app.switch_page("views/speed.py")
     settle(app)
     assert app.info[0].value == "Nothing was measured yet."
@@ -235,13 +236,12 @@ def test_the_speed_page_measures(app: AppTest, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_record_can_be_run_again(app: AppTest) -> None:
-    from work import repeat
+    from work.restore import record_file
 
-    result = app.session_state["restore result"]
-    record = json.loads(repeat.record_file(result.problem, result.restoration, result.comparison))
-    assert record["keep"] == 350
-    assert record["config"]["restarts"] == RestoreConfig.preset("fast").restarts
-    assert len(record["images"]) == 4
+    record = json.loads(record_file(app.session_state["restore result"]))
+    assert record["job"]["keep"] == 350
+    assert record["job"]["config"]["restarts"] == RestoreConfig.preset("fast").restarts
+    assert len(record["results"]["images"]) == 4
 
 
 def test_the_boxes_hold_verdicts_and_curves(app: AppTest) -> None:
@@ -264,8 +264,8 @@ def test_the_sweep_page_restores_at_each_number_of_pixels(app: AppTest) -> None:
     settle(app)
     assert "Swept N = 450, 300" in texts(app)
     answer = app.session_state["sweep result"]
-    assert {trial.restarts for trial in answer.sweep.trials} == {1, 2, 5}
-    assert len({trial.seed for trial in answer.sweep.trials}) == 5
+    assert {each.restarts for each in answer.sweep.partial_searches} == {1, 2, 5}
+    assert len({each.seed for each in answer.sweep.partial_searches}) == 5
     assert len(app.get("vega_lite_chart")) == 6
     heads = [re.findall("<b>(.*?)</b>", html) for html in strips(app)]
     assert heads == [list(COLUMNS), list(COLUMNS)]
@@ -347,51 +347,3 @@ def test_a_film_that_is_too_long_is_said(app: AppTest) -> None:
     app.number_input("steps").set_value(6000)
     settle(app)
     assert "films are made of 1 to 5,000" in app.info[0].value
-
-
-def test_two_searches_are_compared_on_the_same_images(app: AppTest) -> None:
-    app.switch_page("views/compare.py")
-    settle(app)
-    pair = app.session_state["compare result"]
-    assert pair.left.request.run.config == RestoreConfig.preset("fast")
-    assert pair.right.request.run.config == RestoreConfig.preset("published")
-    left, right = (side.problem.measurement.values for side in (pair.left, pair.right))
-    assert torch.equal(left, right)
-    table = tables(app)[0]
-    assert (table["Left cost J"] <= table["Right cost J"] + 0.5).all()
-    assert "Lower cost: left on" in texts(app)
-    assert len(app.get("bidi_component")) == 1
-
-    app.selectbox("other").set_value("fast")
-    settle(app)
-    assert app.number_input("other_restarts").value == 64
-    assert "Both reached the same costs." in texts(app)
-    app.number_input("seed").set_value(3)
-    settle(app)
-    pair = app.session_state["compare result"]
-    assert pair.right.request.run.config.seed == 3
-    app.number_input("other_restarts").set_value(2000)
-    settle(app)
-    assert "Press Run" in texts(app)
-    assert "Below is the earlier result" in texts(app)
-
-
-@pytest.mark.parametrize("name", ["biharmonic", "telea", "navier-stokes"])
-def test_a_search_is_held_against_a_baseline(app: AppTest, name: str) -> None:
-    app.switch_page("views/compare.py")
-    settle(app)
-    app.selectbox("right").set_value(name)
-    settle(app)
-    pair = app.session_state["compare result"]
-    mask = pair.left.problem.measurement.operator
-    values = pair.left.problem.measurement.values
-    filled = fit_baseline(name).restore(values, mask)
-    for row, image in zip(pair.right.comparison.rows, filled, strict=True):
-        assert torch.equal(row.output, image.float())
-    assert "Smaller error: left on 4 of 4 images." in texts(app)
-    table = tables(app)[0]
-    assert (table["Left error"] < table["Right error"]).all()
-    assert "Right cost J" not in table
-    app.selectbox("observed").set_value("block-average")
-    settle(app)
-    assert "A method without a generator continues a picture" in app.error[0].value

@@ -11,9 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 from work import runner
-from work.runner import BusyError, Job, Pool, Report
+from work.runner import BusyError, Pool, Report, Reporter, Task
 
 from inpaint.errors import ArgumentError
+from inpaint.types import Progress
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def gate() -> Iterator[threading.Event]:
     event.set()
 
 
-def submit(pool: Pool, work: runner.Work, *, owner: str = "ann", quick: bool = False) -> Job:
+def submit(pool: Pool, work: runner.Work, *, owner: str = "ann", quick: bool = False) -> Task:
     return pool.submit(work, owner=owner, page="restore", quick=quick)
 
 
@@ -186,3 +187,20 @@ def test_the_cookie_gives_the_same_secret_behind_any_mask() -> None:
     assert len(one) == 32
     assert runner._unmask("") is None
     assert runner._unmask("2|xyz|00|1") is None
+
+
+def test_progress_is_reported_as_a_share_and_in_words() -> None:
+    heard: list[tuple[float, str]] = []
+
+    def report(share: float, text: str) -> bool:
+        heard.append((share, text))
+        return len(heard) < 2
+
+    reporter = Reporter(report, 4)
+    assert reporter(Progress("descent", 0, 50, "J 3.20"))
+    reporter.place = 1
+    assert not reporter(Progress("sampling", 0.5, 1.0))
+    assert reporter.stopped
+    assert heard[0] == (0.0, "Image 1 of 4: descent: J 3.20")
+    assert heard[1][0] == 0.375
+    assert heard[1][1].startswith("Image 2 of 4: sampling, ")

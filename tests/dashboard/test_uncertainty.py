@@ -6,20 +6,32 @@ import contextlib
 import json
 import re
 import shlex
-import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from playwright.sync_api import Page, TimeoutError, expect
 from streamlit.testing.v1 import AppTest
 
-from inpaint.posterior import PosteriorConfig, views
+from inpaint import PosteriorConfig
+from inpaint.plots import posterior_views as views
 from inpaint.posterior.config import STARTS
-from tests.dashboard.conftest import choose, new_app, opened, settle, strips, tables, texts
+from tests.dashboard.helpers import (
+    choose,
+    new_app,
+    open_page,
+    opened,
+    run_inpaint,
+    settle,
+    strips,
+    tables,
+    texts,
+)
 
-SMALL = {"numbers": "2", "N": "308", "particles": "96", "runs": "2", "moves": "2"}
+SMALL = {"numbers": "2", "N": "308", "particles": "96", "chains": "2", "moves": "2"}
 """A sampling that takes a moment, of a bundled image that one image fits."""
 
 
@@ -30,15 +42,8 @@ def uncertain(monkeypatch: pytest.MonkeyPatch) -> AppTest:
 
 
 def opened_with(monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
-    """The page as a link opens it, beside the small settings."""
-    app = new_app(monkeypatch)
-    # Restore is the first page that a test can open; what it does not know waits in the URL.
-    app.query_params |= {**SMALL, **query}
-    app.run()
-    app.switch_page("views/uncertainty.py")
-    # In a test, unlike in a browser, widgets know the link only from a page's second run on.
-    app.run()
-    return settle(app)
+    """The page as a link with the small settings opens it."""
+    return open_page(monkeypatch, "uncertainty", **{**SMALL, **query})
 
 
 def titles(app: AppTest) -> list[str]:
@@ -47,7 +52,7 @@ def titles(app: AppTest) -> list[str]:
 
 def test_a_link_samples_one_image(uncertain: AppTest) -> None:
     assert "Sampled 1 image" in texts(uncertain)
-    assert "**Image 2.** Converged: 2 independent runs agree" in texts(uncertain)
+    assert "**Image 2.** Converged: 2 independent chains agree" in texts(uncertain)
     assert titles(uncertain) == [
         "Ideal", "Corrupted", "Mean", "Std", "Lower end", "Median", "Upper end",
     ]  # fmt: skip
@@ -60,9 +65,9 @@ def test_a_link_samples_one_image(uncertain: AppTest) -> None:
 
 
 def test_several_images_wait_for_the_button(monkeypatch: pytest.MonkeyPatch) -> None:
-    from work import posteriors
+    from work import posterior
 
-    monkeypatch.setattr(posteriors, "QUICK_PARTICLES", 100)
+    monkeypatch.setattr(posterior, "QUICK_PARTICLES", 100)
     app = opened_with(monkeypatch, numbers="1-2")
     assert "Press Run to sample" in texts(app)
     assert not tables(app)
@@ -81,8 +86,7 @@ def test_defaults_are_those_of_the_configuration(monkeypatch: pytest.MonkeyPatch
     usual = PosteriorConfig()
     for field in fields(usual):
         widgets = app.selectbox if isinstance(getattr(usual, field.name), str) else app.number_input
-        key = {"budget": "gradients"}.get(field.name, field.name)
-        assert widgets(key).value == getattr(usual, field.name)
+        assert widgets(field.name).value == getattr(usual, field.name)
     choose(app, "sampling", "thorough")
     assert app.number_input("particles").value > usual.particles
 
@@ -99,34 +103,37 @@ def test_the_command_and_the_python_name_what_was_changed(
     given = dict(zip(words[3::2], words[4::2], strict=True))
     assert given["--particles"] == "96"
     assert given["--images"] == "2"
-    program = program.replace("print(summary.sentence)", "print(repr(summary.r_hat))")
-    shown: list[str] = []
-    exec(program, {"print": lambda value: shown.append(value), "__name__": "copied"})
-    summary = uncertain.session_state["uncertainty result"].found[0].summary
-    assert float(shown[0]) == summary.r_hat
+    printed: list[str] = []
+    found: dict[str, Any] = {"print": printed.append, "__name__": "copied"}
+    exec(program, found)
+    one = uncertain.session_state["uncertainty result"].found[0]
+    assert printed == [one.finding.sentence]
+    assert torch.equal(found["posterior"].mean[0], one.summary.mean)
 
-    run = [sys.executable, "-m", *words, "--output", "out"]
-    subprocess.run(run, cwd=tmp_path, check=True, capture_output=True)
-    record = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert record["images"][0]["r_hat"] == summary.r_hat
+    run_inpaint(tmp_path, *words[1:], "--output", "out")
+    (image,) = json.loads((tmp_path / "out" / "run.json").read_text())["results"]["images"]
+    assert image["posterior"]["r_hat"] == one.summary.r_hat
+    assert image["finding"]["sentence"] == one.finding.sentence
+    arrays = np.load(tmp_path / "out" / "posterior.npz")
+    assert np.array_equal(arrays["mean"][0], one.summary.mean.numpy())
 
 
 def test_what_did_not_converge_shows_no_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = opened_with(monkeypatch, start="prior", gradients="6000")
+    app = opened_with(monkeypatch, start="prior", max_gradients="6000")
     assert "Not converged" in texts(app)
     assert "Lower end" not in titles(app)
     assert "choose the preset thorough, or more particles" in app.warning[0].value
     assert list(tables(app)[0]["Noise, 90 %"]) == ["not shown"]
     assert "no interval is shown" in texts(app)
     opened(app, "reveal")
-    assert any("once it converged" in warning.value for warning in app.warning)
+    assert any("once it has converged" in warning.value for warning in app.warning)
 
 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
         ({"particles": "9"}, "needs at least 40"),
-        ({"gradients": "10"}, "budget is 10 gradients per image"),
+        ({"max_gradients": "10"}, "max_gradients is 10 per image"),
         ({"N": "8"}, "no more than the 10 latent numbers"),
         ({"acceptance": "2"}, "acceptance is 2"),
         ({"noise_level": "-1"}, "noise_level is -1"),
@@ -142,7 +149,7 @@ def test_bad_settings_are_explained(
 
 
 def test_stop_keeps_the_images_that_were_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    from work.posteriors import compute
+    from work.posterior import compute
 
     uncertain = opened_with(monkeypatch, start="prior")
     question = uncertain.session_state["uncertainty result"].request
@@ -164,7 +171,7 @@ def test_a_digit_that_the_generator_cannot_draw_is_doubted(monkeypatch: pytest.M
     app = opened_with(monkeypatch, numbers="1", N="500")
     assert "the generator cannot draw this image" in texts(app)
     assert "The intervals hold for the generator's images only." in texts(app)
-    assert "No intervals are shown, for this is no image that the generator can" in (
+    assert "No intervals are shown, for the generator cannot draw this image" in (
         app.warning[0].value
     )
     assert "Lower end" not in titles(app)
@@ -259,6 +266,7 @@ def test_a_pixel_is_clicked_and_moved_by_the_keys(page: Page) -> None:
     expect(page.locator(".st-key-sheet-intervals img")).to_have_count(3)
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_stop_ends_a_long_sampling(page: Page) -> None:
     base = page.url.partition("?")[0].rstrip("/")

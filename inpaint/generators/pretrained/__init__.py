@@ -1,39 +1,39 @@
-"""Generators that come with the package: weights, and a model card for each."""
+"""Generators shipped with the package: weights, and a model card for each."""
 
 from __future__ import annotations
 
 from inpaint.files.safetensors import read_safetensors
 from inpaint.generators import Generator
-from inpaint.generators.pretrained.catalog import Shelf
+from inpaint.generators.pretrained.catalog import Catalog
 
-_SHELF = Shelf("generator")
+_CATALOG = Catalog("generator")
 
 
 def pretrained_names() -> tuple[str, ...]:
-    """The names that `load_pretrained` knows, in alphabetical order."""
-    return _SHELF.names()
+    """The names of the shipped generators, in alphabetical order."""
+    return _CATALOG.names()
 
 
 def load_pretrained(name: str) -> Generator:
-    """Load a generator that comes with the package.
+    """Load a shipped generator.
 
     Args:
         name: One of `pretrained_names`.
 
     Raises:
-        ArgumentError: If there is no such generator.
+        ArgumentError: If no generator has this name.
     """
-    with _SHELF.weights(name) as path:
+    with _CATALOG.weights(name) as path:
         return read_safetensors(path)
 
 
 def model_card(name: str) -> str:
-    """How a generator was trained and how well it restores, as Markdown.
+    """The model card of a shipped generator, as Markdown: training and figures.
 
     Args:
         name: One of `pretrained_names`.
 
     Raises:
-        ArgumentError: If there is no such generator.
+        ArgumentError: If no generator has this name.
     """
-    return _SHELF.card(name)
+    return _CATALOG.card(name)

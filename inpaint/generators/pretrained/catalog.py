@@ -1,4 +1,4 @@
-"""What comes with the package in a folder: weights, and a card for each."""
+"""Weights and model cards shipped in a folder of the package, found by name."""
 
 from __future__ import annotations
 
@@ -10,57 +10,52 @@ from pathlib import Path
 
 from inpaint.errors import ArgumentError
 
-ENDING = ".safetensors"
+SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """A folder of weights that are known by their names.
+class Catalog:
+    """The models shipped in one folder: NAME.safetensors holds weights, NAME.md the model card.
 
     Attributes:
-        kind: What they are, in one word.
-        folder: Inside of `inpaint.generators.pretrained`; "" is that itself.
-        otherwise: What may be named instead, in words.
+        kind: What the models are, in one word for messages.
+        folder: Subfolder of `inpaint.generators.pretrained`; "" is that folder itself.
+        alternative: What users may give instead of a name, in words for messages.
     """
 
     kind: str
     folder: str = ""
-    otherwise: str = ""
+    alternative: str = ""
 
     def names(self) -> tuple[str, ...]:
         """All names, in alphabetical order."""
         files = (file.name for file in self._folder().iterdir())
-        return tuple(sorted(name.removesuffix(ENDING) for name in files if name.endswith(ENDING)))
+        return tuple(sorted(name.removesuffix(SUFFIX) for name in files if name.endswith(SUFFIX)))
 
     def weights(self, name: str) -> AbstractContextManager[Path]:
-        """The file of a name, which is there as long as the context.
+        """The weights of a model, as a file that exists while the context is open.
 
         Raises:
-            ArgumentError: If there is no such name.
+            ArgumentError: If no model has this name.
         """
-        self.check(name)
-        return resources.as_file(self._folder() / f"{name}{ENDING}")
+        self._check(name)
+        return resources.as_file(self._folder() / f"{name}{SUFFIX}")
 
     def card(self, name: str) -> str:
-        """How it was trained and how well it restores, as Markdown.
+        """The model card, as Markdown.
 
         Raises:
-            ArgumentError: If there is no such name.
+            ArgumentError: If no model has this name.
         """
-        self.check(name)
+        self._check(name)
         return (self._folder() / f"{name}.md").read_text(encoding="utf-8")
 
-    def check(self, name: str) -> None:
-        """Refuse a name that is none.
-
-        Raises:
-            ArgumentError: Then.
-        """
+    def _check(self, name: str) -> None:
         names = self.names()
         if name not in names:
+            choices = ", ".join(names) + (f", or {self.alternative}" if self.alternative else "")
             raise ArgumentError(
-                f"There is no shipped {self.kind} {name!r}; choose one of "
-                f"{', '.join(names)}{self.otherwise}."
+                f"There is no shipped {self.kind} {name!r}; choose one of {choices}."
             )
 
     def _folder(self) -> Traversable:

@@ -1,6 +1,6 @@
-"""Two backends that do the same: choose one of them, and say why.
+"""Two backends that compute the same results, and the choice between them.
 
-Each has `cost`, `cost_and_gradient`, `advance`, `finish` and `move` with equal signatures.
+Both have `cost`, `cost_and_gradient`, `advance`, `finish` and `move`, called in the same way.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Backend:
-    """What a restoration runs on.
+    """The chosen backend, as functions.
 
     Attributes:
-        label: Its name and what it computes with, such as "cpp (avx512)".
+        label: Its name and what it computes on, such as "cpp (avx512)".
         reasons: Why it was chosen.
         cost: J of latent vectors, forward only. [B, R, D] -> [B, R]
-        advance: Takes steps; returns the new state and the costs met. [num_steps, B, R]
-        finish: Evaluates the last iterates and settles each restart's status.
+        advance: Takes steps; returns the new state and the cost at each step. [num_steps, B, R]
+        finish: Evaluates the last iterates and sets each restart's final status.
         move: Moves particles by Hamiltonian Monte Carlo. [B, K, P, D]
     """
 
@@ -46,35 +46,35 @@ class Backend:
 
 
 class Settings(Protocol):
-    """What the choice needs to know, of a restoration's settings or a sampling's."""
+    """The settings of a `RestoreConfig` or a `PosteriorConfig` that the choice depends on."""
 
     @property
     def backend(self) -> BackendName:
-        """The backend that was asked for."""
+        """The requested backend."""
         ...
 
     @property
     def threads(self) -> int:
-        """Threads to compute with."""
+        """Threads to use; 0 uses all cores in C++ and torch's default in torch."""
         ...
 
 
 def choose(config: Settings, objective: Objective) -> Backend:
-    """Pick the backend that the configuration asks for, or the first that can serve.
+    """Choose the backend that a configuration requests.
 
     Args:
-        config: Names a backend, or "auto": C++ where it can, else torch.
-        objective: What shall be minimised.
+        config: Requests a backend, or "auto" for C++ if it supports the problem, else torch.
+        objective: The problem to solve.
 
     Raises:
-        BackendError: If "cpp" is asked for and cannot serve; it never falls back. Also if
-            the extension is there and fails to load, which no fallback shall hide.
+        BackendError: If "cpp" is requested but does not support the problem, or if the extension
+            is installed but fails to load. Neither falls back to torch.
     """
     if config.backend == "torch":
-        return _torch(objective, "torch was asked for.")
+        return _torch(objective, "torch was requested.")
     obstacle = cpp.obstacle(objective)
     if obstacle is None:
-        reason = "cpp was asked for." if config.backend == "cpp" else "C++ serves this problem."
+        reason = "cpp was requested." if config.backend == "cpp" else "C++ supports this problem."
         return Backend(
             label=f"cpp ({cpp.capability(objective.target.dtype)})",
             reasons=(reason,),
@@ -102,4 +102,4 @@ def _torch(objective: Objective, reason: str) -> Backend:
 
 @lru_cache(maxsize=64)
 def _log_once(obstacle: str) -> None:
-    logger.info("The torch backend serves instead of C++: %s", obstacle)
+    logger.info("Using the torch backend instead of C++: %s", obstacle)

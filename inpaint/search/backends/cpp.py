@@ -1,7 +1,8 @@
-"""The C++ backend: each restart's whole descent in one call, over all cores, on the CPU.
+"""The C++ backend: many steps of every restart in one call, on all CPU cores.
 
-It does what `inpaint.search.backends.torch` does, restart by restart, and is tested against it. An
-`Objective` is packed for the processor's instruction set when it is first used.
+It does what `inpaint.search.backends.torch` does, one restart at a time, and is tested against
+it. An `Objective` is packed for the processor's instruction set when it is first used. `csrc/`
+holds the C++ side; docs/kernels.md explains it.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ from inpaint.types import Status
 
 
 def available() -> tuple[bool, str]:
-    """Whether the extension is there, and why not if it is not.
+    """Whether the extension is installed, and a sentence that says so.
 
     Raises:
-        BackendError: If the extension is there and fails to load.
+        BackendError: If the extension is installed but fails to load.
     """
     if find_spec("inpaint._C") is None:
         return False, (
@@ -49,22 +50,21 @@ def available() -> tuple[bool, str]:
 
 
 def obstacle(objective: Objective) -> str | None:
-    """Why this backend cannot serve a problem; None if it can.
+    """Why this backend does not support a problem; None if it does.
 
     Raises:
-        BackendError: If the extension is there and fails to load.
+        BackendError: If the extension is installed but fails to load.
     """
     built, reason = available()
     if not built:
         return reason
-    if isinstance(objective.generator, Observation):
-        if isinstance(objective.generator.generator, Generator):
-            return "C++ walks dense layers only; this operator's matrix is too large to be one."
-        return "C++ walks dense layers only; this generator is a torch module."
-    if not isinstance(objective.generator, Generator):
-        return "C++ walks dense layers only; this generator is a torch module."
-    if not objective.generator.dense:
-        return "C++ walks dense layers only; this generator has convolutions."
+    generator = objective.generator
+    if isinstance(generator, Observation) and isinstance(generator.generator, Generator):
+        return "C++ supports dense layers only; this operator's matrix is too large to be one."
+    if not isinstance(generator, Generator):
+        return "C++ supports dense layers only; this generator is a torch module."
+    if not generator.dense:
+        return "C++ supports dense layers only; this generator has convolutions."
     if objective.target.device.type != "cpu":
         return f"C++ computes on the CPU; the problem is on {objective.target.device}."
     if objective.target.dtype not in (torch.float32, torch.float64):
@@ -75,11 +75,11 @@ def obstacle(objective: Objective) -> str | None:
 def capability(dtype: torch.dtype = torch.float32) -> str:
     """The instruction set in use: "avx512", "avx2" or "portable".
 
-    It is the best that the processor has and the environment variable ATEN_CPU_CAPABILITY
+    It is the best one that the processor has and the environment variable ATEN_CPU_CAPABILITY
     ("avx512", "avx2" or "default") allows; in float64 it is always "portable".
 
     Raises:
-        BackendError: If the extension cannot be loaded.
+        BackendError: If the extension fails to load.
     """
     if dtype == torch.float64:
         return "portable"
@@ -95,8 +95,8 @@ def cost(
     Args:
         objective: J of B images.
         latents: [B, R, D]
-        threads: 0 takes all cores.
-        capability: Instruction set to use in place of the best one.
+        threads: 0 uses all cores.
+        capability: Instruction set to use; None uses the best one.
 
     Returns:
         [B, R]
@@ -128,19 +128,19 @@ def advance(
 ) -> tuple[SolveState, Tensor]:
     """Take up to `num_steps` steps with every running restart.
 
-    The result of a restart is bit-equal for any number of threads, any chunks of steps, and
-    any other restarts and images in the call.
+    The result of a restart is bit-equal for any number of threads, however its steps are divided
+    into calls, and whatever other restarts and images are in the call.
 
     Args:
         objective: J of B images.
-        solver: How to step.
-        state: Where the descent stands; it is left as it is.
+        solver: The solver and its settings.
+        state: The state to advance; it is not changed.
         num_steps: Steps to take.
-        threads: 0 takes all cores.
-        capability: Instruction set to use in place of the best one.
+        threads: 0 uses all cores.
+        capability: Instruction set to use; None uses the best one.
 
     Returns:
-        The new state and the cost that each restart held at each step. [num_steps, B, R]
+        The new state and the cost of each restart at each step. [num_steps, B, R]
     """
     tensors = _writable(state)
     rates = solver.learning_rates(state.step, num_steps) if isinstance(solver, FirstOrder) else []
@@ -167,15 +167,15 @@ def finish(
     threads: int = 0,
     capability: str | None = None,
 ) -> SolveState:
-    """Evaluate the last iterates and give running restarts their final status.
+    """Evaluate the last iterates and set the final status of restarts that still run.
 
     Args:
         objective: J of B images.
-        solver: What stepped.
-        state: Where the descent ended; it is left as it is.
-        status: What running restarts become: MAX_STEPS or CANCELLED.
-        threads: 0 takes all cores.
-        capability: Instruction set to use in place of the best one.
+        solver: The solver.
+        state: The state after the last step; it is not changed.
+        status: Status for restarts that still run: MAX_STEPS or CANCELLED.
+        threads: 0 uses all cores.
+        capability: Instruction set to use; None uses the best one.
     """
     tensors = _writable(state)
     _extension().finish(
@@ -198,15 +198,15 @@ def move(
 ) -> Moved:
     """Move particles by Hamiltonian Monte Carlo; see `Moves`.
 
-    The result of a particle is bit-equal for any number of threads, and any other particles,
-    runs and images in the call.
+    The result of a particle is bit-equal for any number of threads and whatever other particles,
+    chains and images are in the call.
 
     Args:
         objective: J of B images.
         latents: [B, K, P, D]
-        moves: What to do, with all random numbers.
-        threads: 0 takes all cores.
-        capability: Instruction set to use in place of the best one.
+        moves: The moves, with all their random numbers.
+        threads: 0 uses all cores.
+        capability: Instruction set to use; None uses the best one.
     """
     states, costs, accepted, gradients = _extension().move(
         _pack(objective, capability),
@@ -234,21 +234,21 @@ def _extension() -> ModuleType:
 
 
 _packed: dict[tuple[int, str], Any] = {}
-"""Packed problems by the identity of their objective and by instruction set."""
+"""Packed problems by the `id` of their objective and by instruction set."""
 
 
 def _pack(objective: Objective, capability: str | None) -> Any:
-    """The extension's form of an objective, kept for as long as the objective lives."""
+    """An objective packed for C++, cached as long as the objective lives."""
     name = capability or _extension().capability()
     key = id(objective), name
     if key not in _packed:
         reason = obstacle(objective)
         if reason is not None:
-            raise BackendError(f"The cpp backend cannot serve: {reason}")
+            raise BackendError(f"The cpp backend does not support this problem: {reason}")
         if not _extension().supports(name):
             raise BackendError(
-                f"capability is {name!r}, which this processor lacks; choose 'avx512', 'avx2' or "
-                "'portable', or leave it open."
+                f"capability is {name!r}, which this processor does not support; choose 'avx512', "
+                "'avx2' or 'portable', or None for the best one."
             )
         _packed[key] = _make_problem(objective, name)
         weakref.finalize(objective, _packed.pop, key, None)
@@ -273,13 +273,14 @@ def _make_problem(objective: Objective, capability: str) -> Any:
         layers=layers,
         target=target,
         weight=weight,
-        count=objective.count.to(target),
+        num_observed=objective.num_observed.to(target),
         known_noise=objective.known_noise or 0.0,
         capability=capability,
     )
 
 
 def _native(solver: Solver) -> Any:
+    """The extension's solver with the same settings."""
     extension = _extension()
     match solver:
         case GradientDescent():
@@ -290,21 +291,22 @@ def _native(solver: Solver) -> Any:
             return extension.Adam(beta1=beta1, beta2=beta2, epsilon=epsilon)
         case LBFGS():
             return extension.LBFGS(
-                pairs=solver.pairs,
+                max_pairs=solver.max_pairs,
                 armijo=solver.armijo,
                 curvature=solver.curvature,
-                trials=solver.trials,
+                max_trials=solver.max_trials,
                 curvature_floor=solver.curvature_floor,
-                first_length=solver.first_length,
+                first_step_length=solver.first_step_length,
             )
     raise BackendError(f"The cpp backend has no solver {type(solver).__name__}.")
 
 
-def _fit(objective: Objective, latents: Tensor) -> Tensor:
-    return latents.to(objective.target).contiguous()
+def _fit(objective: Objective, tensor: Tensor) -> Tensor:
+    """The tensor in the objective's precision, contiguous as C++ requires."""
+    return tensor.to(objective.target).contiguous()
 
 
 def _writable(state: SolveState) -> list[Tensor]:
-    """Copies of the state's tensors, in the order of its fields, for C++ to write to."""
+    """Copies of the state's tensors, in the order of its fields, that C++ may overwrite."""
     tensors = (getattr(state, field.name) for field in fields(state) if field.name != "step")
     return [tensor.clone(memory_format=torch.contiguous_format) for tensor in tensors]

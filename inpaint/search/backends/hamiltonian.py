@@ -1,14 +1,15 @@
-"""Hamiltonian Monte Carlo in torch: moves of all particles of all runs, side by side.
+"""Hamiltonian Monte Carlo in torch: moves of all particles of all chains at once.
 
 The target at inverse temperature b is exp(-U), with
 
     U(z) = b J(z) / 2 + (1 - b) z'z / 2,
 
-which is the prior at b = 0 and the posterior at b = 1: J holds z'z once already. A particle
-moves along leapfrog steps in coordinates where the particles have about unit covariance,
-z = z0 + F q for a factor F, so that momenta are standard normal (Neal 2011, section 5.4.1).
+which is the prior at b = 0 and the posterior at b = 1, since J includes z'z. A particle takes
+leapfrog steps in coordinates q with z = z0 + F q, where the factor F is chosen so that the
+particles have about unit covariance in q; momenta are then standard normal (Neal 2011, section
+5.4.1).
 
-All random numbers are drawn beforehand, so every backend makes the same moves.
+All random numbers are drawn in advance, so every backend makes the same moves.
 `csrc/hamiltonian.h` is the same program for one particle.
 """
 
@@ -24,17 +25,17 @@ from inpaint.search.objective import Objective
 
 @dataclass(frozen=True)
 class Moves:
-    """M moves of P particles of each of K runs of B images.
+    """M moves of P particles in each of K chains, for each of B images.
 
     Attributes:
         momenta: Standard normal numbers. [B, K, P, M, D]
-        thresholds: Logarithms of uniform numbers; a move is accepted where the energy rises by
-            less than minus this. [B, K, P, M]
-        inverse_temperatures: Of each run. [B, K]
-        lengths: Leapfrog step length of each particle; where it is 0 the particle rests, and
-            what is returned for it is not defined. [B, K, P]
-        factors: F of each run. [B, K, D, D]
-        leapfrog: Leapfrog steps of a move.
+        thresholds: Logarithms of uniform numbers; a move is accepted if the energy rises by less
+            than minus this. [B, K, P, M]
+        inverse_temperatures: Of each chain. [B, K]
+        lengths: Leapfrog step length of each particle; at 0 the particle rests, and its results
+            are undefined. [B, K, P]
+        factors: F of each chain, lower triangular. [B, K, D, D]
+        leapfrog: Number of leapfrog steps of a move.
     """
 
     momenta: Tensor
@@ -47,11 +48,11 @@ class Moves:
 
 @dataclass(frozen=True)
 class Moved:
-    """Where the moves led: the state of each particle after each of its moves.
+    """The state of each particle after each of its moves.
 
     Attributes:
         latents: [B, K, P, M, D]
-        costs: J there. [B, K, P, M]
+        costs: J at the latents. [B, K, P, M]
         accepted: Whether the move was accepted. [B, K, P, M]
         gradients: Gradient of J at the last state. [B, K, P, D]
     """
@@ -75,29 +76,29 @@ def move(objective: Objective, latents: Tensor, moves: Moves) -> Moved:
         kinetic = momentum.square().sum(-1)
         return (beta * costs + (1 - beta) * z.square().sum(-1) + kinetic) / 2
 
-    def kick(z: Tensor, gradient: Tensor, momentum: Tensor, share: float) -> Tensor:
-        slope = beta[..., None] / 2 * gradient + (1 - beta[..., None]) * z
-        return momentum - share * length * (slope @ moves.factors)
+    def kick(z: Tensor, gradient: Tensor, momentum: Tensor, fraction: float) -> Tensor:
+        potential_gradient = beta[..., None] / 2 * gradient + (1 - beta[..., None]) * z
+        return momentum - fraction * length * (potential_gradient @ moves.factors)
 
-    z = latents
-    costs, gradient = evaluate(z)
-    path: list[tuple[Tensor, Tensor, Tensor]] = []
+    state = latents
+    state_costs, state_gradient = evaluate(state)
+    history: list[tuple[Tensor, Tensor, Tensor]] = []
     for m in range(moves.momenta.shape[3]):
         momentum = moves.momenta[..., m, :]
-        before = energy(z, costs, momentum)
-        there, slope, momentum = z, gradient, kick(z, gradient, momentum, 0.5)
-        for step in range(moves.leapfrog):
-            there = there + length * (momentum @ moves.factors.mT)
-            reached, slope = evaluate(there)
-            last = step + 1 == moves.leapfrog
-            momentum = kick(there, slope, momentum, 0.5 if last else 1.0)
-        # Where something is not finite the comparison fails, and the particle stays.
-        accepted = moves.thresholds[..., m] < before - energy(there, reached, momentum)
-        z = torch.where(accepted[..., None], there, z)
-        costs = torch.where(accepted, reached, costs)
-        gradient = torch.where(accepted[..., None], slope, gradient)
-        path.append((z, costs, accepted))
-    states, levels, flags = zip(*path, strict=True)
-    return Moved(
-        torch.stack(states, dim=3), torch.stack(levels, dim=3), torch.stack(flags, dim=3), gradient
+        start_energy = energy(state, state_costs, momentum)
+        momentum = kick(state, state_gradient, momentum, 0.5)
+        position, costs, gradient = state, state_costs, state_gradient
+        for step in range(1, moves.leapfrog + 1):
+            position = position + length * (momentum @ moves.factors.mT)
+            costs, gradient = evaluate(position)
+            momentum = kick(position, gradient, momentum, 0.5 if step == moves.leapfrog else 1.0)
+        # If anything is not finite, the comparison is false and the move is rejected.
+        accepted = moves.thresholds[..., m] < start_energy - energy(position, costs, momentum)
+        state = torch.where(accepted[..., None], position, state)
+        state_costs = torch.where(accepted, costs, state_costs)
+        state_gradient = torch.where(accepted[..., None], gradient, state_gradient)
+        history.append((state, state_costs, accepted))
+    states, all_costs, all_accepted = (
+        torch.stack(part, dim=3) for part in zip(*history, strict=True)
     )
+    return Moved(states, all_costs, all_accepted, state_gradient)

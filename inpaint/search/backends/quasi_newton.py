@@ -1,7 +1,8 @@
-"""L-BFGS in torch: every restart is a small state machine, all of them in step.
+"""L-BFGS in torch: a state machine per restart, all of them advanced together.
 
-One call of `_step` evaluates one trial point of each restart and decides, restart by restart,
-whether to accept it, to go on searching along the line, or to give the direction up.
+One call of `_step` evaluates one trial point of each restart and decides, per restart, whether
+to accept it, to continue the line search, or to abandon the direction. `csrc/lbfgs.h` is the
+same program for one restart.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from inpaint.search.backends.stopping import update_convergence
 from inpaint.search.objective import Objective
 from inpaint.search.solvers import LBFGS, SolveState
 from inpaint.types import Status
@@ -18,51 +20,58 @@ from inpaint.types import Status
 
 @dataclass(frozen=True)
 class _Memory:
-    """A view of `SolveState.memory` by name; the layout is that of `LBFGS`."""
+    """The parts of `SolveState.memory` by name; `LBFGS` describes the layout."""
 
     gradient: Tensor  # [B, R, D], at the iterate
     direction: Tensor  # [B, R, D]
-    length: Tensor  # [B, R], of the step along the direction
-    low: Tensor  # [B, R], longest step known to be too short
-    high: Tensor  # [B, R], shortest step known to be too long
-    slope: Tensor  # [B, R], of J along the direction at the iterate
-    trials: Tensor  # [B, R]
-    pairs: Tensor  # [B, R]
-    moves: Tensor  # [B, R, P, D], differences of iterates
-    turns: Tensor  # [B, R, P, D], differences of gradients
-    inverse: Tensor  # [B, R, P], 1 / (move . turn)
+    step_length: Tensor  # [B, R], of the trial point along the direction
+    low: Tensor  # [B, R], longest step length known to be too short
+    high: Tensor  # [B, R], shortest step length known to be too long
+    directional_derivative: Tensor  # [B, R], of J along the direction, at the iterate
+    num_trials: Tensor  # [B, R], along this direction
+    num_pairs: Tensor  # [B, R], in use
+    s: Tensor  # [B, R, P, D], differences of iterates, newest first
+    y: Tensor  # [B, R, P, D], differences of gradients
+    rho: Tensor  # [B, R, P], 1 / (y . s)
 
     @classmethod
     def unpack(cls, solver: LBFGS, memory: Tensor, latent_size: int) -> _Memory:
-        many = solver.pairs * latent_size
-        sizes = [latent_size, latent_size, LBFGS.SCALARS, many, many, solver.pairs]
-        gradient, direction, scalars, moves, turns, inverse = memory.split(sizes, dim=-1)
-        shape = (solver.pairs, latent_size)
-        length, low, high, slope, trials, pairs = scalars.unbind(-1)
+        shape = (solver.max_pairs, latent_size)
+        many = solver.max_pairs * latent_size
+        sizes = [latent_size, latent_size, LBFGS.SCALARS, many, many, solver.max_pairs]
+        gradient, direction, scalars, s, y, rho = memory.split(sizes, dim=-1)
+        step_length, low, high, derivative, num_trials, num_pairs = scalars.unbind(-1)
         return cls(
             gradient,
             direction,
-            length,
+            step_length,
             low,
             high,
-            slope,
-            trials,
-            pairs,
-            moves.unflatten(-1, shape),
-            turns.unflatten(-1, shape),
-            inverse,
+            derivative,
+            num_trials,
+            num_pairs,
+            s.unflatten(-1, shape),
+            y.unflatten(-1, shape),
+            rho,
         )
 
     def pack(self) -> Tensor:
-        scalars = [self.length, self.low, self.high, self.slope, self.trials, self.pairs]
+        scalars = [
+            self.step_length,
+            self.low,
+            self.high,
+            self.directional_derivative,
+            self.num_trials,
+            self.num_pairs,
+        ]
         return torch.cat(
             [
                 self.gradient,
                 self.direction,
                 torch.stack(scalars, dim=-1),
-                self.moves.flatten(-2),
-                self.turns.flatten(-2),
-                self.inverse,
+                self.s.flatten(-2),
+                self.y.flatten(-2),
+                self.rho,
             ],
             dim=-1,
         )
@@ -75,8 +84,8 @@ def advance(
 
     Args:
         objective: J of B images.
-        solver: Settings of the search.
-        state: Where the descent stands.
+        solver: Settings of the solver.
+        state: The state to advance.
         num_steps: Gradients to evaluate per restart.
 
     Returns:
@@ -92,128 +101,152 @@ def advance(
 
 
 def _step(objective: Objective, solver: LBFGS, state: SolveState) -> SolveState:
+    """Accept the trial point, continue the line search, or abandon the direction."""
     running = state.running
     memory = _Memory.unpack(solver, state.memory, state.latents.shape[2])
-    trial = state.latents
-    costs, gradient = objective.cost_and_gradient(trial)
+    costs, gradient = objective.cost_and_gradient(state.latents)
     finite = costs.isfinite() & gradient.isfinite().all(-1)
-    first = state.best_costs == torch.inf
+    at_start = state.best_costs == torch.inf
+    last_trial = memory.num_trials + 1 >= solver.max_trials
+    derivative = memory.directional_derivative
+    limit = state.best_costs + solver.armijo * memory.step_length * derivative
+    armijo_holds = finite & (costs <= limit)
+    curvature_holds = _dot(gradient, memory.direction) >= solver.curvature * derivative
+    accepted = running & torch.where(
+        at_start, finite, armijo_holds & (curvature_holds | last_trial)
+    )
+    searching = running & ~accepted & ~at_start
 
-    enough = finite & (costs <= state.best_costs + solver.armijo * memory.length * memory.slope)
-    flat = _dot(gradient, memory.direction) >= solver.curvature * memory.slope
-    last = memory.trials + 1 >= solver.trials
-    accepted = running & torch.where(first, finite, enough & (flat | last))
-    searching = running & ~accepted & ~first
+    state, memory = _accept(solver, memory, state, costs, gradient, accepted)
+    memory, abandoned = _continue_search(solver, memory, state, searching, armijo_holds, last_trial)
+    stuck = abandoned & (memory.num_pairs == 0)
+    memory = replace(memory, num_pairs=torch.where(abandoned, 0, memory.num_pairs))
+    memory = _new_direction(solver, memory, accepted | abandoned)
 
-    low = torch.where(searching & enough, memory.length, memory.low)
-    high = torch.where(searching & ~enough, memory.length, memory.high)
-    doubled_or_halved = torch.where(high.isinf(), 2 * low, (low + high) / 2)
-    length = torch.where(last, low, doubled_or_halved)
-    # The last trial goes back to the longest step known to be good; none is a failure.
-    given_up = (last & (low == 0)) | (memory.trials >= solver.trials)
-    point = state.best_latents + length[..., None] * memory.direction
-    given_up = searching & (given_up | (point == state.best_latents).all(-1))
-    stuck = given_up & (memory.pairs == 0)
-    failed = running & first & ~finite
-
-    memory = _remember(solver, memory, state, trial, gradient, accepted & ~first)
-    memory = replace(memory, pairs=torch.where(given_up, 0, memory.pairs))
-    best_costs = torch.where(accepted, costs, state.best_costs)
-    fell = best_costs < state.anchor - solver.tolerance
-    stale = torch.where(accepted, torch.where(fell, 0, state.stale + 1), state.stale).int()
-    converged = accepted & (stale >= solver.patience) & (solver.tolerance > 0)
-
-    status = torch.where(converged | stuck, int(Status.CONVERGED), state.status)
+    status = torch.where(stuck, int(Status.CONVERGED), state.status)
+    failed = running & at_start & ~finite
     status = torch.where(failed, int(Status.NON_FINITE), status).to(torch.uint8)
-    state = replace(
-        state,
-        costs=torch.where(failed, torch.inf, best_costs),
-        best_costs=best_costs,
-        best_latents=torch.where(accepted[..., None], trial, state.best_latents),
-        status=status,
-        evaluations=state.evaluations + running.int(),
-        anchor=torch.where(accepted & fell, best_costs, state.anchor),
-        stale=stale,
-    )
-
-    turning = accepted | given_up
-    direction, slope, pairs = _direction(solver, memory)
-    norm = _dot(memory.gradient, memory.gradient).sqrt()
-    unit = torch.where(pairs > 0, 1.0, (solver.first_length / norm).clamp(max=1.0))
-    memory = replace(
-        memory,
-        direction=torch.where(turning[..., None], direction, memory.direction),
-        slope=torch.where(turning, slope, memory.slope),
-        length=torch.where(turning, unit, torch.where(searching, length, memory.length)),
-        low=torch.where(turning, 0, low),
-        high=torch.where(turning, torch.inf, high),
-        trials=torch.where(turning, 0, memory.trials + searching),
-        pairs=torch.where(turning, pairs, memory.pairs),
-    )
-    point = state.best_latents + memory.length[..., None] * memory.direction
-    still = state.running
+    state = replace(state, status=status, evaluations=state.evaluations + running.int())
+    point = state.best_latents + memory.step_length[..., None] * memory.direction
     return replace(
         state,
-        latents=torch.where(still[..., None], point, state.latents),
+        latents=torch.where(state.running[..., None], point, state.latents),
         memory=torch.where(running[..., None], memory.pack(), state.memory),
     )
 
 
-def _remember(
+def _accept(
     solver: LBFGS,
     memory: _Memory,
     state: SolveState,
-    trial: Tensor,
+    costs: Tensor,
     gradient: Tensor,
-    moved: Tensor,
+    accepted: Tensor,
+) -> tuple[SolveState, _Memory]:
+    """Make accepted trial points the iterates."""
+    at_start = state.best_costs == torch.inf
+    memory = _store_pair(solver, memory, state, gradient, accepted & ~at_start)
+    memory = replace(memory, gradient=torch.where(accepted[..., None], gradient, memory.gradient))
+    best_costs = torch.where(accepted, costs, state.best_costs)
+    state = replace(
+        state,
+        costs=best_costs,
+        best_costs=best_costs,
+        best_latents=torch.where(accepted[..., None], state.latents, state.best_latents),
+    )
+    return update_convergence(solver, state, accepted), memory
+
+
+def _store_pair(
+    solver: LBFGS, memory: _Memory, state: SolveState, gradient: Tensor, accepted: Tensor
 ) -> _Memory:
-    """Take the gradient of accepted points, and the new pair where J curves upwards."""
-    move, turn = trial - state.best_latents, gradient - memory.gradient
-    product = _dot(move, turn)
-    limit = solver.curvature_floor * (_dot(move, move) * _dot(turn, turn)).sqrt()
-    kept = moved & (product > limit)
+    """Store the newest pair of accepted points if J curves upwards along it."""
+    s, y = state.latents - state.best_latents, gradient - memory.gradient
+    sy = _dot(s, y)
+    stored = accepted & (sy > solver.curvature_floor * (_dot(s, s) * _dot(y, y)).sqrt())
 
     def push(new: Tensor, old: Tensor) -> Tensor:
         shifted = torch.cat([new[:, :, None], old[:, :, :-1]], dim=2)
-        return torch.where(kept.reshape(*kept.shape, *[1] * (old.ndim - 2)), shifted, old)
+        return torch.where(stored.reshape(*stored.shape, *[1] * (old.ndim - 2)), shifted, old)
 
-    accepted = moved | (state.running & (state.best_costs == torch.inf))
+    num_pairs = (memory.num_pairs + 1).clamp(max=solver.max_pairs)
     return replace(
         memory,
-        gradient=torch.where(accepted[..., None], gradient, memory.gradient),
-        pairs=torch.where(kept, (memory.pairs + 1).clamp(max=solver.pairs), memory.pairs),
-        moves=push(move, memory.moves),
-        turns=push(turn, memory.turns),
-        inverse=push(1 / product, memory.inverse),
+        num_pairs=torch.where(stored, num_pairs, memory.num_pairs),
+        s=push(s, memory.s),
+        y=push(y, memory.y),
+        rho=push(1 / sy, memory.rho),
     )
 
 
-def _direction(solver: LBFGS, memory: _Memory) -> tuple[Tensor, Tensor, Tensor]:
-    """The two-loop recursion (algorithm 7.4), the slope along it, and the pairs left.
+def _continue_search(
+    solver: LBFGS,
+    memory: _Memory,
+    state: SolveState,
+    searching: Tensor,
+    armijo_holds: Tensor,
+    last_trial: Tensor,
+) -> tuple[_Memory, Tensor]:
+    """Set the next step length along the direction, and return where to abandon it. [B, R]"""
+    low = torch.where(searching & armijo_holds, memory.step_length, memory.low)
+    high = torch.where(searching & ~armijo_holds, memory.step_length, memory.high)
+    abandoned = (last_trial & (low == 0)) | (memory.num_trials >= solver.max_trials)
+    # The last trial returns to the longest step length that met the Armijo condition.
+    step_length = torch.where(high.isinf(), 2 * low, (low + high) / 2)
+    step_length = torch.where(last_trial, low, step_length)
+    # If rounding absorbs the whole step, the search ends.
+    point = state.best_latents + step_length[..., None] * memory.direction
+    abandoned = searching & (abandoned | (point == state.best_latents).all(-1))
+    memory = replace(
+        memory,
+        step_length=torch.where(searching, step_length, memory.step_length),
+        low=low,
+        high=high,
+        num_trials=memory.num_trials + searching,
+    )
+    return memory, abandoned
 
-    Without pairs, or where rounding spoils the descent, it is steepest descent; the pairs
-    are then dropped.
+
+def _new_direction(solver: LBFGS, memory: _Memory, renewed: Tensor) -> _Memory:
+    """Compute a new direction by the two-loop recursion and begin a line search.
+
+    Without pairs, or where rounding leaves no descent direction, use steepest descent and drop
+    the pairs. Source: Nocedal and Wright 2006, algorithm 7.4.
     """
-    used = torch.arange(solver.pairs, device=memory.pairs.device) < memory.pairs[..., None]
-    inverse = torch.where(used, memory.inverse, 0)
+    used = (
+        torch.arange(solver.max_pairs, device=memory.num_pairs.device) < memory.num_pairs[..., None]
+    )
+    rho = torch.where(used, memory.rho, 0)
     q = memory.gradient
     alphas = []
-    for k in range(solver.pairs):
-        alpha = inverse[..., k] * _dot(memory.moves[..., k, :], q)
-        q = q - alpha[..., None] * memory.turns[..., k, :]
+    for k in range(solver.max_pairs):
+        alpha = rho[..., k] * _dot(memory.s[..., k, :], q)
+        q = q - alpha[..., None] * memory.y[..., k, :]
         alphas.append(alpha)
-    newest = memory.turns[..., 0, :]
-    scale = torch.where(used[..., 0], 1 / (memory.inverse[..., 0] * _dot(newest, newest)), 1.0)
+    newest = memory.y[..., 0, :]
+    scale = torch.where(used[..., 0], 1 / (memory.rho[..., 0] * _dot(newest, newest)), 1.0)
     q = scale[..., None] * q
-    for k in reversed(range(solver.pairs)):
-        beta = inverse[..., k] * _dot(memory.turns[..., k, :], q)
-        q = q + (alphas[k] - beta)[..., None] * memory.moves[..., k, :]
-    slope = -_dot(memory.gradient, q)
-    downhill = slope < 0
-    steepest = -_dot(memory.gradient, memory.gradient)
+    for k in reversed(range(solver.max_pairs)):
+        beta = rho[..., k] * _dot(memory.y[..., k, :], q)
+        q = q + (alphas[k] - beta)[..., None] * memory.s[..., k, :]
+    derivative = -_dot(memory.gradient, q)
+    square = _dot(memory.gradient, memory.gradient)
+    downhill = derivative < 0
+    derivative = torch.where(downhill, derivative, -square)
     direction = torch.where(downhill[..., None], -q, -memory.gradient)
-    slope = torch.where(downhill, slope, steepest)
-    return direction, slope, torch.where(downhill, memory.pairs, 0)
+    num_pairs = torch.where(downhill, memory.num_pairs, 0)
+    first_length = (solver.first_step_length / square.sqrt()).clamp(max=1.0)
+    step_length = torch.where(num_pairs > 0, 1.0, first_length)
+    return replace(
+        memory,
+        direction=torch.where(renewed[..., None], direction, memory.direction),
+        step_length=torch.where(renewed, step_length, memory.step_length),
+        low=torch.where(renewed, 0, memory.low),
+        high=torch.where(renewed, torch.inf, memory.high),
+        directional_derivative=torch.where(renewed, derivative, memory.directional_derivative),
+        num_trials=torch.where(renewed, 0, memory.num_trials),
+        num_pairs=torch.where(renewed, num_pairs, memory.num_pairs),
+    )
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

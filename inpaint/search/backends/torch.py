@@ -1,7 +1,7 @@
-"""The torch backend: all restarts of all images side by side, on any device.
+"""The torch backend: all restarts of all images at once, on any device.
 
-It is the readable reference that `csrc/solvers.h` is tested against, and serves generators
-that only torch can evaluate.
+It is the reference that `csrc/solvers.h` is tested against, and evaluates generators that C++
+cannot.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from inpaint.search.backends import hamiltonian, quasi_newton
+from inpaint.search.backends.stopping import update_convergence
 from inpaint.search.objective import Objective
 from inpaint.search.solvers import (
     LBFGS,
@@ -26,15 +27,15 @@ from inpaint.search.solvers import (
 )
 from inpaint.types import Status
 
-SCREEN_NUMBERS = 2**23
-"""Numbers that `cost` holds at once, so that thousands of candidates fit in memory."""
+MAX_VALUES = 2**23
+"""Maximum number of values per layer that `cost` holds at once, to limit its memory."""
 
 
 @contextmanager
-def limited_threads(count: int) -> Iterator[None]:
-    """Let torch compute with `count` threads for a while; 0 leaves its own number."""
+def limited_threads(threads: int) -> Iterator[None]:
+    """Limit torch to `threads` threads inside the context; 0 changes nothing."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
+    torch.set_num_threads(threads or before)
     try:
         yield
     finally:
@@ -44,8 +45,8 @@ def limited_threads(count: int) -> Iterator[None]:
 def cost(objective: Objective, latents: Tensor) -> Tensor:
     """J of latent vectors, forward only. [B, R, D] -> [B, R]"""
     images, _, _ = latents.shape
-    block = max(1, SCREEN_NUMBERS // max(1, images * objective.width))
-    return torch.cat([objective.cost(part) for part in latents.split(block, dim=1)], dim=1)
+    size = max(1, MAX_VALUES // max(1, images * objective.width))
+    return torch.cat([objective.cost(part) for part in latents.split(size, dim=1)], dim=1)
 
 
 def cost_and_gradient(objective: Objective, latents: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,8 +61,8 @@ def advance(
 
     Args:
         objective: J of B images.
-        solver: How to step.
-        state: Where the descent stands.
+        solver: The solver and its settings.
+        state: The state to advance.
         num_steps: Steps to take.
 
     Returns:
@@ -79,13 +80,13 @@ def advance(
 
 
 def finish(objective: Objective, solver: Solver, state: SolveState, status: Status) -> SolveState:
-    """Evaluate the last iterates and give running restarts their final status.
+    """Evaluate the last iterates and set the final status of restarts that still run.
 
     Args:
         objective: J of B images.
-        solver: What stepped. L-BFGS knows the cost of its iterates already.
-        state: Where the descent ended.
-        status: What running restarts become: MAX_STEPS or CANCELLED.
+        solver: The solver. With L-BFGS the costs of the iterates are already known.
+        state: The state after the last step.
+        status: Status for restarts that still run: MAX_STEPS or CANCELLED.
     """
     running = state.running
     costs = state.costs
@@ -114,28 +115,19 @@ def _keep_best(state: SolveState) -> SolveState:
 
 
 def _evaluate(objective: Objective, solver: Solver, state: SolveState) -> tuple[SolveState, Tensor]:
-    """J and its gradient at the current iterates, with all that follows for the status."""
+    """Evaluate J and its gradient at the current iterates, and update the status."""
     running = state.running
     costs, gradient = objective.cost_and_gradient(state.latents)
     finite = costs.isfinite() & gradient.isfinite().all(-1)
     costs = torch.where(running, torch.where(finite, costs, torch.inf), state.costs)
     state = replace(state, costs=costs, evaluations=state.evaluations + running.int())
-    return _note_convergence(solver, _keep_best(state), failed=running & ~finite), gradient
-
-
-def _note_convergence(solver: Solver, state: SolveState, *, failed: Tensor) -> SolveState:
-    """Stop the restarts that failed, and those whose lowest cost no longer falls."""
-    fell = state.best_costs < state.anchor - solver.tolerance
-    stale = torch.where(fell, 0, state.stale + 1).int()
-    converged = state.running & (stale >= solver.patience) & (solver.tolerance > 0)
-    status = torch.where(converged, int(Status.CONVERGED), state.status)
-    status = torch.where(failed, int(Status.NON_FINITE), status).to(torch.uint8)
-    anchor = torch.where(fell, state.best_costs, state.anchor)
-    return replace(state, status=status, anchor=anchor, stale=stale)
+    state = update_convergence(solver, _keep_best(state), running)
+    status = torch.where(running & ~finite, int(Status.NON_FINITE), state.status)
+    return replace(state, status=status.to(torch.uint8)), gradient
 
 
 def _step(solver: FirstOrder, state: SolveState, gradient: Tensor, rate: float) -> SolveState:
-    """Move the running restarts, and leave the others bit-equal."""
+    """Take a step with the running restarts and leave the others unchanged."""
     step, memory = _direction(solver, gradient, state.memory, state.step + 1)
     running = state.running[..., None]
     return replace(
@@ -147,9 +139,9 @@ def _step(solver: FirstOrder, state: SolveState, gradient: Tensor, rate: float) 
 
 
 def _direction(
-    solver: FirstOrder, gradient: Tensor, memory: Tensor, step: int
+    solver: FirstOrder, gradient: Tensor, memory: Tensor, step_number: int
 ) -> tuple[Tensor, Tensor]:
-    """What the learning rate multiplies, and the new memory; `step` counts from 1."""
+    """The step at learning rate 1, and the new memory; `step_number` counts from 1."""
     match solver:
         case GradientDescent():
             return gradient, memory
@@ -160,6 +152,6 @@ def _direction(
             mean, square = memory.chunk(2, dim=-1)
             mean = beta1 * mean + (1 - beta1) * gradient
             square = beta2 * square + (1 - beta2) * gradient.square()
-            scale = (square / (1 - beta2**step)).sqrt() + epsilon
-            return mean / (1 - beta1**step) / scale, torch.cat([mean, square], dim=-1)
+            scale = (square / (1 - beta2**step_number)).sqrt() + epsilon
+            return mean / (1 - beta1**step_number) / scale, torch.cat([mean, square], dim=-1)
     raise TypeError(f"{type(solver).__name__} is not a first-order solver of this backend.")

@@ -1,1 +1,1 @@
-"""Do the intervals of a posterior hold what they say?"""
+"""Do the intervals of a posterior hold the truth as often as they state?"""

@@ -1,4 +1,4 @@
-"""Ranks of truths among the draws of their posteriors, and how often intervals hold them."""
+"""Ranks of truths among draws from their posteriors, and how often intervals hold the truth."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from scipy import stats
 from torch import Tensor
 
 from inpaint.posterior.summary import VARIES
-from inpaint.posterior.types import Posterior
+from inpaint.posterior.types import PosteriorDraws
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-"""Probabilities of the intervals whose coverage is counted."""
+"""Levels of the intervals whose coverage is counted."""
 
 DRAWS = 99
-"""Draws of a posterior that a truth is ranked among: few, so that they are independent."""
+"""Draws that a truth is ranked among: few enough to be nearly independent."""
 
 LATENTS = 3
-"""Single latent numbers that are ranked."""
+"""How many latent numbers are ranked, each by itself."""
 
 PER_BIN = 10
-"""Truths that a bin of a histogram of ranks should hold, for chi-squared to be that."""
+"""Truths per bin of a histogram of ranks that the chi-squared test needs."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Ranks:
 
     Attributes:
         name: Which function.
-        ranks: How many of the draws are below the truth, 0 to `draws`. [B]
-        draws: How many draws there were.
+        ranks: How many of the draws lie below the truth, 0 to `draws`. [B]
+        draws: Number of draws.
     """
 
     name: str
@@ -43,24 +43,24 @@ class Ranks:
 
     @property
     def bins(self) -> int:
-        """Bars of a histogram, for `PER_BIN` truths in each: a divisor of the number of ranks."""
+        """Bins of a histogram of about `PER_BIN` truths each; a divisor of the number of ranks."""
         wanted = max(2, len(self.ranks) // PER_BIN)
         return max(n for n in range(1, 21) if (self.draws + 1) % n == 0 and n <= wanted)
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """Height of each bar. [bins]"""
+        """Truths in each bin. [bins]"""
         width = (self.draws + 1) // self.bins
         return np.bincount(np.array(self.ranks, dtype=np.int64) // width, minlength=self.bins)
 
     @property
     def chi_squared(self) -> float:
-        """Probability of bars as uneven as these, were all ranks equally likely."""
+        """Probability of bins at least this uneven if all ranks are equally likely."""
         return float(stats.chisquare(self.counts).pvalue)
 
     @property
     def kolmogorov_smirnov(self) -> float:
-        """The same by the largest distance of the distribution functions."""
+        """The same for the largest difference between the distribution functions."""
         places = (np.array(self.ranks) + 0.5) / (self.draws + 1)
         return float(stats.kstest(places, "uniform").pvalue)
 
@@ -71,8 +71,8 @@ class Coverage:
 
     Attributes:
         level: The probability that they state.
-        share: Share of the lost pixels that vary whose interval held it; NaN if none vary.
-        error: Standard error of that, over images: the pixels of one are alike.
+        share: Share of the lost, varying pixels whose interval held the truth; NaN if none vary.
+        error: Standard error of `share` over images, as the pixels of one image are correlated.
     """
 
     level: float
@@ -81,7 +81,7 @@ class Coverage:
 
 
 def functions_of(
-    posterior: Posterior,
+    posterior: PosteriorDraws,
     image: int,
     draws: Tensor,
     truth: Tensor,
@@ -90,27 +90,41 @@ def functions_of(
     lost: Tensor,
     noise: float,
 ) -> dict[str, tuple[Tensor, float]]:
-    """Functions to be ranked: their values at the draws [n], and at the truth."""
-    particles = posterior.pooled_latents[image].double()
-    found = {
-        f"latent {index + 1}": (particles[:, index], float(latent[index]))
+    """Functions of the truth that are ranked, by name.
+
+    Args:
+        posterior: The draws.
+        image: Index of the image in the posterior.
+        draws: Images of its draws. [n, pixels]
+        truth: The true image. [pixels]
+        latent: Its latent vector. [D]
+        cost: J there.
+        lost: True where a pixel was not observed. [pixels]
+        noise: True standard deviation of the noise.
+
+    Returns:
+        The values of each function at the draws [n], and its value at the truth.
+    """
+    latents = posterior.pooled_latents[image].double()
+    functions = {
+        f"latent {index + 1}": (latents[:, index], float(latent[index]))
         for index in range(min(LATENTS, len(latent)))
     }
-    found["J"] = (posterior.pooled_costs[image].double(), cost)
+    functions["J"] = (posterior.pooled_costs[image].double(), cost)
     if lost.any():
         ink = 1 - draws[:, lost]
-        found["ink lost"] = (ink.sum(1), float((1 - truth[lost]).sum()))
-        # Chosen by its place alone: a pixel chosen by its posterior would not rank uniformly.
+        functions["ink lost"] = (ink.sum(1), float((1 - truth[lost]).sum()))
+        # Choose the pixel by position alone: one chosen by its posterior would not rank uniformly.
         numbers = lost.nonzero()[:, 0]
         pixel = int(numbers[len(numbers) // 2])
-        found["pixel"] = (draws[:, pixel], float(truth[pixel]))
-    if posterior.config.noise_level is None:
-        found["noise level"] = (posterior.noise_levels[image].double(), noise)
-    return found
+        functions["pixel"] = (draws[:, pixel], float(truth[pixel]))
+    if posterior.known_noise is None:
+        functions["noise level"] = (posterior.noise_levels[image].double(), noise)
+    return functions
 
 
 def rank_of(draws: Tensor, truth: float, stream: np.random.Generator) -> int:
-    """How many of `DRAWS` evenly chosen draws are below the truth; a tie falls either way."""
+    """How many of `DRAWS` evenly spaced draws lie below the truth; ties are broken at random."""
     places = ((torch.arange(DRAWS) + 0.5) * len(draws) / DRAWS).long()
     chosen = draws[places]
     below, equal = int((chosen < truth).sum()), int((chosen == truth).sum())
@@ -118,7 +132,16 @@ def rank_of(draws: Tensor, truth: float, stream: np.random.Generator) -> int:
 
 
 def covered_by(draws: Tensor, truth: Tensor, lost: Tensor) -> tuple[float, ...] | None:
-    """Share of the lost pixels that vary whose interval of each level holds the truth."""
+    """Share of the lost, varying pixels whose interval holds the truth, for each level.
+
+    Args:
+        draws: Images of draws. [n, pixels]
+        truth: The true image. [pixels]
+        lost: True where a pixel was not observed. [pixels]
+
+    Returns:
+        One share for each of `LEVELS`; None if no lost pixel varies.
+    """
     varying = lost & (draws.std(0) > VARIES)
     if not varying.any():
         return None
@@ -130,8 +153,8 @@ def covered_by(draws: Tensor, truth: Tensor, lost: Tensor) -> tuple[float, ...] 
     return tuple(inside.double().mean(1).tolist())
 
 
-def coverage_of(level: float, shares: NDArray[np.float64]) -> Coverage:
-    """Mean and standard error of the shares of images whose pixels an interval holds. [B]"""
+def mean_coverage(level: float, shares: NDArray[np.float64]) -> Coverage:
+    """Mean and standard error of the images' shares of pixels within their interval. [B]"""
     if len(shares) == 0:
         return Coverage(level, math.nan, math.nan)
     spread = float(shares.std(ddof=1)) if len(shares) > 1 else math.nan

@@ -1,5 +1,4 @@
-"""How well methods restore images that they never saw: a generator's and the baselines.
+"""How well methods restore images that they never saw: a generator's estimates and the baselines.
 
-`trial` says what is asked for, `estimates` and `inpaint.studies.baselines` hold the methods,
-`evaluation` runs them, `report` makes tables and pictures of it.
+`inputs` reads what an evaluation needs, `evaluation` runs the methods, `report` sums them up.
 """

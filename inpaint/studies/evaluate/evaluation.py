@@ -1,4 +1,4 @@
-"""All methods on the same damaged images, which none of them was trained on."""
+"""All methods on the same damaged images, which no method was trained on."""
 
 from __future__ import annotations
 
@@ -14,21 +14,27 @@ from torch import Tensor
 from inpaint.checks import check_choice
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, BackendError, ShapeError
-from inpaint.generators import AnyGenerator
+from inpaint.generators import AnyGenerator, Generator
 from inpaint.metrics import Metrics, compare_images
-from inpaint.network import InpaintingNetwork
-from inpaint.operators import Mask
-from inpaint.studies.baselines import BASELINES, UNTRAINED, Training, fit_baseline
-from inpaint.studies.evaluate.estimates import ESTIMATES, Search, active_share
-from inpaint.types import Measurement, Progress
+from inpaint.network.model import InpaintingNetwork
+from inpaint.operators.mask import Mask, require_mask
+from inpaint.posterior.estimates import ESTIMATES
+from inpaint.posterior.estimator import Estimator
+from inpaint.studies.baselines.catalog import BASELINES, UNTRAINED, fit_baseline
+from inpaint.studies.baselines.training_set import TrainingSet
+from inpaint.types import Measurement, OnProgress, Progress, asks_to_stop
 
 BATCH = 20
 """Images that are searched together."""
 
-METHODS = (*ESTIMATES, *BASELINES)
+NETWORK = "network"
+"""The inpainting network's own image, without a search."""
+
+METHODS = (*ESTIMATES, NETWORK, *BASELINES)
 """The names of all methods, in the order of tables."""
 
-OnProgress = Callable[[int, int, str], bool | None]
+USUAL_METHODS = tuple(name for name in METHODS if name not in ("mean", "median"))
+"""The default methods; the others assume that the generator can draw the image."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +43,12 @@ class Result:
 
     Attributes:
         name: A name of `METHODS`.
-        title: What to call it.
-        images: Values in 0 to 1; none where it did not run. [B, C, H, W]
+        title: Its name in tables and figures.
+        images: Values in 0 to 1; None if it did not run. [B, C, H, W]
         metrics: How far each image is from the ideal one.
         seconds: Wall time of one image, without training.
         fit_seconds: Wall time of learning from the training images.
-        settings: What was chosen on images put aside from the training images.
+        settings: What was chosen on held-out training images.
         not_run: Why it did not run.
     """
 
@@ -86,7 +92,7 @@ def evaluate(
     training: Tensor | None = None,
     noise: float = 0.0,
     config: RestoreConfig = RestoreConfig(),  # noqa: B008 (frozen)
-    methods: Sequence[str] = METHODS,
+    methods: Sequence[str] = USUAL_METHODS,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
     """Restore damaged images by every method, and compare with the ideal ones.
@@ -99,43 +105,48 @@ def evaluate(
         training: Undamaged images that the baselines learn from; without them, those that
             learn do not run. [K, C, H, W]
         noise: Standard deviation of the measurement's noise. The baselines choose their
-            settings for it; the estimates are not told.
+            settings for it; the estimates do not know it.
         config: How to search.
         methods: Names from `METHODS`.
-        on_progress: Called with the images done, their number and the task; if it returns
-            False the evaluation ends, with the images that all methods have restored.
+        on_progress: Called between methods and during searches; if it returns False the
+            evaluation ends, with the images that all methods have restored.
 
     Raises:
-        ArgumentError: If an image is among the training images, or a name is no method.
+        ArgumentError: If an image is among the training images, or a name is not a method.
         ShapeError: If shapes do not fit, or the measurement has no ideals or no shared mask.
     """
     mask = _check(measurement, generator, network, training, methods)
     watch = _Watch(on_progress, len(measurement))
     data = None
     if training is not None:
-        data = Training(images=training, mask=mask, noise=noise, seed=config.seed)
-    made = [_prepare(name, generator, network, data, watch) for name in methods]
+        data = TrainingSet(images=training, mask=mask, noise=noise, seed=config.seed)
+    made = [_prepare(name, network, data, watch) for name in methods]
     # No method sees the ideal images.
     blind = replace(measurement, ideal=None)
     batches: list[_Batch] = []
     for first in range(0, len(measurement), BATCH):
-        part = blind[slice(first, first + BATCH)]
-        search = Search(part, generator, config, network, on_progress=watch.searching(first))
-        batch = _restore(made, search, partial(watch.report, first))
+        estimator = Estimator(
+            blind[first : first + BATCH],
+            generator,
+            config,
+            network=network,
+            on_progress=watch.computing(first),
+        )
+        batch = _restore(made, estimator, partial(watch.report, first))
         if watch.cancelled:
             break
         batches.append(batch)
-    done = measurement[slice(0, sum(len(batch.search.measurement) for batch in batches))]
+    done = measurement[: sum(len(batch.estimator.measurement) for batch in batches)]
     return Evaluation(
         measurement=done,
         results=tuple(_collect(method, batches, done, mask) for method in made),
         cancelled=watch.cancelled,
-        **_describe_searches([batch.search for batch in batches]),
+        **_describe_searches([batch.estimator for batch in batches]),
     )
 
 
 class _Watch:
-    """Progress, and whether the caller wants an end."""
+    """Progress, and whether the caller wants to stop."""
 
     def __init__(self, on_progress: OnProgress | None, total: int) -> None:
         self.cancelled = False
@@ -143,21 +154,22 @@ class _Watch:
         self._total = total
 
     def report(self, done: int, task: str) -> bool:
-        """Tell the caller; False means that the work shall end."""
-        if self._on_progress is not None and self._on_progress(done, self._total, task) is False:
-            self.cancelled = True
+        """Report to the caller; False means that the work must end."""
+        if self._on_progress is not None:
+            answer = self._on_progress(Progress(task, done, self._total))
+            self.cancelled = self.cancelled or asks_to_stop(answer)
         return not self.cancelled
 
-    def searching(self, done: int) -> Callable[[Progress], bool]:
-        """The same for the search of the images after the first `done`."""
-        return lambda progress: self.report(done, f"searching: {progress.stage}")
+    def computing(self, done: int) -> OnProgress:
+        """Progress of a search or sampling of the images after the first `done`."""
+        return lambda progress: self.report(done, f"computing: {progress.stage}")
 
 
 @dataclass(frozen=True)
 class _Batch:
     """What the methods made of some images; a name is missing where a method did not run."""
 
-    search: Search
+    estimator: Estimator
     images: dict[str, Tensor]
     seconds: dict[str, float]
 
@@ -167,7 +179,7 @@ class _Method:
     """A method ready to restore, and the result without its images."""
 
     result: Result
-    images: Callable[[Search], Tensor] | None = None
+    images: Callable[[Estimator], Tensor] | None = None
 
 
 def _check(
@@ -177,7 +189,7 @@ def _check(
     training: Tensor | None,
     methods: Sequence[str],
 ) -> Mask:
-    """Refuse what cannot be evaluated, or would flatter a method."""
+    """Require inputs that can be evaluated and do not flatter a method."""
     for name in methods:
         check_choice("the method", name, METHODS)
     if not methods or len(set(methods)) < len(methods):
@@ -215,22 +227,19 @@ def _fingerprint(image: Tensor) -> bytes:
 
 
 def _prepare(
-    name: str,
-    generator: AnyGenerator,
-    network: InpaintingNetwork | None,
-    training: Training | None,
-    watch: _Watch,
+    name: str, network: InpaintingNetwork | None, training: TrainingSet | None, watch: _Watch
 ) -> _Method:
-    """A method made ready, or why it cannot be."""
-    result = Result(name=name, title=(ESTIMATES | BASELINES)[name].title)
-    estimate = ESTIMATES.get(name)
-    if estimate is not None:
-        reason = estimate.unavailable(generator)
-        if reason is None and estimate.needs_network and network is None:
+    """A method ready to restore, or the reason why it cannot run."""
+    if name in ESTIMATES or name == NETWORK:
+        estimate = ESTIMATES.get(name)
+        result = Result(name, "inpainting network" if estimate is None else estimate.title)
+        if (estimate is None or estimate.network) and network is None:
             reason = "It needs an inpainting network, and there is none for this generator."
-        if reason is not None:
             return _Method(replace(result, not_run=reason))
-        return _Method(result, estimate.images)
+        if estimate is None:
+            return _Method(result, lambda estimator: estimator.filled)
+        return _Method(result, lambda estimator: estimator.estimate(name).images)
+    result = Result(name, BASELINES[name].title)
     if name not in UNTRAINED and training is None:
         return _Method(replace(result, not_run="It learns from images, and none were given."))
     if not watch.report(0, f"fitting: {result.title}"):
@@ -241,22 +250,31 @@ def _prepare(
     except BackendError as error:
         return _Method(replace(result, not_run=str(error)))
     result = replace(result, fit_seconds=time.perf_counter() - start, settings=baseline.settings)
-    return _Method(result, lambda search: baseline.restore(search.measurement.values, search.mask))
+
+    def restore(estimator: Estimator) -> Tensor:
+        measurement = estimator.measurement
+        return baseline.restore(
+            measurement.values, require_mask(measurement.operator, "a baseline")
+        )
+
+    return _Method(result, restore)
 
 
-def _restore(methods: Sequence[_Method], search: Search, report: Callable[[str], bool]) -> _Batch:
-    """Some images by all methods, as far as the caller lets it go on."""
-    batch = _Batch(search, {}, {})
+def _restore(
+    methods: Sequence[_Method], estimator: Estimator, report: Callable[[str], bool]
+) -> _Batch:
+    """Restore some images by all methods, until the caller stops it."""
+    batch = _Batch(estimator, {}, {})
     for method in methods:
-        name = method.result.name
-        if method.images is not None and report(f"restoring: {method.result.title}"):
-            images, batch.seconds[name] = search.timed(method.images)
+        name, make = method.result.name, method.images
+        if make is not None and report(f"restoring: {method.result.title}"):
+            images, batch.seconds[name] = estimator.timed(partial(make, estimator))
             batch.images[name] = images.detach().cpu()
     return batch
 
 
 def _collect(method: _Method, batches: Sequence[_Batch], done: Measurement, mask: Mask) -> Result:
-    """A method's images of all batches, held against the ideal ones."""
+    """A method's images of all batches, compared with the ideal ones."""
     if method.images is None or not batches:
         return method.result
     name = method.result.name
@@ -273,14 +291,30 @@ def _collect(method: _Method, batches: Sequence[_Batch], done: Measurement, mask
     )
 
 
-def _describe_searches(searches: Sequence[Search]) -> dict[str, Any]:
+def _describe_searches(estimators: Sequence[Estimator]) -> dict[str, Any]:
     """What the searches ran on, and what they found on average."""
-    found = [search.found for search in searches if search.found is not None]
+    found = [each.searched for each in estimators if each.searched is not None]
     if not found:
         return {}
-    latents = torch.cat([restoration.best_latents for restoration in found])
+    latents = torch.cat([search.best_latents for search in found])
     return {
         "backend": found[0].backend,
-        "noise_level": float(torch.cat([part.noise_level for part in found]).mean()),
-        "active_share": active_share(searches[0].generator, latents),
+        "noise_level": float(torch.cat([search.noise_level for search in found]).mean()),
+        "active_share": active_share(estimators[0].generator, latents),
     }
+
+
+def active_share(generator: AnyGenerator, latents: Tensor) -> float | None:
+    """Mean share of the hidden units that are not zero, which no kernel can skip.
+
+    Args:
+        generator: The result is None if it has no hidden layers.
+        latents: Where to look. [B, D]
+    """
+    if not isinstance(generator, Generator) or len(generator.layers) < 2:
+        return None
+    values, hidden = latents.to(generator.layers[0].weight), []
+    for layer in generator.layers[:-1]:
+        values = layer.forward(values)
+        hidden.append(values != 0)
+    return float(torch.cat(hidden, dim=1).double().mean())

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from torch import Tensor
 
 from inpaint.errors import ArgumentError
-from inpaint.files.reading import read_generator, read_mask
+from inpaint.files.job import EvaluateJob
+from inpaint.files.masks import read_mask
+from inpaint.files.problem import digest_tensors
+from inpaint.files.reading import read_generator
 from inpaint.generators import AnyGenerator
-from inpaint.network import InpaintingNetwork, load_network, network_names
-from inpaint.operators import Mask, measure
-from inpaint.studies.evaluate.job import Trial
-from inpaint.training.data import read_digits
+from inpaint.network.files import load_network, network_names
+from inpaint.network.model import InpaintingNetwork
+from inpaint.operators import Mask, is_mask_name, measure
+from inpaint.operators.mask import require_mask
+from inpaint.training.data import digest_images, read_digits
 from inpaint.types import ImageSet, Measurement
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """What a trial read.
+@dataclass(frozen=True, eq=False)
+class EvaluationInputs:
+    """What an evaluation reads.
 
     Attributes:
         image_set: The images to be evaluated, undamaged.
-        generator: What shall restore them.
-        network: What shall fill them in, if there is such a network.
+        generator: What restores them.
+        network: What fills in lost pixels, if there is such a network.
         training: What the baselines learn from. [K, C, H, W]
     """
 
@@ -32,62 +38,112 @@ class Inputs:
     network: InpaintingNetwork | None
     training: Tensor | None
 
+    def digests(self) -> dict[str, str | None]:
+        """Hashes of what was read, by the field of the job that names it."""
+        return {
+            "images": digest_images(self.image_set.images),
+            "train": None if self.training is None else digest_images(self.training),
+            "generator": self.generator.digest(),
+            "network": None if self.network is None else self.network.digest(),
+        }
 
-def load_trial(trial: Trial) -> Inputs:
-    """Read a trial's inputs.
+
+@dataclass(frozen=True)
+class Damage:
+    """One kind of damage that an evaluation repairs.
+
+    Attributes:
+        job: The evaluation of this damage alone.
+        title: The damage in words.
+        folder: Name of the folder for its results, if there are several kinds of damage.
+        measurement: The damaged images.
+    """
+
+    job: EvaluateJob
+    title: str
+    folder: str
+    measurement: Measurement
+
+    def digests(self) -> dict[str, str]:
+        """The hash of the mask's file, if there is one, by the field of the job that names it."""
+        if not self.job.masks or is_mask_name(self.job.masks[0]):
+            return {}
+        mask = require_mask(self.measurement.operator, "an evaluation")
+        return {"masks": digest_tensors(mask.observed)}
+
+
+def load_inputs(job: EvaluateJob) -> EvaluationInputs:
+    """Read an evaluation's inputs.
 
     Raises:
         FileError: If an input cannot be read.
         ArgumentError: If no image is left.
     """
-    generator = read_generator(trial.generator)
-    held_out = slice(-trial.hold_out or None, None)
-    images = read_digits(trial.images, trial.labels, digits=trial.digits, part=held_out)
-    if trial.skip >= len(images):
+    generator = read_generator(job.generator)
+    held_out = slice(-job.hold_out or None, None)
+    images = read_digits(job.images, job.labels, digits=job.digits, part=held_out)
+    if job.skip >= len(images):
         raise ArgumentError(
-            f"skip is {trial.skip}; there are {len(images)} such images. Choose 0 to "
+            f"skip is {job.skip}; there are {len(images)} such images. Choose 0 to "
             f"{len(images) - 1}."
         )
-    # Taken from the whole set, so that an image keeps its number, and with it its noise.
-    whole = ImageSet(images, ideal=images, source=str(trial.images))
-    return Inputs(
-        image_set=whole[slice(trial.skip, trial.skip + trial.limit)],
+    # Taken from the whole set, so that an image keeps its number and thus its noise.
+    whole = ImageSet(images, ideal=images, source=str(job.images))
+    return EvaluationInputs(
+        image_set=whole[job.skip : job.skip + job.limit],
         generator=generator,
-        network=_read_network(trial),
-        training=_read_training(trial),
+        network=_read_network(job),
+        training=_read_training(job),
     )
 
 
-def damage(trial: Trial, inputs: Inputs) -> Measurement:
-    """Damage a trial's images; the noise added to an image is the same whatever is lost.
+def damage(job: EvaluateJob, inputs: EvaluationInputs) -> tuple[Damage, ...]:
+    """Damage the images in each way asked for; the noise added to an image is always the same.
 
     Raises:
         ArgumentError: If N is out of range, or there is no such mask.
         FileError: If the file of a mask cannot be read.
-        ShapeError: If a mask is not of the images' shape.
+        ShapeError: If a mask does not have the images' shape.
     """
     count, channels, height, width = inputs.image_set.images.shape
     shape = (channels, height, width)
-    asked = trial.mask
-    mask = Mask.leading(trial.keep, shape) if asked is None else read_mask(asked, shape, count)
-    return measure(inputs.image_set, mask, noise=trial.noise, seed=trial.config.seed)
+    found = []
+    if job.masks:
+        for name in job.masks:
+            title = Path(name).name
+            folder = re.sub(r"[^\w.]+", "-", title)
+            mask = read_mask(name, shape, count)
+            found.append((replace(job, masks=(name,)), title, folder, mask))
+    else:
+        for keep in job.keeps:
+            part = replace(job, keeps=(keep,))
+            found.append((part, f"N = {keep}", f"N{keep}", Mask.leading(keep, shape)))
+    return tuple(
+        Damage(
+            part,
+            title,
+            folder,
+            measure(inputs.image_set, mask, noise=job.noise, seed=job.config.seed),
+        )
+        for part, title, folder, mask in found
+    )
 
 
-def _read_network(trial: Trial) -> InpaintingNetwork | None:
+def _read_network(job: EvaluateJob) -> InpaintingNetwork | None:
     """The network asked for, or the shipped one that belongs to a shipped generator."""
-    if trial.network is not None:
-        return load_network(trial.network)
-    return load_network(trial.generator) if trial.generator in network_names() else None
+    if job.network is not None:
+        return load_network(job.network)
+    return load_network(job.generator) if job.generator in network_names() else None
 
 
-def _read_training(trial: Trial) -> Tensor | None:
-    """What the baselines learn from, if it was named."""
-    if trial.train is None or trial.train_labels is None:
+def _read_training(job: EvaluateJob) -> Tensor | None:
+    """The images that baselines learn from; None if none are named."""
+    if job.train is None or job.train_labels is None:
         return None
-    rest = slice(None, -trial.hold_out or None)
+    rest = slice(None, -job.hold_out or None)
     try:
-        return read_digits(trial.train, trial.train_labels, digits=trial.digits, part=rest)
+        return read_digits(job.train, job.train_labels, digits=job.digits, part=rest)
     except ArgumentError as error:
         raise ArgumentError(
-            f"{error} hold_out is {trial.hold_out}: so many images at its end are left out."
+            f"{error} hold_out is {job.hold_out}: so many images at its end are left out."
         ) from error

@@ -1,0 +1,107 @@
+"""Tables that several commands print."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inpaint.cli import terminal
+from inpaint.posterior.estimates import ESTIMATES
+
+if TYPE_CHECKING:
+    from inpaint.plots.comparison import Comparison
+    from inpaint.posterior.estimator import Estimated
+    from inpaint.types import Measurement
+
+
+def print_search(comparison: Comparison) -> None:
+    """Print what the search found for each image, and how far to trust it."""
+    number = terminal.number
+    rows = []
+    for row in comparison.rows:
+        cells = [str(row.number), number(row.cost, 3), row.status.label, number(row.noise_level, 4)]
+        if row.verdict is not None:
+            low, high = row.verdict.noise_interval
+            search = row.verdict.search
+            cells += [
+                f"{low:.4f} to {high:.4f}",
+                f"{search.reached} of {search.starts}",
+                number(search.restarts_for_99, 0),
+                str(len(search.modes)),
+                row.verdict.flag,
+            ]
+        rows.append(cells)
+    headings = ["image", "cost J", "status", "noise level"]
+    if len(rows[0]) > len(headings):
+        headings += ["95 % interval", "success", "for 99 %", "modes", "verdict"]
+    terminal.table(headings, rows, title=comparison.title, words=("status", "verdict"))
+
+
+def print_metrics(comparison: Comparison) -> None:
+    """Print how far each output is from the ideal, where that is known."""
+    number = terminal.number
+    rows = [
+        [
+            str(row.number),
+            number(row.metrics.error, 3),
+            number(row.metrics.psnr, 2),
+            number(row.metrics.psnr_observed, 2),
+            number(row.metrics.psnr_missing, 2),
+            number(row.metrics.ssim, 3),
+            number(row.metrics.ssim_missing, 3),
+        ]
+        for row in comparison.rows
+        if row.metrics is not None
+    ]
+    if rows:
+        headings = ["image", "L2 error", "PSNR dB", "observed", "missing", "SSIM", "missing"]
+        terminal.table(headings, rows, title="Against the ideal image")
+
+
+def print_posterior(measurement: Measurement, estimated: Estimated) -> None:
+    """Print whether each image's posterior converged, and what it says."""
+    number = terminal.number
+    names = [str(name) for name in measurement.numbers]
+    terminal.table(
+        ["image", "converged", "R-hat", "ESS", "accepted", "gradients", "log Z", "its spread"],
+        [
+            [
+                name,
+                "yes" if summary.converged else "no",
+                number(summary.r_hat, 3),
+                number(summary.ess, 0),
+                f"{summary.acceptance:.0%}",
+                str(summary.gradients),
+                number(summary.log_evidence, 2),
+                number(summary.log_evidence_spread, 2),
+            ]
+            for name, summary in zip(names, estimated.summaries, strict=False)
+        ],
+        title=f"Posterior, {measurement.operator.title}",
+    )
+    headings = ["image", "noise level", "its interval", "modes of 5 %", "expected error", "shown"]
+    rows = []
+    for index, summary in enumerate(estimated.summaries):
+        low, high = summary.noise_interval
+        row = [
+            names[index],
+            number(summary.noise_level, 4),
+            f"{low:.4f} to {high:.4f}" if summary.converged else "-",
+            str(len(summary.heavy_modes)),
+            number(summary.expected_error, 2),
+            ESTIMATES[estimated.names[index]].title,
+        ]
+        if measurement.ideal is not None:
+            shown, ideal = estimated.images[index], measurement.ideal[index]
+            row.append(number(float((shown.double().cpu() - ideal.double().cpu()).norm()), 2))
+        rows.append(row)
+    if measurement.ideal is not None:
+        headings.append("its L2 error")
+    level = f"{100 * estimated.summaries[0].level:g} %"
+    terminal.table(headings, rows, title=f"What it says, intervals of {level}", words=("shown",))
+
+
+def warn_of_posterior(measurement: Measurement, estimated: Estimated) -> None:
+    """Warn of images whose posterior did not converge."""
+    for number, summary in zip(measurement.numbers, estimated.summaries, strict=False):
+        if not summary.converged:
+            terminal.warn(f"Image {number}. {summary.sentence}")
