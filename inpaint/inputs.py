@@ -78,7 +78,7 @@ def as_operator(operator: Any, image_shape: ImageShape, images: int = 1) -> Oper
     """
     if isinstance(operator, (str, os.PathLike)):
         text = os.fspath(operator)
-        if is_operator_name(text) or text.lower().endswith(".mat"):
+        if _names_operator(text):
             return read_operator(text, image_shape)
         return read_mask(text, image_shape, images)
     if isinstance(operator, Image.Image):
@@ -118,17 +118,13 @@ def as_measurement(
         known = images if noise_level is None else replace(images, noise_level=noise_level)
         return known.batched() if is_operator(known.operator) else _fitted(known, image_shape)
     if image_shape is not None and _measures_values(operator, image_shape):
-        fitted = as_operator(operator, image_shape)
-        if fitted.value_shape != image_shape:
-            return _as_values(images, fitted, noise_level)
-    image_set = as_images(images, image_shape)
+        operator = as_operator(operator, image_shape)
+    if is_operator(operator) and operator.value_shape != operator.image_shape:
+        image_set = _as_values(images, operator)
+    else:
+        image_set = as_images(images, image_shape)
     values = image_set.images
     shape = _shape_of(values) if image_shape is None else image_shape
-    if tuple(values.shape[1:]) != shape:
-        raise ShapeError(
-            f"The images have shape {list(values.shape)}; the generator makes images of shape "
-            f"{list(shape)}. Resize the images, or choose another generator."
-        )
     if operator is None:
         if not torch.isnan(values).any():
             raise ArgumentError(
@@ -138,14 +134,17 @@ def as_measurement(
         operator = Mask(~torch.isnan(values))
     operator = as_operator(operator, shape, len(values))
     if tuple(values.shape[1:]) != tuple(operator.value_shape):
-        raise _wrong_values(values, operator)
+        raise ShapeError(
+            f"The images have shape {list(values.shape)}; the generator makes images of shape "
+            f"{list(shape)}. Resize the images, or choose another generator."
+        )
     if operator.observed is not None:
         values = torch.where(operator.observed, values, 0.0)
     if not torch.isfinite(values).all():
         place = [int(axis[0]) for axis in (~torch.isfinite(values)).nonzero(as_tuple=True)]
         raise ArgumentError(
             f"The images hold NaN or infinity at {place} [image, channel, row, column], which is "
-            "observed; mark such pixels as lost."
+            "observed and must be finite; mark such pixels as lost."
         )
     return Measurement(
         values=values,
@@ -164,30 +163,41 @@ def _is_matrix(array: Any, image_shape: ImageShape) -> bool:
 
 
 def _measures_values(operator: Any, image_shape: ImageShape) -> bool:
-    """Whether an operator may give values that are not pixels."""
+    """Whether an operator may give values that are not pixels, as a mask never does."""
+    if isinstance(operator, (str, os.PathLike)):
+        return _names_operator(os.fspath(operator))
     if isinstance(operator, (np.ndarray, Tensor)):
         return _is_matrix(operator, image_shape)
-    return not isinstance(operator, (type(None), Mask, str, os.PathLike, Image.Image, list))
+    return not isinstance(operator, (type(None), Mask, Image.Image, list))
 
 
-def _as_values(values: Any, operator: Operator, noise_level: float | None) -> Measurement:
+def _names_operator(text: str) -> bool:
+    """Whether a text names an operator or the file of a matrix, rather than a mask."""
+    return is_operator_name(text) or text.lower().endswith(".mat")
+
+
+def _as_values(values: Any, operator: Operator) -> ImageSet:
     """Measured values that are not pixels, of any range and with any leading axes of size 1."""
     if isinstance(values, (str, os.PathLike, ImageSet)):
-        measured = as_images(values, operator.value_shape).images
+        image_set = as_images(values)
     else:
         tensor = _as_tensor(values, "images")
         measured = tensor if tensor.is_floating_point() else tensor.double()
-    count = math.prod(operator.value_shape)
+        return ImageSet(_shaped(measured, operator), source="measured values")
+    return replace(image_set, images=_shaped(image_set.images, operator))
+
+
+def _shaped(values: Tensor, operator: Operator) -> Tensor:
+    """Measured values with a batch axis and the operator's axes. [B, C', H', W']"""
     own = tuple(size for size in operator.value_shape if size > 1)
-    sizes = tuple(size for size in measured.shape if size > 1)
-    if measured.numel() % count or sizes[len(sizes) - len(own) :] != own:
-        raise _wrong_values(measured, operator)
-    measured = measured.reshape(-1, *operator.value_shape)
-    if not torch.isfinite(measured).all():
-        raise ArgumentError("The measured values hold NaN or infinity; every one must be finite.")
-    return Measurement(
-        values=measured, operator=operator, source="measured values", noise_level=noise_level
-    )
+    sizes = tuple(size for size in values.shape if size > 1)
+    if values.numel() % math.prod(own) or sizes[len(sizes) - len(own) :] != own:
+        raise ShapeError(
+            f"What was measured has shape {list(values.shape)}; the operator gives values "
+            f"[B, {', '.join(map(str, operator.value_shape))}]. Give those, or measure images by "
+            "inpaint.measure(images, operator)."
+        )
+    return values.reshape(-1, *operator.value_shape)
 
 
 def _fitted(measurement: Measurement, image_shape: ImageShape | None) -> Measurement:
@@ -198,16 +208,7 @@ def _fitted(measurement: Measurement, image_shape: ImageShape | None) -> Measure
             "measurement with inpaint.measure."
         )
     operator = as_operator(measurement.operator, image_shape)
-    values = _as_values(measurement.values, operator, measurement.noise_level).values
-    return replace(measurement, values=values, operator=operator)
-
-
-def _wrong_values(values: Tensor, operator: Operator) -> ShapeError:
-    return ShapeError(
-        f"What was measured has shape {list(values.shape)}; the operator gives values "
-        f"[B, {', '.join(map(str, operator.value_shape))}]. Give those, or measure images by "
-        "inpaint.measure(images, operator)."
-    )
+    return replace(measurement, values=_shaped(measurement.values, operator), operator=operator)
 
 
 def read_as_generator(generator: Any = None) -> AnyGenerator:
@@ -253,7 +254,7 @@ def _as_unit(tensor: Tensor) -> Tensor:
     if tensor.dtype == torch.bool:
         return tensor.double()
     if not tensor.is_floating_point():
-        low, high = int(tensor.long().min()), int(tensor.long().max())
+        low, high = (int(end) for end in tensor.long().aminmax())
         if high == 1:
             raise ArgumentError(
                 "images holds integers of 0 and 1, which would be nearly black: integers go from 0 "

@@ -47,6 +47,18 @@ def test_measured_values_of_any_range_are_restored() -> None:
         inpaint.restore(values * np.nan, GENERATOR, QUICK, operator=Physics())
 
 
+@pytest.mark.parametrize("operator", ["block-average", inpaint.BlockAverage(4, SHAPE)])
+def test_averages_are_restored_by_name_and_by_operator(operator: Any) -> None:
+    measured = inpaint.measure(PICTURES, "block-average", noise=0.01)
+    images = inpaint.ImageSet(measured.values, ideal=PICTURES, numbers=(5, 3))
+    for given in (measured.values, measured.values.numpy(), images):
+        found = inpaint.restore(given, GENERATOR, QUICK, operator=operator)
+        assert found.measurement.operator == measured.operator
+        assert torch.equal(found.measurement.values, measured.values)
+    assert found.measurement.numbers == (5, 3)
+    assert torch.equal(found.measurement.ideal, PICTURES)
+
+
 @pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
 def test_a_matrix_is_an_operator(kind: Any) -> None:
     measured = inpaint.measure(PICTURES, kind(MATRIX))

@@ -228,7 +228,8 @@ def _check_prior(z: Tensor) -> Check:
 
 
 def _check_modes(search: SearchStatistics, mask: Tensor) -> Check:
-    best = search.modes[0] if search.modes else None
+    # A mode draws its image each time it is asked, so the best one is drawn once.
+    best = search.modes[0].image if search.modes else None
     lost = ~mask
     rivals = [
         mode
@@ -236,7 +237,7 @@ def _check_modes(search: SearchStatistics, mask: Tensor) -> Check:
         if best is not None
         and mode.weight >= RIVAL_WEIGHT
         and bool(lost.any())
-        and float((mode.image - best.image)[lost].square().mean().sqrt()) > VISIBLE
+        and float((mode.image - best)[lost].square().mean().sqrt()) > VISIBLE
     ]
     sentence = (
         f"{len(rivals) + 1} visibly different images fit the observed pixels almost equally well."
