@@ -12,6 +12,7 @@ from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError
 from inpaint.files import saved
 from inpaint.generators import AnyGenerator
+from inpaint.generators.kind import picture_kind
 from inpaint.inputs import as_images, as_measurement, as_operator, read_as_generator
 from inpaint.operators import measure as measure_images
 from inpaint.posterior.config import PosteriorConfig
@@ -20,7 +21,7 @@ from inpaint.posterior.estimator import sample_estimated
 from inpaint.progress import showing
 from inpaint.restoration import Posterior, Restoration
 from inpaint.search.restore import restore as search
-from inpaint.types import Measurement, OnProgress
+from inpaint.types import ImageSet, Measurement, OnProgress
 
 if TYPE_CHECKING:
     from inpaint.plots.comparison import Comparison
@@ -191,7 +192,12 @@ def _read_inputs(
         raise ArgumentError("mask and operator both say what is observed; leave one of them out.")
     source = read_as_generator(generator)
     observed = operator if mask is None else mask
+    taken_as_it_is = isinstance(images, (Measurement, ImageSet))
     measurement = as_measurement(
-        images, observed, image_shape=source.image_shape, noise_level=noise_level
+        images,
+        observed,
+        image_shape=source.image_shape,
+        kind=None if taken_as_it_is else picture_kind(source),
+        noise_level=noise_level,
     )
     return measurement, source

@@ -9,6 +9,10 @@ class InpaintError(Exception):
     """Any error that this package raises on purpose."""
 
 
+class InpaintWarning(UserWarning):
+    """Something was assumed, or left out, that may be wrong; the message says what decides it."""
+
+
 class ArgumentError(InpaintError, ValueError):
     """An argument has a value that its rule does not allow."""
 

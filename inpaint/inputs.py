@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,51 +14,60 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from inpaint.errors import ArgumentError, ShapeError
+from inpaint.errors import ArgumentError, InpaintWarning, ShapeError
+from inpaint.files.interpret import normalize
 from inpaint.files.job import default_generator
 from inpaint.files.masks import read_mask
 from inpaint.files.matrices import read_operator
-from inpaint.files.reading import read_generator, read_images
+from inpaint.files.normalize import Ink, Range, ReadOptions
+from inpaint.files.pictures import as_stored
+from inpaint.files.reading import read_generator, read_stored, usual_kind
+from inpaint.files.stored import StoredPicture, StoredSet
 from inpaint.generators import AnyGenerator, as_generator
+from inpaint.generators.kind import PictureKind
 from inpaint.operators import LinearOperator, Mask, fit_operator, is_operator, is_operator_name
 from inpaint.types import ImageSet, ImageShape, Measurement, Operator
-
-LOWEST, HIGHEST = -1.0, 2.0
-"""Floats between these are values of 0 to 1 with noise; others are refused."""
 
 COLOURS = 3
 
 
-def as_images(images: Any, image_shape: ImageShape | None = None) -> ImageSet:
-    """Images of any kind as an `ImageSet` of B images [B, C, H, W].
+def as_images(
+    images: Any,
+    image_shape: ImageShape | None = None,
+    *,
+    kind: PictureKind | None = None,
+    mask: Mask | None = None,
+    ink: Ink | None = None,
+    value_range: Range | None = None,
+) -> ImageSet:
+    """Images of any kind as an `ImageSet` of B images [B, C, H, W], with values of 0 to 1.
 
-    Arrays and tensors hold floats of 0 to 1, integers of 0 to 255 (uint8) or bools, and are taken
-    as they are: 1 is white. Files and pictures are read as `read_images` reads them, and the
-    set's `notes` say how.
+    The set's `notes` say how they were read. What is doubtful is a warning (`InpaintWarning`), or
+    refused with the argument that decides it.
 
     Args:
-        images: An array or tensor [H, W], [C, H, W], [B, H, W] or [B, C, H, W]; a PIL picture; a
-            path or the name of a bundled set; a list of pictures or arrays of one shape; or an
-            `ImageSet`.
+        images: An array or tensor [H, W], [C, H, W], [B, H, W] or [B, C, H, W] of floats, integers
+            or bools; a PIL picture; a path or the name of a bundled set; a list of pictures or
+            arrays of one shape; or an `ImageSet`, which is taken as it is.
         image_shape: Shape of the generator's images, to which pictures are fitted, and which
             decides between [C, H, W] and [B, H, W]. (C, H, W)
+        kind: What the generator's images are, see `inpaint.picture_kind`: ink of the other colour
+            is inverted. None leaves the ink of arrays as it is, and reads files as `read_images`.
+        mask: What is observed: range and ink are judged by these pixels. Without it, NaN marks
+            lost pixels.
+        ink: Colour of the ink, "dark" or "light"; None detects it.
+        value_range: Values of black and white; None detects them: 0 to 1, -1 to 1, 0 to 100, and 8,
+            10, 12 or 16 bits.
 
     Raises:
         ShapeError: If the axes are ambiguous or cannot be those of images.
-        ArgumentError: If the values are neither floats of 0 to 1 nor integers of 0 to 255.
+        ArgumentError: If the values are in no known range.
         FileError: If a file cannot be read.
     """
     if isinstance(images, ImageSet):
         return images.batched()
-    if isinstance(images, (str, os.PathLike)):
-        return read_images(images, image_shape=image_shape)
-    if isinstance(images, Image.Image):
-        channels = COLOURS if image_shape is not None and image_shape[0] == COLOURS else 1
-        images = _picture_array(images, channels)
-    if isinstance(images, (list, tuple)) and not _is_numbers(images):
-        return _join([as_images(each, image_shape) for each in images])
-    tensor = _with_batch(_as_tensor(images, "images"), image_shape)
-    return ImageSet(images=_as_unit(tensor), source="an array")
+    options = ReadOptions(ink=ink, value_range=value_range)
+    return _normalized(_as_stored(images, image_shape), image_shape, kind, mask, options)
 
 
 def as_operator(operator: Any, image_shape: ImageShape, images: int = 1) -> Operator:
@@ -82,7 +92,7 @@ def as_operator(operator: Any, image_shape: ImageShape, images: int = 1) -> Oper
             return read_operator(text, image_shape)
         return read_mask(text, image_shape, images)
     if isinstance(operator, Image.Image):
-        operator = _picture_array(operator, 1)[0]
+        operator = _picture_array(operator)
     if isinstance(operator, (np.ndarray, Tensor)) and _is_matrix(operator, image_shape):
         return LinearOperator(_as_tensor(operator, "operator").double(), image_shape)
     if isinstance(operator, (np.ndarray, Tensor, list)):
@@ -95,6 +105,7 @@ def as_measurement(
     operator: Any = None,
     *,
     image_shape: ImageShape | None = None,
+    kind: PictureKind | None = None,
     noise_level: float | None = None,
 ) -> Measurement:
     """Damaged images as a measurement; the values of lost pixels are ignored.
@@ -104,6 +115,7 @@ def as_measurement(
             without an operator, it marks them.
         operator: What `as_operator` takes; None for a measurement, or where NaN marks lost pixels.
         image_shape: Shape of the generator's images. (C, H, W)
+        kind: See `as_images`.
         noise_level: Standard deviation of the noise where it is known, in units of the pixels.
 
     Raises:
@@ -122,21 +134,13 @@ def as_measurement(
     if is_operator(operator) and operator.value_shape != operator.image_shape:
         image_set = _as_values(images, operator)
     else:
-        image_set = as_images(images, image_shape)
+        image_set, operator = _with_mask(images, operator, image_shape, kind)
     values = image_set.images
-    shape = _shape_of(values) if image_shape is None else image_shape
-    if operator is None:
-        if not torch.isnan(values).any():
-            raise ArgumentError(
-                "Nothing says which pixels are lost; give mask=..., mark lost pixels by NaN, or "
-                "use inpaint.measure to damage undamaged images."
-            )
-        operator = Mask(~torch.isnan(values))
-    operator = as_operator(operator, shape, len(values))
     if tuple(values.shape[1:]) != tuple(operator.value_shape):
         raise ShapeError(
             f"The images have shape {list(values.shape)}; the generator makes images of shape "
-            f"{list(shape)}. Resize the images, or choose another generator."
+            f"{list(image_shape or operator.image_shape)}. Resize the images, or choose another "
+            "generator."
         )
     if operator.observed is not None:
         values = torch.where(operator.observed, values, 0.0)
@@ -151,9 +155,90 @@ def as_measurement(
         operator=operator,
         ideal=image_set.ideal,
         numbers=image_set.numbers,
+        names=image_set.names,
         source=image_set.source,
         noise_level=noise_level,
     )
+
+
+def _with_mask(
+    images: Any, operator: Any, image_shape: ImageShape | None, kind: PictureKind | None
+) -> tuple[ImageSet, Operator]:
+    """Damaged images read by what is observed of them, and the operator that says so."""
+    stored = images.batched() if isinstance(images, ImageSet) else _as_stored(images, image_shape)
+    if operator is None:
+        found = as_images(stored, image_shape, kind=kind)
+        if not torch.isnan(found.images).any():
+            raise ArgumentError(
+                "Nothing says which pixels are lost; give mask=..., mark lost pixels by NaN, or "
+                "use inpaint.measure to damage undamaged images."
+            )
+        return found, Mask(~torch.isnan(found.images))
+    shape = image_shape
+    if shape is None:
+        first = stored.images[0] if isinstance(stored, ImageSet) else stored.pictures[0].values
+        channels, height, width = first.shape
+        shape = (channels, height, width)
+    fitted = as_operator(operator, shape, len(stored))
+    if isinstance(stored, ImageSet):
+        return stored, fitted
+    mask = fitted if isinstance(fitted, Mask) else None
+    found = _normalized(stored, image_shape, kind, mask, ReadOptions())
+    if len(found) == len(stored):
+        return found, fitted
+    place = {number: index for index, number in enumerate(stored.numbers)}
+    return found, fitted[[place[number] for number in found.numbers]]
+
+
+def _normalized(
+    stored: StoredSet,
+    image_shape: ImageShape | None,
+    kind: PictureKind | None,
+    mask: Mask | None,
+    options: ReadOptions,
+) -> ImageSet:
+    """Stored pictures as images; what is doubtful becomes a warning."""
+    observed = None if mask is None else mask.observed.all(-3).cpu().numpy()
+    # Arrays are not resized without a word; pictures are.
+    fits = all(picture.limits is not None for picture in stored.pictures)
+    if kind is None and stored.from_file:
+        kind = usual_kind(stored, image_shape)
+    found, _ = normalize(
+        stored,
+        kind,
+        image_shape if fits else None,
+        observed=observed,
+        options=options,
+        skip=stored.from_file,
+    )
+    said = [*found.doubts, *(f"{each.name} left out: {each.reason}" for each in found.skipped)]
+    for text in said:
+        warnings.warn(text, InpaintWarning, stacklevel=4)
+    single = all(each.values.dtype == np.float32 for each in stored.pictures)
+    if single and not stored.from_file:
+        ideal = None if found.ideal is None else found.ideal.float()
+        return replace(found, images=found.images.float(), ideal=ideal)
+    return found
+
+
+def _as_stored(images: Any, image_shape: ImageShape | None) -> StoredSet:
+    """What a caller gave, as stored pictures.
+
+    Raises:
+        ShapeError: If the axes are ambiguous or cannot be those of images.
+        ArgumentError: If it is neither an array nor a picture.
+        FileError: If a file cannot be read.
+    """
+    if isinstance(images, StoredSet):
+        return images
+    if isinstance(images, (str, os.PathLike)):
+        return replace(read_stored(images), from_file=True)
+    if isinstance(images, Image.Image):
+        return StoredSet((as_stored(images),), "a picture")
+    if isinstance(images, (list, tuple)) and not _is_numbers(images):
+        return _join([_as_stored(each, image_shape) for each in images])
+    tensor = _with_batch(_as_tensor(images, "images"), image_shape)
+    return StoredSet(tuple(map(StoredPicture, tensor.numpy())), "an array", whole=False)
 
 
 def _is_matrix(array: Any, image_shape: ImageShape) -> bool:
@@ -233,7 +318,7 @@ def _as_tensor(value: Any, name: str) -> Tensor:
         return value.detach().cpu()
     if isinstance(value, np.ma.MaskedArray):
         # Masked pixels are lost.
-        scale = 255.0 if value.dtype.kind in "iu" else 1.0
+        scale = 255.0 if value.dtype == np.uint8 else 1.0
         value = np.where(np.ma.getmaskarray(value), np.nan, value.data / scale)
     try:
         array = np.asarray(value)
@@ -247,32 +332,6 @@ def _as_tensor(value: Any, name: str) -> Tensor:
     # Torch computes with no other unsigned type, and warns of arrays that cannot be written.
     wide = array.dtype.kind == "u" and array.dtype.itemsize > 1
     return torch.from_numpy(np.array(array, dtype=np.int64 if wide else None, order="C"))
-
-
-def _as_unit(tensor: Tensor) -> Tensor:
-    """Values of 0 to 1 in float64 (float32 stays)."""
-    if tensor.dtype == torch.bool:
-        return tensor.double()
-    if not tensor.is_floating_point():
-        low, high = (int(end) for end in tensor.long().aminmax())
-        if high == 1:
-            raise ArgumentError(
-                "images holds integers of 0 and 1, which would be nearly black: integers go from 0 "
-                "to 255. Give bools, or floats of 0 to 1."
-            )
-        if tensor.dtype != torch.uint8 and not (low >= 0 and high <= 255):
-            raise ArgumentError(
-                f"images holds integers from {low} to {high}; give integers of 0 to 255, or floats "
-                "of 0 to 1."
-            )
-        return tensor.double() / 255
-    finite = tensor[torch.isfinite(tensor)]
-    if len(finite) and not (float(finite.min()) >= LOWEST and float(finite.max()) <= HIGHEST):
-        raise ArgumentError(
-            f"images holds values from {float(finite.min()):g} to {float(finite.max()):g}; give "
-            "floats of 0 to 1, or uint8."
-        )
-    return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
 
 
 def _with_batch(tensor: Tensor, image_shape: ImageShape | None) -> Tensor:
@@ -326,27 +385,27 @@ def _as_mask(tensor: Tensor, image_shape: ImageShape, images: int) -> Mask:
     )
 
 
-def _picture_array(picture: Image.Image, channels: int) -> Any:
-    """A PIL picture as an array. uint8 [C, H, W]"""
+def _picture_array(picture: Image.Image) -> Any:
+    """The grey values of a PIL picture, over white where it is transparent. uint8 [H, W]"""
     if picture.has_transparency_data:
         paper = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(paper, picture.convert("RGBA"))
-    array = np.array(picture.convert("RGB" if channels == COLOURS else "L"))
-    return array.transpose(2, 0, 1) if array.ndim == 3 else array[None]
+    return np.array(picture.convert("L"))
 
 
-def _join(sets: Sequence[ImageSet]) -> ImageSet:
+def _join(sets: Sequence[StoredSet]) -> StoredSet:
     if not sets:
         raise ShapeError("images is an empty list; give at least one image.")
-    shapes = {tuple(each.images.shape[1:]) for each in sets}
-    if len(shapes) > 1:
+    pictures = tuple(picture for each in sets for picture in each.pictures)
+    shapes = sorted({picture.shape for picture in pictures})
+    if len(shapes) > 1 and any(picture.limits is None for picture in pictures):
         raise ShapeError(
-            f"images holds pictures of the shapes {', '.join(map(str, sorted(shapes)))}; all must "
-            "have one shape."
+            f"images holds pictures of the shapes {', '.join(map(str, shapes))}; all must have one "
+            "shape."
         )
-    images = torch.cat([each.images.double() for each in sets])
     notes = tuple(dict.fromkeys(note for each in sets for note in each.notes))
-    return ImageSet(images=images, source=f"{len(images)} pictures", notes=notes)
+    whole = all(each.whole for each in sets)
+    return StoredSet(pictures, f"{len(pictures)} pictures", notes, whole=whole)
 
 
 def _is_numbers(values: Sequence[Any]) -> bool:
@@ -355,8 +414,3 @@ def _is_numbers(values: Sequence[Any]) -> bool:
     while isinstance(first, (list, tuple)) and first:
         first = first[0]
     return isinstance(first, (int, float, np.number))
-
-
-def _shape_of(images: Tensor) -> ImageShape:
-    channels, height, width = images.shape[1:]
-    return channels, height, width

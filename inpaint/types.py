@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from inpaint.config import RestoreConfig
 from inpaint.placement import Place, check_index, check_placement
 
 ImageShape = tuple[int, int, int]
+_T = TypeVar("_T")
 
 
 class Operator(Protocol):
@@ -110,20 +111,77 @@ UNBATCHED = 3
 
 
 class _Batched:
-    """Records whose tensors have a batch axis, unless they hold one image."""
+    """Records whose tensors have a batch axis, unless they hold one image.
 
-    def _with_axis(self, *names: str) -> Self:
-        return self._with_tensors(names, lambda tensor: tensor[None])
+    `TENSORS` names these tensors; the first one is always there.
+    """
 
-    def _without_axis(self, *names: str) -> Self:
-        return self._with_tensors(names, lambda tensor: tensor[0])
+    TENSORS: ClassVar[tuple[str, ...]]
+    numbers: tuple[int, ...]
+    names: tuple[str, ...]
 
-    def _with_tensors(self, names: tuple[str, ...], change: Callable[[Tensor], Tensor]) -> Self:
-        tensors = {name: getattr(self, name) for name in names}
+    def __post_init__(self) -> None:
+        if not self.numbers:
+            count = 1 if self.single else len(self._first)
+            object.__setattr__(self, "numbers", tuple(range(count)))
+
+    def __len__(self) -> int:
+        if self.single:
+            raise TypeError(f"A single {type(self).__name__} has no length.")
+        return len(self._first)
+
+    def __getitem__(self, images: Any) -> Self:
+        """Some of the images, chosen as in numpy: an integer drops the batch axis.
+
+        Raises:
+            IndexError: If there is no such image.
+        """
+        chosen = check_index(images, len(self))
+        found = self._with_tensors(lambda tensor: tensor[chosen], **self._choose(chosen))
+        return found if _keeps_axis(images) else found._with_tensors(lambda tensor: tensor[0])
+
+    def batched(self) -> Self:
+        """The same with a batch axis, even for a single image."""
+        return self._with_tensors(lambda tensor: tensor[None]) if self.single else self
+
+    @property
+    def single(self) -> bool:
+        """Whether this is one image without a batch axis."""
+        return bool(self._first.ndim == UNBATCHED)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What to call each image: its number and, where it came from a file, the file's name."""
+        names = self.names or ("",) * len(self.numbers)
+        return tuple(f"{k} {name}".rstrip() for k, name in zip(self.numbers, names, strict=True))
+
+    @property
+    def _first(self) -> Tensor:
+        return getattr(self, self.TENSORS[0])
+
+    def _choose(self, chosen: slice | list[int]) -> dict[str, Any]:
+        """What else is chosen with the images."""
+        return {"numbers": _pick(self.numbers, chosen), "names": _pick(self.names, chosen)}
+
+    def _with_tensors(self, change: Callable[[Tensor], Tensor], **others: Any) -> Self:
+        tensors = {name: getattr(self, name) for name in self.TENSORS}
         changed: dict[str, Any] = {
             name: None if tensor is None else change(tensor) for name, tensor in tensors.items()
         }
-        return replace(self, **changed)  # type: ignore[type-var]
+        return replace(self, **changed, **others)  # type: ignore[type-var]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A picture of a source that could not be read.
+
+    Attributes:
+        name: Its file, or its number in the source.
+        reason: Why, in one sentence.
+    """
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -138,53 +196,27 @@ class ImageSet(_Batched):
         source: Where they came from, in words.
         notes: What the reader decided: orientation, ink colour, value range.
         numbers: The number of each image in its source.
+        names: The file of each image, where each has its own.
+        doubts: What the reader is not sure of, and which option decides it.
+        skipped: Pictures of the source that could not be read.
     """
+
+    TENSORS: ClassVar = ("images", "ideal")
 
     images: Tensor
     ideal: Tensor | None = None
     source: str = ""
     notes: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.numbers:
-            count = 1 if self.single else len(self.images)
-            object.__setattr__(self, "numbers", tuple(range(count)))
+    names: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.images.shape[1:]))
         ideal = "unknown" if self.ideal is None else "known"
         source = f", from {self.source}" if self.source else ""
         return f"ImageSet({_count(self)} {shape}, ideal {ideal}{source})"
-
-    def __len__(self) -> int:
-        if self.single:
-            raise TypeError("A single image has no length.")
-        return len(self.images)
-
-    def __getitem__(self, images: Any) -> ImageSet:
-        """Some of the images, chosen as in numpy: an integer drops the batch axis.
-
-        Raises:
-            IndexError: If there is no such image.
-        """
-        chosen = check_index(images, len(self))
-        found = replace(
-            self,
-            images=self.images[chosen],
-            ideal=None if self.ideal is None else self.ideal[chosen],
-            numbers=_pick(self.numbers, chosen),
-        )
-        return found if _keeps_axis(images) else found._without_axis("images", "ideal")
-
-    def batched(self) -> ImageSet:
-        """The same with a batch axis, even for a single image."""
-        return self._with_axis("images", "ideal") if self.single else self
-
-    @property
-    def single(self) -> bool:
-        """Whether this is one image without a batch axis."""
-        return self.images.ndim == UNBATCHED
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -202,7 +234,10 @@ class Measurement(_Batched):
             factor; 0 where a value is ignored. None weighs all alike. [B, C', H', W']
         noise_level: Standard deviation of the noise of values of weight 1, in units of the values,
             where it is known. None leaves it unknown, and J integrates it out.
+        names: The file of each image, where each has its own.
     """
+
+    TENSORS: ClassVar = ("values", "ideal", "weights")
 
     values: Tensor
     operator: Operator
@@ -211,11 +246,10 @@ class Measurement(_Batched):
     source: str = ""
     weights: Tensor | None = None
     noise_level: float | None = None
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.numbers:
-            count = 1 if self.single else len(self.values)
-            object.__setattr__(self, "numbers", tuple(range(count)))
+        super().__post_init__()
         if self.noise_level is not None:
             check_number("noise_level", self.noise_level, positive=True)
             object.__setattr__(self, "noise_level", float(self.noise_level))
@@ -228,36 +262,8 @@ class Measurement(_Batched):
         weighted = "" if self.weights is None else ", weighted"
         return f"Measurement({_count(self)}, {seen}, noise level {noise}{weighted})"
 
-    def __len__(self) -> int:
-        if self.single:
-            raise TypeError("A single measurement has no length.")
-        return len(self.values)
-
-    def __getitem__(self, images: Any) -> Measurement:
-        """The measurement of some images, chosen as in numpy: an integer drops the batch axis.
-
-        Raises:
-            IndexError: If there is no such image.
-        """
-        chosen = check_index(images, len(self))
-        found = replace(
-            self,
-            values=self.values[chosen],
-            operator=self.operator[chosen],
-            ideal=None if self.ideal is None else self.ideal[chosen],
-            numbers=_pick(self.numbers, chosen),
-            weights=None if self.weights is None else self.weights[chosen],
-        )
-        return found if _keeps_axis(images) else found._without_axis("values", "ideal", "weights")
-
-    def batched(self) -> Measurement:
-        """The same with a batch axis, even for a single image."""
-        return self._with_axis("values", "ideal", "weights") if self.single else self
-
-    @property
-    def single(self) -> bool:
-        """Whether this is one image without a batch axis."""
-        return self.values.ndim == UNBATCHED
+    def _choose(self, chosen: slice | list[int]) -> dict[str, Any]:
+        return {**super()._choose(chosen), "operator": self.operator[chosen]}
 
     def to(
         self,
@@ -267,15 +273,8 @@ class Measurement(_Batched):
     ) -> Measurement:
         """The same on another device or in another precision, as torch's `to`."""
         device, dtype = check_placement(places, device, dtype)
-        optional = (self.ideal, self.weights)
-        ideal, weights = (None if x is None else x.to(device=device, dtype=dtype) for x in optional)
-        return replace(
-            self,
-            values=self.values.to(device=device, dtype=dtype),
-            operator=self.operator.to(device=device, dtype=dtype),
-            ideal=ideal,
-            weights=weights,
-        )
+        operator = self.operator.to(device=device, dtype=dtype)
+        return self._with_tensors(lambda x: x.to(device=device, dtype=dtype), operator=operator)
 
 
 def _keeps_axis(index: Any) -> bool:
@@ -283,8 +282,10 @@ def _keeps_axis(index: Any) -> bool:
     return isinstance(index, slice) or np.ndim(index) > 0
 
 
-def _pick(numbers: tuple[int, ...], chosen: slice | list[int]) -> tuple[int, ...]:
-    return numbers[chosen] if isinstance(chosen, slice) else tuple(numbers[i] for i in chosen)
+def _pick(items: tuple[_T, ...], chosen: slice | list[int]) -> tuple[_T, ...]:
+    if not items:
+        return ()
+    return items[chosen] if isinstance(chosen, slice) else tuple(items[i] for i in chosen)
 
 
 def _count(record: ImageSet | Measurement) -> str:
@@ -395,6 +396,5 @@ PER_IMAGE = (
     "noise_level", "evaluations",
 )  # fmt: skip
 """Fields of a `SearchResult` whose first axis is the batch."""
-
 
 Metadata = Mapping[str, str]

@@ -24,6 +24,7 @@ from inpaint.errors import ArgumentError, FileError, InpaintError
 from inpaint.files.examples import bundled_names
 from inpaint.files.job import RestoreJob
 from inpaint.files.record import Record, read_record
+from inpaint.generators.kind import CONTENTS
 from inpaint.generators.pretrained import pretrained_names
 from inpaint.operators import is_mask_name, is_operator_name
 
@@ -128,7 +129,12 @@ def _check(job: RestoreJob) -> None:
     check_integer("keep", job.keep, 1, LARGEST)
     check_integer("seed", job.config.seed, 0, LARGEST)
     check_number("noise", job.noise, positive=False)
-    for name, choices in (("orientation", ("rows", "columns")), ("ink", ("dark", "light"))):
+    known = (
+        ("orientation", ("rows", "columns")),
+        ("ink", ("dark", "light")),
+        ("kind", tuple(CONTENTS)),
+    )
+    for name, choices in known:
         if getattr(job, name) is not None:
             check_choice(name, getattr(job, name), choices)
     for name, is_no_file in (("mask", is_mask_name), ("operator", is_operator_name)):
@@ -147,7 +153,8 @@ def _adopt(job: RestoreJob, made: dict[str, bytes]) -> None:
     state["images"] = job.source if job.source in bundled_names() else UPLOAD
     state["generator"] = job.generator if job.generator in pretrained_names() else UPLOAD
     state["numbers"] = "" if job.numbers is None else ",".join(map(str, job.numbers))
-    state["orientation"], state["ink"] = job.orientation, job.ink
+    state["orientation"], state["ink"], state["kind"] = job.orientation, job.ink, job.kind
+    state["damaged"] = job.damaged
     state["range"] = "" if job.value_range is None else "{!r}:{!r}".format(*job.value_range)
     operators.adopt_operator(job.operator)
     damage.adopt_damage(job, made="mask" in made)

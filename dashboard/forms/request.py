@@ -21,7 +21,7 @@ from inpaint.files.job import DamageJob, RestoreJob
 from inpaint.files.problem import Problem, pose, select
 from inpaint.files.words import read_integers
 from inpaint.generators import Generator
-from inpaint.operators import Composition, Mask, measure
+from inpaint.operators import Mask
 from inpaint.posterior.estimates import ESTIMATES
 from inpaint.types import ImageSet, Operator
 
@@ -102,14 +102,14 @@ class Request:
         Raises:
             InpaintError: If they do not fit together.
         """
-        images = select(self.images.content, self.job.numbers)
-        found = [source.content for source in (self.operator, self.mask) if source is not None]
-        if not found:
-            return pose(self.job, images, self.generator.content)
-        operator = found[0] if len(found) == 1 else Composition(tuple(found))
-        measurement = measure(images, operator, noise=self.job.noise, seed=self.job.seed)
-        measurement = replace(measurement, noise_level=self.job.noise_level)
-        return Problem(self.job, images, measurement, self.generator.content)
+        images = self.images.content if self.images.stored is None else self.images.stored
+        return pose(
+            self.job,
+            select(images, self.job.numbers),
+            self.generator.content,
+            mask=None if self.mask is None else self.mask.content,
+            operator=None if self.operator is None else self.operator.content,
+        )
 
 
 def ask_request(ask_damage: AskDamage, *, operators: bool = True) -> Request | None:

@@ -18,18 +18,25 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import streamlit as st
+import torch
 from components import pad
 
 from forms import fields
 from forms.fields import Refused
 from inpaint.errors import FileError, InpaintError
 from inpaint.files import examples, masks, reading
+from inpaint.files.interpret import ReadPicture, normalize
 from inpaint.files.job import default_generator
 from inpaint.files.masks import MASK_ENDINGS
+from inpaint.files.normalize import ReadOptions
+from inpaint.files.problem import doubt_likeness
+from inpaint.files.stored import StoredSet, stored_images
 from inpaint.files.words import read_range
 from inpaint.generators import Generator, pretrained
+from inpaint.generators.kind import CONTENTS, PictureKind, picture_kind
 from inpaint.generators.samples import simulate
 from inpaint.operators import Mask
+from inpaint.plots.reading import show_crop, show_result
 from inpaint.types import ImageSet, ImageShape
 
 T = TypeVar("T")
@@ -45,6 +52,9 @@ CHOICES = {
     DRAW: "Draw your own",
 }
 
+MOST_SHOWN = 3
+"""Most pictures of an upload whose crop is shown."""
+
 USUAL_NOISE = 0.1
 """Noise added to images that have none of their own, about that of the published ones."""
 
@@ -59,6 +69,8 @@ class Source(Generic[T]):
         content: What the reader made of it.
         made: The content of a file of that name, if it was made here, so that the command line
             does not have it.
+        stored: Pictures before their numbers are understood, which is done anew for each mask;
+            `content` then shows them as far as that is possible without one.
         read_options: How the file is to be read, where that is not left to the reader: fields of
             `RestoreJob`.
     """
@@ -67,6 +79,7 @@ class Source(Generic[T]):
     token: str
     content: T = field(compare=False, repr=False)
     made: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
+    stored: StoredSet | None = field(default=None, compare=False, repr=False)
     read_options: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
@@ -90,7 +103,8 @@ class Upload:
 @st.cache_resource(show_spinner=False)
 def shipped_images(name: str) -> Source[ImageSet]:
     """A bundled set of images."""
-    return Source(name, name, reading.read_images(name))
+    stored = stored_images(examples.load_bundled(name))
+    return Source(name, name, normalize(stored, None, None)[0], stored=stored)
 
 
 @st.cache_resource(show_spinner=False)
@@ -129,19 +143,60 @@ def _upload_images(generator: Generator | None) -> Source[ImageSet] | None:
     """Images from a file; pictures of another size than the generator's are fitted to it."""
     place = st.container()
     read_options = _ask_reading()
-    shape = None if generator is None else generator.image_shape
     with place:
         found = upload(
             "Data file",
             "data",
             reading.IMAGE_ENDINGS,
-            partial(reading.read_images, image_shape=shape, **read_options),
-            about=(shape, tuple(read_options.items())),
+            partial(_read_for, generator, read_options),
+            about=(generator and generator.digest(), tuple(read_options.items())),
         )
     if found is None:
         return None
-    st.caption(f"Read as: {'; '.join(found.content.notes)}.")
-    return replace(found, read_options=read_options)
+    stored, images, read = found.content
+    show_reading(images, read)
+    return Source(found.name, found.token, images, found.made, stored, read_options)
+
+
+Read = tuple[StoredSet, ImageSet, tuple[ReadPicture, ...]]
+"""Pictures as stored, the images that they become, and how."""
+
+
+def _read_for(generator: Generator | None, read_options: dict[str, Any], path: Path) -> Read:
+    """The pictures of a file, read for a generator."""
+    stored = reading.read_stored(path, read_options.get("orientation"))
+    options = ReadOptions(
+        **{name: read_options.get(name) for name in ("orientation", "ink", "value_range")}
+    )
+    kind, shape = None, None
+    if generator is not None:
+        chosen = read_options.get("kind")
+        kind = picture_kind(generator) if chosen is None else PictureKind(chosen)
+        measured = any(each.ideal is not None for each in stored.pictures)
+        shape = None if measured else generator.image_shape
+    images, read = normalize(
+        stored, kind, shape, damaged=read_options.get("damaged", False), options=options
+    )
+    if generator is not None and kind is not None:
+        if shape is not None and not torch.isnan(images.images).any():
+            whole = torch.ones(shape, dtype=torch.bool)
+            images = doubt_likeness(images, whole, generator)
+        images = replace(images, notes=(*images.notes, kind.sentence(generator.name)))
+    return stored, images, read
+
+
+def show_reading(images: ImageSet, read: tuple[ReadPicture, ...]) -> None:
+    """How pictures were read: in words, and what was taken of them."""
+    st.caption(escape(f"Read as: {'; '.join(images.notes)}."))
+    for doubt in images.doubts:
+        st.warning(escape(f"{doubt[0].upper()}{doubt[1:]}."), icon=":material/help:")
+    for each in images.skipped:
+        st.warning(escape(f"Left out: {each.reason}"), icon=":material/hide_image:")
+    fitted = [each for each in read if each.fitted is not None][:MOST_SHOWN]
+    for each in fitted:
+        left, right = st.columns(2, vertical_alignment="center")
+        left.image(show_crop(each), caption="What is taken", width="stretch")
+        right.image(show_result(each), caption="What is restored", width="stretch")
 
 
 def _ask_reading() -> dict[str, Any]:
@@ -150,8 +205,24 @@ def _ask_reading() -> dict[str, Any]:
     Raises:
         ArgumentError: If the range cannot be read.
     """
+    damaged = st.toggle(
+        "It has holes already",
+        key="damaged",
+        bind="query-params",
+        help="The lost part of the pictures is not the truth: nothing is compared with it.",
+    )
     with st.popover("How it is read", width="stretch"):
         found: dict[str, Any] = {
+            "damaged": damaged or None,
+            "kind": st.selectbox(
+                "The generator draws",
+                list(CONTENTS),
+                index=None,
+                format_func=CONTENTS.__getitem__,
+                placeholder="as its card or its pictures say",
+                key="kind",
+                bind="query-params",
+            ),
             "orientation": st.selectbox(
                 "Order of the numbers",
                 ["rows", "columns"],

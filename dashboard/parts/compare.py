@@ -41,7 +41,7 @@ def draw_wipe(pair: Pair) -> None:
     rows = pair.rows()
     controls, picture = st.columns(2, gap="medium")
     with controls:
-        numbers = [str(row.number) for row, _ in rows]
+        numbers = [row.label for row, _ in rows]
         chosen = st.segmented_control(
             "Image", numbers, default=numbers[0], required=True, key="pair of"
         )
@@ -99,7 +99,7 @@ def draw_table(pair: Pair) -> None:
     """Figures of each image, side by side."""
     table = []
     for left, right in pair.rows():
-        line: dict[str, object] = {"Image": left.number}
+        line: dict[str, object] = {"Image": left.label}
         for side, row in zip(SIDES, (left, right), strict=True):
             if math.isfinite(row.cost):
                 line[f"{side} cost J"] = row.cost

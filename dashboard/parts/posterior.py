@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 from components import pixels
+from forms.sources import escape
 from streamlit.delta_generator import DeltaGenerator
 from work.posterior import Answer, Found
 
@@ -93,7 +94,7 @@ def draw_findings(answer: Answer) -> None:
     """The verdict on each image, in words."""
     for one in answer.found:
         icon, colour = VERDICTS[one.finding.flag]
-        st.markdown(f":{colour}[{icon}] **Image {one.number}.** {one.finding.sentence}")
+        st.markdown(f":{colour}[{icon}] **Image {escape(one.label)}.** {one.finding.sentence}")
     missing = answer.count - len(answer.found)
     if missing:
         st.markdown(f":orange[:material/stop:] {missing} of {answer.count} images were not begun.")
@@ -140,7 +141,7 @@ def draw_diagnostics(answer: Answer) -> None:
         low, high = summary.noise_interval
         interval = f"{low:.3f} to {high:.3f}" if one.trusted else "not shown"
         row = {
-            "Image": one.number,
+            "Image": one.label,
             "Converged": "\u2713 yes" if summary.converged else "\u2717 no",
             "R-hat": summary.r_hat,
             "ESS": summary.ess,

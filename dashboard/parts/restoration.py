@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 from forms.open_run import get_opened
-from forms.sources import Source
+from forms.sources import Source, escape
 from work import restore
 from work.programs import restore_program
 from work.restore import Result
@@ -102,7 +102,7 @@ def draw_estimate(result: Result) -> None:
     if result.estimated is not None:
         st.caption(f"Output: {result.comparison.captions['Output']} Cost J is the minimum's.")
         sampled = zip(result.comparison.rows, result.estimated.summaries, strict=True)
-        unsure = [str(row.number) for row, summary in sampled if not summary.converged]
+        unsure = [row.label for row, summary in sampled if not summary.converged]
         if unsure:
             # What the summary says of intervals and particles means nothing on this page.
             st.warning(
@@ -117,7 +117,7 @@ def draw_table(comparison: Comparison) -> None:
     rows = []
     for row in comparison.rows:
         figures_of = {
-            "Image": row.number,
+            "Image": row.label,
             "Cost J": row.cost,
             "Noise": row.noise_level,
             "Status": row.status.label,
@@ -165,7 +165,7 @@ def figure_file(comparison: Comparison) -> bytes:
 def draw_curves(result: Result) -> None:
     """Every restart's curve of one image, to look into."""
     comparison = result.comparison
-    numbers = [str(row.number) for row in comparison.rows]
+    numbers = [row.label for row in comparison.rows]
     chosen = st.segmented_control(
         "Image", numbers, default=numbers[0], required=True, key="curves of"
     )
@@ -182,7 +182,7 @@ def draw_verdicts(result: Result) -> None:
         return
     for row, verdict in judged:
         icon, colour = VERDICTS[verdict.flag]
-        st.markdown(f":{colour}[{icon}] **Image {row.number}.** {verdict.sentence}")
+        st.markdown(f":{colour}[{icon}] **Image {escape(row.label)}.** {verdict.sentence}")
         if len(row.shown_modes) > 1:
             plot_modes(row, verdict.search.starts)
     _offer_estimates(result)
@@ -193,7 +193,7 @@ def draw_verdicts(result: Result) -> None:
         search = verdict.search
         lines.append(
             {
-                "Image": row.number,
+                "Image": row.label,
                 "Noise, 95 %": f"{low:.3f} to {high:.3f}",
                 "Expected error": verdict.expected_error,
                 "Reached": f"{search.reached} of {search.starts}",
@@ -207,7 +207,7 @@ def draw_verdicts(result: Result) -> None:
 def _offer_estimates(result: Result) -> None:
     """Where to go with images that the generator cannot draw."""
     misfits = [
-        str(row.number)
+        row.label
         for row in result.comparison.rows
         if row.verdict is not None
         and any(check.name == "residual" and check.fired for check in row.verdict.checks)

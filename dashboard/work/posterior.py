@@ -89,7 +89,7 @@ class Found:
     """One image's posterior.
 
     Attributes:
-        number: The image's number in its source.
+        label: What to call the image: its number, and its file if it has its own.
         measurement: What was known of it.
         draws: Draws from the posterior.
         summary: What they say.
@@ -98,7 +98,7 @@ class Found:
         steps: What was accepted so far, each with the spread that it reached.
     """
 
-    number: int
+    label: str
     measurement: Measurement
     draws: PosteriorDraws
     summary: PosteriorSummary
@@ -193,8 +193,8 @@ def compute(
         steps: tuple[tuple[Step, float], ...] = ()
         if earlier is not None and step is not None:
             steps = (*earlier.found[place].steps, (step[1], spread))
-        number = whole.numbers[place]
-        found.append(Found(number, measurement, draws, summary, findings[0], spread, steps))
+        label = whole.labels[place]
+        found.append(Found(label, measurement, draws, summary, findings[0], spread, steps))
         if draws.cancelled:
             break
     return Answer(

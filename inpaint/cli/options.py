@@ -122,6 +122,9 @@ def _make_job(
     kind: type[Job], settings: list[_Setting], given: Mapping[str, str], preset: str | None
 ) -> Job:
     """The job that was asked for, with defaults filled in."""
+    for setting in settings:
+        if given.get(setting.name) == "":
+            raise ArgumentError(f"{setting.said} is empty; give a value, or leave it out.")
     read = {s.name: s.kind.read(s.said, given[s.name]) for s in settings if s.name in given}
     nested = {s.name for s in settings if s.nested}
     for each in fields(kind):  # type: ignore[arg-type]
@@ -221,8 +224,16 @@ def _preset(kind: type[Job]) -> inspect.Parameter:
 
 def _output(default: Path) -> inspect.Parameter:
     what = "File for the results" if default.suffix else "Folder for the results"
-    info = typer.Option("--output", help=f"{what}; earlier ones in it are replaced.")
+    info = typer.Option(
+        "--output", parser=_path, metavar="PATH", help=f"{what}; earlier ones in it are replaced."
+    )
     return _keyword("output", Annotated[Path, info], default)
+
+
+def _path(text: str | Path) -> Path:
+    if not str(text) or text == "":
+        raise ArgumentError("output is empty; name a folder, or leave it out.")
+    return Path(text)
 
 
 def _from_run() -> inspect.Parameter:

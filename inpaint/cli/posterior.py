@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from inpaint.cli import options, terminal
-from inpaint.cli.loading import load_problem
+from inpaint.cli.loading import end, load_problem
 from inpaint.cli.tables import print_posterior, warn_of_posterior
 from inpaint.files.job import PosteriorJob
 
@@ -43,8 +43,8 @@ def posterior(job: PosteriorJob, *, output: Path, record: Record | None) -> None
     problem = problem.first(len(estimated.images))
     write_posterior(output, problem, estimated, findings)
     print_posterior(problem.measurement, estimated)
-    for number, finding in zip(problem.measurement.numbers, findings, strict=True):
-        terminal.say(f"Image {number}. {finding.flag.capitalize()}: {finding.sentence}")
+    for label, finding in zip(problem.measurement.labels, findings, strict=True):
+        terminal.say(f"Image {label}. {finding.flag.capitalize()}: {finding.sentence}")
     draws = estimated.draws
     assert draws is not None
     terminal.say(
@@ -58,3 +58,4 @@ def posterior(job: PosteriorJob, *, output: Path, record: Record | None) -> None
     warn_of_posterior(problem.measurement, estimated)
     if not all(summary.converged for summary in estimated.summaries):
         raise typer.Exit(NOT_CONVERGED)
+    end(problem)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from inpaint.cli import options, terminal
-from inpaint.cli.loading import load_problem
+from inpaint.cli.loading import PREVIEW, end, load_problem, show_preview
 from inpaint.cli.tables import print_metrics, print_posterior, print_search, warn_of_posterior
 from inpaint.files.job import RestoreJob
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 FILES = "figure.png, modes.png, restoration.npz and run.json"
 
 
-@options.command_of(RestoreJob, output=options.OUTPUT)
-def restore(job: RestoreJob, *, output: Path, record: Record | None) -> None:
+@options.command_of(RestoreJob, output=options.OUTPUT, extra={"preview": PREVIEW})
+def restore(job: RestoreJob, *, output: Path, record: Record | None, preview: Path | None) -> None:
     """Restore damaged images; write figure.png, restoration.npz, run.json and more."""
     from inpaint.files.output import check_writable
     from inpaint.files.results import write_restoration
@@ -32,6 +32,8 @@ def restore(job: RestoreJob, *, output: Path, record: Record | None) -> None:
     from inpaint.posterior.estimator import Estimator
 
     problem = load_problem(job, record)
+    if preview is not None:
+        show_preview(problem, preview)
     with terminal.Watch("preparing") as watch:
         estimator = Estimator(
             problem.measurement, problem.generator, job.config, on_progress=watch.report
@@ -56,7 +58,7 @@ def restore(job: RestoreJob, *, output: Path, record: Record | None) -> None:
         warn_of_posterior(problem.measurement, estimated)
     for row in comparison.rows:
         if row.verdict is not None and row.verdict.flag != "good":
-            terminal.say(f"Image {row.number}. {row.verdict.sentence}")
+            terminal.say(f"Image {row.label}. {row.verdict.sentence}")
     if problem.image_set.notes:
         terminal.say(f"Read as: {'; '.join(problem.image_set.notes)}.")
     terminal.say(
@@ -68,6 +70,7 @@ def restore(job: RestoreJob, *, output: Path, record: Record | None) -> None:
     if watch.stopped:
         terminal.warn("Stopped by Ctrl-C; what was reached so far was written.")
         raise typer.Exit(terminal.INTERRUPTED)
+    end(problem)
 
 
 def _compare_with(

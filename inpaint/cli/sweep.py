@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from inpaint.cli import options, terminal
-from inpaint.cli.loading import load_problem
+from inpaint.cli.loading import end, load_problem
 from inpaint.files.job import SweepJob
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ def sweep(job: SweepJob, *, output: Path, record: Record | None) -> None:
     from inpaint.plots.curves import plot_sweep
     from inpaint.studies import sweep as sweeping
 
-    problem = load_problem(job.at(job.keeps[0]), record)
+    # What is observed at the largest N shows how to read the pictures.
+    problem = load_problem(job.at(max(job.keeps)), record)
     check_writable(output)
     with terminal.Watch("preparing") as watch:
         result = sweeping.sweep(
@@ -53,6 +54,7 @@ def sweep(job: SweepJob, *, output: Path, record: Record | None) -> None:
     if result.cancelled:
         terminal.warn("Stopped by Ctrl-C; what was reached so far was written.")
         raise typer.Exit(terminal.INTERRUPTED)
+    end(problem)
 
 
 def _folder(output: Path, keep: int) -> Path:
@@ -74,12 +76,12 @@ def _print(result: Sweep) -> None:
     headings = ["image", *(f"N={point.keep}" for point in result.points)]
     for title, table in tables.items():
         if any(cell != "-" for row in table for cell in row):
-            rows = [[str(image), *row] for image, row in zip(result.numbers, table, strict=True)]
+            rows = [[label, *row] for label, row in zip(result.labels, table, strict=True)]
             terminal.table(headings, rows, title=title)
     for point in result.points:
         for row in point.comparison.rows:
             if row.verdict is not None and row.verdict.flag != "good":
-                terminal.say(f"N = {point.keep}, image {row.number}. {row.verdict.sentence}")
+                terminal.say(f"N = {point.keep}, image {row.label}. {row.verdict.sentence}")
     if len({each.restarts for each in result.partial_searches}) > 1:
         _print_restarts(result)
 
@@ -90,8 +92,8 @@ def _print_restarts(result: Sweep) -> None:
         shares = result.trend("success", keep=point.keep)
         places = sorted({share.place for share in shares})
         rows = [
-            [str(image), *(terminal.number(s.middle, 3) for s in shares if s.number == image)]
-            for image in result.numbers
+            [label, *(terminal.number(s.middle, 3) for s in shares if s.number == image)]
+            for image, label in zip(result.numbers, result.labels, strict=True)
         ]
         title = f"Share of the seeds that found the best image, N = {point.keep}"
         terminal.table(["image", *(f"R={place}" for place in places)], rows, title=title)

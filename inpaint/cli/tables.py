@@ -18,7 +18,7 @@ def print_search(comparison: Comparison) -> None:
     number = terminal.number
     rows = []
     for row in comparison.rows:
-        cells = [str(row.number), number(row.cost, 3), row.status.label, number(row.noise_level, 4)]
+        cells = [row.label, number(row.cost, 3), row.status.label, number(row.noise_level, 4)]
         if row.verdict is not None:
             low, high = row.verdict.noise_interval
             search = row.verdict.search
@@ -41,7 +41,7 @@ def print_metrics(comparison: Comparison) -> None:
     number = terminal.number
     rows = [
         [
-            str(row.number),
+            row.label,
             number(row.metrics.error, 3),
             number(row.metrics.psnr, 2),
             number(row.metrics.psnr_observed, 2),
@@ -60,7 +60,7 @@ def print_metrics(comparison: Comparison) -> None:
 def print_posterior(measurement: Measurement, estimated: Estimated) -> None:
     """Print whether each image's posterior converged, and what it says."""
     number = terminal.number
-    names = [str(name) for name in measurement.numbers]
+    names = measurement.labels
     terminal.table(
         ["image", "converged", "R-hat", "ESS", "accepted", "gradients", "log Z", "its spread"],
         [
@@ -102,6 +102,6 @@ def print_posterior(measurement: Measurement, estimated: Estimated) -> None:
 
 def warn_of_posterior(measurement: Measurement, estimated: Estimated) -> None:
     """Warn of images whose posterior did not converge."""
-    for number, summary in zip(measurement.numbers, estimated.summaries, strict=False):
+    for label, summary in zip(measurement.labels, estimated.summaries, strict=False):
         if not summary.converged:
-            terminal.warn(f"Image {number}. {summary.sentence}")
+            terminal.warn(f"Image {label}. {summary.sentence}")

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from rich import box
 from rich.console import Console
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 """Exit status of a run that Ctrl-C ended."""
+
+WIDEST = 28
+"""Columns of a table's cell, such as a file's name; the rest is cut off."""
 
 WIDTH = 110
 """Columns of a line if standard output is not a terminal with a width of its own."""
@@ -50,7 +53,8 @@ def table(
     """Print rows under headings: figures aligned right, the columns in `words` left."""
     grid = Table(box=box.SIMPLE, title=title, title_justify="left", pad_edge=False)
     for heading in headings:
-        grid.add_column(heading, justify="left" if heading in words else "right")
+        justify: Literal["left", "right"] = "left" if heading in words else "right"
+        grid.add_column(heading, justify=justify, no_wrap=True, max_width=WIDEST)
     for row in rows:
         grid.add_row(*row)
     console().print(grid)

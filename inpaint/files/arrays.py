@@ -4,43 +4,47 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from inpaint.errors import FileError
-from inpaint.files.checks import check_finite, check_size
+from inpaint.files.checks import check_size
 from inpaint.files.idx import read_idx
-from inpaint.files.normalize import ReadOptions
-from inpaint.types import ImageSet
+from inpaint.files.normalize import Orientation
+from inpaint.files.stored import StoredPicture, StoredSet
+
+COLOURS = 3
 
 
-def read_images(path: Path, options: ReadOptions) -> ImageSet:
+def read_images(path: Path, orientation: Orientation | None) -> StoredSet:
     """Read an .npy of images, or an .npz with `images` and optionally `ideal`.
 
-    Images are [B, H, W] or [B, C, H, W], in 0 to 1, -1 to 1 or 0 to 255. Nothing is unpickled.
+    Images are [H, W], [B, H, W] or [B, C, H, W]. Nothing is unpickled.
 
     Raises:
         FileError: If the file holds no such arrays.
     """
     arrays = load(path, "images", "ideal")
     if "images" not in arrays:
-        found = ", ".join(sorted(arrays)) or "no array"
-        raise FileError(f"{path.name} holds no array named images (found: {found}).")
-    images, notes = _normalize(path, "images", arrays["images"], options)
-    if "ideal" not in arrays:
-        return ImageSet(images=images, ideal=images, source=path.name, notes=notes)
-    ideal, ideal_notes = _normalize(path, "ideal", arrays["ideal"], options)
-    if ideal.shape != images.shape or ideal_notes != notes:
+        others = sorted(load(path).items())
+        found = ", ".join(f"{name} {list(array.shape)}" for name, array in others) or "no array"
         raise FileError(
-            f"{path.name} holds images {list(images.shape)} and ideal {list(ideal.shape)}; shape, "
-            "value range and ink colour of the two must be equal."
+            f"{path.name} holds no array named images (found: {found}); save one under that name, "
+            "as by np.savez(file, images=...)."
         )
-    return ImageSet(images=images, ideal=ideal, source=path.name, notes=notes)
+    images = _with_axes(path, "images", arrays["images"])
+    ideal = _with_axes(path, "ideal", arrays["ideal"]) if "ideal" in arrays else None
+    if ideal is not None and ideal.shape != images.shape:
+        raise FileError(
+            f"{path.name} holds images {list(images.shape)} and ideal {list(ideal.shape)}; the "
+            "shapes of the two must be equal."
+        )
+    return stored_arrays(images, path.name, orientation=orientation, ideals=ideal)
 
 
-def read_idx_images(path: Path, options: ReadOptions) -> ImageSet:
+def read_idx_images(path: Path, orientation: Orientation | None) -> StoredSet:
     """Read the images of an IDX file such as MNIST's, gzipped or not.
 
     Raises:
@@ -52,8 +56,41 @@ def read_idx_images(path: Path, options: ReadOptions) -> ImageSet:
             f"{path.name} holds an array of {array.ndim} axes; images have three, [B, H, W]. Is it "
             "a file of labels?"
         )
-    images, notes = _normalize(path, "images", array, options)
-    return ImageSet(images=images, ideal=images, source=path.name, notes=notes)
+    images = _with_axes(path, "images", array)
+    return stored_arrays(images, path.name, orientation=orientation)
+
+
+def stored_arrays(
+    images: NDArray[np.generic],
+    source: str,
+    *,
+    orientation: Orientation | None = None,
+    native: Orientation = "rows",
+    ideals: NDArray[np.generic] | None = None,
+    whole: bool = True,
+) -> StoredSet:
+    """Arrays of one batch as a stored set.
+
+    Args:
+        images: As laid out by `native`. [B, C, H, W]
+        source: Where they came from.
+        orientation: Order of the numbers, if it is not that of the format.
+        native: The format's order.
+        ideals: The undamaged images. [B, C, H', W']
+        whole: See `StoredSet`.
+    """
+    notes = []
+    if orientation not in (None, native):
+        images = images.swapaxes(-1, -2)
+        ideals = None if ideals is None else ideals.swapaxes(-1, -2)
+    if orientation is not None or native != "rows":
+        order = (orientation or native)[:-1]
+        notes.append(f"pictures are stored {order} by {order}")
+    pictures = tuple(
+        StoredPicture(values, ideal=None if ideals is None else ideals[k])
+        for k, values in enumerate(images)
+    )
+    return StoredSet(pictures, source, tuple(notes), whole=whole)
 
 
 def load(path: Path, *names: str) -> dict[str, NDArray[np.generic]]:
@@ -81,15 +118,25 @@ def load(path: Path, *names: str) -> dict[str, NDArray[np.generic]]:
         ) from error
 
 
-def _normalize(
-    path: Path, name: str, array: NDArray[np.generic], options: ReadOptions
-) -> tuple[Tensor, tuple[str, ...]]:
+def _with_axes(path: Path, name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Images [B, C, H, W] from an array of 2 to 4 axes."""
+    if array.ndim == 2:
+        array = array[None]
     if array.ndim == 3:
         array = array[:, None]
+    shape = list(array.shape)
     if array.ndim != 4 or array.size == 0 or array.dtype.kind not in "fiub":
         raise FileError(
-            f"{path.name} holds {name} of shape {list(array.shape)}; images are numbers [B, H, W] "
-            "or [B, C, H, W]."
+            f"{path.name} holds {name} of type {array.dtype} and shape {shape}; images are numbers "
+            "[B, H, W] or [B, C, H, W]."
         )
-    check_finite(path, name, array)
-    return options.normalize(array)
+    if shape[1] not in (1, COLOURS):
+        if shape[-1] in (1, COLOURS):
+            raise FileError(
+                f"{path.name} holds {name} of shape {shape}, which looks like [B, H, W, C]; move "
+                "the channels, as by np.moveaxis(images, -1, 1)."
+            )
+        raise FileError(
+            f"{path.name} holds {name} of shape {shape}; images [B, C, H, W] have 1 or 3 channels."
+        )
+    return array

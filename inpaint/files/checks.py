@@ -45,6 +45,19 @@ def check_file(source: FilePath, *, otherwise: str = "") -> Path:
     return path
 
 
+def check_shadow(name: str) -> None:
+    """Refuse the name of a bundled set where a file or a folder has the same name.
+
+    Raises:
+        FileError: If there is one.
+    """
+    if os.path.lexists(name):
+        raise FileError(
+            f"{name!r} names a bundled set, and there is a file or folder of that name here; write "
+            f"./{name} for yours, or run from another folder for the bundled set."
+        )
+
+
 def check_size(path: Path, size: int) -> None:
     """Require at most `MAX_BYTES`, of the file itself or of the content that it declares."""
     if size > MAX_BYTES:

@@ -55,6 +55,7 @@ class ImagesJob(Job):
         generator: Generator file (.mat, .safetensors) or name of a shipped one.
         orientation: Order of the numbers of a picture in SOURCE.
         ink: Colour of the ink in SOURCE.
+        kind: What the generator's pictures are; those in SOURCE are read accordingly.
         value_range: Values of black and white in SOURCE, such as 0:255; write --range=-1:1.
         noise: Standard deviation of the noise added to the images, in units of the pixels.
         noise_level: Standard deviation of the measurement's noise where it is known, in units of
@@ -68,6 +69,9 @@ class ImagesJob(Job):
     )
     orientation: Literal["rows", "columns"] | None = option(None, shown="the format's own")
     ink: Literal["dark", "light"] | None = option(None, shown="detected")
+    kind: Literal["dark-ink", "light-ink", "photograph"] | None = option(
+        None, shown="as its card says, else judged by its pictures"
+    )
     value_range: tuple[float, float] | None = option(None, name="range", shown="detected")
     noise: float = option(0.0)
     noise_level: float | None = option(None, shown="unknown")
@@ -86,11 +90,14 @@ class DamageJob(ImagesJob):
         operator: What is observed, if not pixels: block-average, block-average:SIDE,
             blur:DEVIATION, or the file of a matrix T (.npy, .npz, .mat). With --mask, some of its
             values are lost.
+        damaged: The pictures in SOURCE have holes already, where the mask says so: they are no
+            ideals, and nothing is compared with them.
     """
 
     keep: int = option(350, always=True)
     mask: str | None = option(None, metavar="PRESET|FILE", is_input=True)
     operator: str | None = option(None, metavar="NAME|FILE", is_input=True)
+    damaged: bool = option(False)
 
     @property
     def seed(self) -> int:

@@ -12,6 +12,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ import torch
 from numpy.typing import NDArray
 
 from inpaint.errors import FileError, InpaintError
+from inpaint.files.arrays import stored_arrays
 from inpaint.files.checks import MAX_BYTES, check_finite, check_size, check_square
-from inpaint.files.normalize import ReadOptions, detect_ink
+from inpaint.files.normalize import Orientation
+from inpaint.files.stored import StoredSet
 from inpaint.generators import Dense, Generator
-from inpaint.types import ImageSet
+from inpaint.generators.kind import border
 
 Matrix = NDArray[np.float64]
 
@@ -45,7 +48,7 @@ HDF5_OFFSETS = (0, 512)
 """HDF5 begins at the start of the file, or after the header that MATLAB writes."""
 
 
-def read_images(path: Path, options: ReadOptions) -> ImageSet:
+def read_images(path: Path, orientation: Orientation | None) -> StoredSet:
     """Read images `X_n` (as recorded) and, if present, `X_i` (ideal), one per column.
 
     Where X_n has fewer rows than X_i, its columns are values measured of the ideal images, such as
@@ -58,28 +61,23 @@ def read_images(path: Path, options: ReadOptions) -> ImageSet:
     recorded = matrices["X_n"]
     ideal = matrices.get("X_i")
     side = check_square(path, recorded.shape[0])
-    images, notes = options.normalize(_images(recorded, side), default_orientation="columns")
-    if ideal is None:
-        return ImageSet(images=images, source=path.name, notes=notes)
-    ideal_side = check_square(path, ideal.shape[0])
-    if ideal.shape[1] != recorded.shape[1] or ideal_side % side:
-        raise FileError(
-            f"{path.name} holds X_n {list(recorded.shape)} and X_i {list(ideal.shape)}; the two "
-            "must have the same shape, or X_n must hold block averages of X_i."
-        )
-    ideals, ideal_notes = options.normalize(
-        _images(ideal, ideal_side), default_orientation="columns"
+    images, ideals = _images(recorded, side), None
+    measured: tuple[str, ...] = ()
+    if ideal is not None:
+        ideal_side = check_square(path, ideal.shape[0])
+        if ideal.shape[1] != recorded.shape[1] or ideal_side % side:
+            raise FileError(
+                f"{path.name} holds X_n {list(recorded.shape)} and X_i {list(ideal.shape)}; the "
+                "two must have the same shape, or X_n must hold block averages of X_i."
+            )
+        ideals = _images(ideal, ideal_side)
+        if ideal_side != side:
+            text = f"{side}x{side} values measured of images of {ideal_side}x{ideal_side}"
+            measured = (text,)
+    stored = stored_arrays(
+        images, path.name, orientation=orientation, native="columns", ideals=ideals, whole=False
     )
-    if ideal_notes != notes:
-        raise FileError(
-            f"{path.name} holds X_n read as {', '.join(notes)}, but X_i as "
-            f"{', '.join(ideal_notes)}; both must be read alike. Set --ink, --range or "
-            "--orientation."
-        )
-    if ideal_side != side:
-        measured = f"{side}x{side} values measured of images of {ideal_side}x{ideal_side}"
-        notes = (*notes, measured)
-    return ImageSet(images=images, ideal=ideals, source=path.name, notes=notes)
+    return replace(stored, notes=(*stored.notes, *measured))
 
 
 def read_generator(path: Path) -> Generator:
@@ -130,7 +128,7 @@ def _fix_sign(generator: Generator) -> Generator:
     """Change the sign inside the last sigmoid if images would have light ink."""
     typical = torch.zeros(1, generator.latent_size, dtype=torch.float64)
     last, sign = generator.layers[-1], "x = sigmoid(W)"
-    if detect_ink(generator(typical)) == "light":
+    if float(border(generator(typical)).median()) < 0.5:
         last, sign = Dense(-last.weight, -last.bias, "sigmoid"), "x = sigmoid(-W)"
     return Generator(
         (*generator.layers[:-1], last),
@@ -166,7 +164,8 @@ def _load(
             raise FileError(f"{path.name} holds {name}, which is not a matrix of real numbers.")
         if name.startswith("X_") and array.size == 0:
             raise FileError(f"{path.name} holds an empty {name}; it needs one column per image.")
-        check_finite(path, name, array)
+        if name != "X_n":  # In images NaN marks lost pixels.
+            check_finite(path, name, array)
         matrices[name] = array.astype(np.float64)
     return matrices
 

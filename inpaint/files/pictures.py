@@ -2,105 +2,93 @@
 
 from __future__ import annotations
 
-import math
+import json
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from torch import Tensor
 
 from inpaint.errors import FileError
-from inpaint.files.normalize import BYTES, ReadOptions
-from inpaint.types import ImageSet, ImageShape
+from inpaint.files.checks import check_file
+from inpaint.files.normalize import BYTES, Range
+from inpaint.files.paper import Pixels
+from inpaint.files.stored import StoredPicture, StoredSet
+from inpaint.types import Skipped
 
 MAX_PIXELS = 4096 * 4096
 """Most pixels of a picture; a small file can declare a huge one."""
 MAX_PICTURES = 10_000
 """Most pictures in a folder."""
 ENDINGS = (".png", ".jpg", ".jpeg")
+FORMATS = ("PNG", "JPEG")
+"""The formats that are decoded, whatever a file is called."""
+WORDS: Range = (0.0, 65535.0)
+"""Black and white of 16 bits."""
 
-INK_BOX = 20 / 28
-"""Share of the image's side that a digit of MNIST fills: 20x20 pixels of 28x28."""
-INK_LEVEL = 0.1
-"""A pixel belongs to the drawing if its ink is above this share of the darkest ink."""
-MIN_INK = 0.05
-"""A picture whose darkest ink is below this is blank."""
+RECORD = "run.json"
+RESULTS = ("figure.png", "modes.png", "preview.png")
+"""Pictures that a command writes beside its record."""
 
 
-def read_images(path: Path, options: ReadOptions) -> ImageSet:
+def read_picture(path: Path) -> StoredSet:
     """Read one picture.
-
-    Without an image shape it keeps its size, in grey. A picture of a different shape is
-    fitted. For one channel this is done as for MNIST's digits: the drawing is scaled to
-    a box of 20 / 28 of the side and centred by its mass. For colours, the picture is cropped to
-    the largest central part of the right aspect ratio and scaled.
-
-    Raises:
-        FileError: If the file is not a picture, is too large, or is blank and must be fitted.
-    """
-    channels = 1 if options.image_shape is None else options.image_shape[0]
-    pixels, limits = _decode(path, colour=channels == 3)
-    images, notes = options.normalize(pixels[None], default_range=limits)
-    if options.image_shape is not None and tuple(images.shape[1:]) != options.image_shape:
-        fitted, how = _fit(path, images[0], options.image_shape)
-        images, notes = fitted[None], (*notes, how)
-    return ImageSet(images=images, ideal=images, source=path.name, notes=notes)
-
-
-def read_folder(path: Path, options: ReadOptions) -> ImageSet:
-    """Read all pictures of a folder, in the order of their names.
-
-    Raises:
-        FileError: If it holds no pictures, too many, or pictures of different sizes.
-    """
-    paths = sorted(p for p in path.iterdir() if p.suffix.lower() in ENDINGS)
-    if not 1 <= len(paths) <= MAX_PICTURES:
-        raise FileError(
-            f"{path} is a folder with {len(paths)} pictures ({', '.join(ENDINGS)}); give a file, "
-            f"or a folder of 1 to {MAX_PICTURES} pictures."
-        )
-    sets = [read_images(one, options) for one in paths]
-    for one in sets:
-        if one.images.shape != sets[0].images.shape:
-            raise FileError(
-                f"{path} holds pictures of different sizes ({sets[0].source} and {one.source}); "
-                "scale them to one size."
-            )
-    notes = tuple(dict.fromkeys(note for one in sets for note in one.notes))
-    images = torch.cat([one.images for one in sets])
-    return replace(sets[0], images=images, ideal=images, source=path.name, notes=notes, numbers=())
-
-
-def read_grey(path: Path) -> NDArray[np.float64]:
-    """Read the grey values of a picture, from 0 for black to 1 for white. [H, W]
 
     Raises:
         FileError: If the file is not a picture or is too large.
     """
-    pixels, (_, high) = _decode(path, colour=False)
-    return np.asarray(pixels[0] / high, dtype=np.float64)
+    return StoredSet((_decode(path),), path.name)
 
 
-def _decode(path: Path, *, colour: bool) -> tuple[NDArray[np.generic], tuple[float, float]]:
-    """The pixels of a file [C, H, W], over white where they are transparent, and their range."""
+def read_folder(path: Path) -> StoredSet:
+    """Read all pictures of a folder, in the order of their names.
+
+    Hidden files and the results of an earlier run are left out; a picture that cannot be read is
+    skipped.
+
+    Raises:
+        FileError: If it holds no pictures, or too many, or none can be read.
+    """
+    found = sorted(p for p in path.iterdir() if p.suffix.lower() in ENDINGS and p.name[0] != ".")
+    results = [p for p in found if p.name in RESULTS] if _is_record(path / RECORD) else []
+    paths = [p for p in found if p not in results]
+    if not 1 <= len(paths) <= MAX_PICTURES:
+        raise FileError(
+            f"{path} is a folder with {len(paths):,} pictures ({', '.join(ENDINGS)}); give a file, "
+            f"or a folder of 1 to {MAX_PICTURES:,} pictures."
+        )
+    pictures, numbers, skipped = [], [], []
+    for number, one in enumerate(paths):
+        try:
+            pictures.append(_decode(check_file(one)))
+            numbers.append(number)
+        except FileError as error:
+            skipped.append(Skipped(one.name, str(error)))
+    if not pictures:
+        raise FileError(f"{path} holds no picture that can be read: {skipped[0].reason}")
+    left_out = ", ".join(p.name for p in results)
+    notes = (f"{left_out} left out, which an earlier run has written",) if results else ()
+    return StoredSet(tuple(pictures), path.name, notes, tuple(numbers), tuple(skipped))
+
+
+def _is_record(path: Path) -> bool:
+    """Whether a file is the record of a run."""
     try:
-        with warnings.catch_warnings(), Image.open(path) as picture:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and {"format", "kind", "job"} <= set(data)
+
+
+def _decode(path: Path) -> StoredPicture:
+    """The numbers of a file, grey or in colour as it is."""
+    try:
+        with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as picture:
             warnings.simplefilter("ignore")
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
-            upright = ImageOps.exif_transpose(picture)
-            if upright.mode.startswith("I"):
-                grey = np.asarray(upright).astype(np.int64)
-                return np.repeat(grey[None], 3 if colour else 1, axis=0), (0.0, 65535.0)
-            if upright.has_transparency_data:
-                paper = Image.new("RGBA", upright.size, "white")
-                upright = Image.alpha_composite(paper, upright.convert("RGBA"))
-            pixels = np.asarray(upright.convert("RGB" if colour else "L"))
-            return pixels.transpose(2, 0, 1) if colour else pixels[None], BYTES
+            return as_stored(ImageOps.exif_transpose(picture), path.name)
     except Image.DecompressionBombError as error:
         raise FileError(
             f"{path.name} declares more than {MAX_PIXELS:,} pixels, the most that are read. "
@@ -110,56 +98,34 @@ def _decode(path: Path, *, colour: bool) -> tuple[NDArray[np.generic], tuple[flo
         raise FileError(f"{path.name} is not a readable picture; it may be truncated.") from error
 
 
-def _fit(path: Path, image: Tensor, shape: ImageShape) -> tuple[Tensor, str]:
-    """Fit a picture [C, H, W] to the shape of the generator's images; the note says how."""
-    channels, height, width = shape
-    if channels == 1:
-        return _fit_digit(path, image.mean(0), height, width)
-    if len(image) != channels:
-        raise FileError(
-            f"{path.name} has {len(image)} channels; the generator makes images of {channels}. "
-            "Choose another generator."
-        )
-    scale = min(image.shape[1] / height, image.shape[2] / width)
-    tall, wide = (max(1, round(scale * side)) for side in (height, width))
-    top, left = (image.shape[1] - tall) // 2, (image.shape[2] - wide) // 2
-    part = image[:, top : top + tall, left : left + wide]
-    fitted = torch.stack([_resize(channel, height, width) for channel in part])
-    return fitted, f"cropped to its middle and scaled to {height}x{width} pixels"
+def as_stored(picture: Image.Image, name: str = "") -> StoredPicture:
+    """The numbers of a picture of PIL, its transparency apart."""
+    if picture.mode.startswith("I"):
+        values = np.asarray(picture).astype(np.int64)
+        clear = picture.info.get("transparency")
+        opacity = None if clear is None else (values != int(clear)).astype(np.float64)
+        return StoredPicture(values[None], name, WORDS, opacity)
+    opacity = None
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        opacity = np.asarray(picture.getchannel("A"), dtype=np.float64) / 255
+    grey = picture.mode in ("1", "L", "LA", "F")
+    return StoredPicture(_channels(picture, "L" if grey else "RGB"), name, BYTES, opacity)
 
 
-def _fit_digit(path: Path, grey: Tensor, height: int, width: int) -> tuple[Tensor, str]:
-    """Crop a drawing to its ink, scale it and centre it by its mass. [H, W] -> [1, H, W]"""
-    ink = 1 - grey
-    darkest = float(ink.max())
-    if darkest < MIN_INK:
-        raise FileError(f"{path.name} shows nothing but paper; give a picture with ink on it.")
-    rows, columns = ((ink > INK_LEVEL * darkest).any(axis).nonzero()[:, 0] for axis in (1, 0))
-    drawing = ink[int(rows[0]) : int(rows[-1]) + 1, int(columns[0]) : int(columns[-1]) + 1]
-    box = round(INK_BOX * min(height, width))
-    scale = box / max(drawing.shape)
-    small = _resize(drawing, *(max(1, round(scale * side)) for side in drawing.shape))
-    total = float(small.sum())
-    canvas = torch.zeros(height, width, dtype=small.dtype)
-    starts = []
-    for axis, side in enumerate((height, width)):
-        places = torch.arange(small.shape[axis]) + 0.5
-        centre = float((small.sum(1 - axis) * places).sum()) / total
-        # Measured: on both axes the centre of mass of MNIST's digits lies in [14, 15) of 28.
-        start = math.ceil(side / 2 - centre)
-        starts.append(min(max(start, 0), side - small.shape[axis]))
-    top, left = starts
-    canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
-    note = (
-        f"cropped to its ink, scaled to {box}x{box} pixels and centred by its mass in "
-        f"{height}x{width}, as MNIST was"
-    )
-    return 1 - canvas[None], note
+def read_grey(path: Path) -> Pixels:
+    """Read the grey values of a picture, from 0 for black to 1 for white. [H, W]
+
+    Raises:
+        FileError: If the file is not a picture or is too large.
+    """
+    stored = _decode(path)
+    assert stored.limits is not None
+    grey: Pixels = stored.values.mean(0) / stored.limits[1]
+    return grey
 
 
-def _resize(picture: Tensor, height: int, width: int) -> Tensor:
-    """Scale an image: down by averages over areas, up by interpolation. [H, W]"""
-    source = Image.fromarray(picture.float().numpy())
-    kind = Image.Resampling.BOX if picture.shape[0] >= height else Image.Resampling.BILINEAR
-    scaled = np.asarray(source.resize((width, height), kind), dtype=np.float64)
-    return torch.from_numpy(scaled.clip(0, 1).copy())
+def _channels(picture: Image.Image, mode: str) -> NDArray[np.uint8]:
+    """The numbers of a picture in a mode of 8 bits. [C, H, W]"""
+    values = np.asarray(picture.convert(mode))
+    return values.transpose(2, 0, 1) if values.ndim == 3 else values[None]

@@ -5,15 +5,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.files.job import DamageJob
+from inpaint.files.interpret import ReadPicture, normalize
+from inpaint.files.job import DamageJob, ImagesJob
 from inpaint.files.masks import read_mask
 from inpaint.files.matrices import read_operator
-from inpaint.files.reading import read_generator, read_images
+from inpaint.files.normalize import ReadOptions
+from inpaint.files.reading import read_generator, read_stored
+from inpaint.files.stored import StoredSet
 from inpaint.generators import AnyGenerator
+from inpaint.generators.kind import PictureKind, picture_kind
+from inpaint.generators.likeness import unlike
 from inpaint.operators import (
     Composition,
     LinearOperator,
@@ -23,6 +33,8 @@ from inpaint.operators import (
     measure,
 )
 from inpaint.types import ImageSet, ImageShape, Measurement, Operator
+
+Images = TypeVar("Images", ImageSet, StoredSet)
 
 
 @dataclass(frozen=True)
@@ -34,12 +46,14 @@ class Problem:
         image_set: The images that were chosen, not yet damaged.
         measurement: The same images damaged.
         generator: What restores them.
+        read: How each picture was read, where they were stored ones.
     """
 
     job: DamageJob
     image_set: ImageSet
     measurement: Measurement
     generator: AnyGenerator
+    read: tuple[ReadPicture, ...] = ()
 
     def first(self, count: int) -> Problem:
         """The problem of the first images, such as those that a cancelled search reached."""
@@ -74,57 +88,200 @@ def load(job: DamageJob) -> Problem:
         ArgumentError: If a number is out of range.
     """
     generator = read_generator(job.generator)
-    image_set = read_images(
-        job.source,
-        image_shape=generator.image_shape,
-        orientation=job.orientation,
-        ink=job.ink,
-        value_range=job.value_range,
-    )
-    return pose(job, select(image_set, job.numbers), generator)
+    stored = read_stored(job.source, job.orientation)
+    return pose(job, select(stored, job.numbers), generator)
 
 
-def pose(job: DamageJob, image_set: ImageSet, generator: AnyGenerator) -> Problem:
+def pose(
+    job: DamageJob,
+    images: ImageSet | StoredSet,
+    generator: AnyGenerator,
+    *,
+    mask: Mask | None = None,
+    operator: Operator | None = None,
+) -> Problem:
     """Damage images as a job says.
 
     Args:
-        job: N or mask or operator, noise and seed.
-        image_set: The images chosen, all of which are damaged.
+        job: N or mask or operator, noise and seed, and how to read stored pictures.
+        images: The images chosen, all of which are damaged. What the numbers of stored pictures
+            mean is judged by the pixels that are observed.
         generator: What restores them.
+        mask: The job's mask, if it has been read already.
+        operator: The job's operator, if it has been read already.
 
     Raises:
         ArgumentError: If a number is out of range.
         FileError: If the file of a mask or an operator cannot be read.
         ShapeError: If images, operator and generator do not fit together.
     """
-    operator = _read_operator(job, image_set, generator)
-    measurement = measure(image_set, operator, noise=job.noise, seed=job.seed)
+    damage = _Damage(job, generator, mask, operator)
+    read: tuple[ReadPicture, ...] = ()
+    if isinstance(images, ImageSet):
+        observed = damage.operator_of(images)
+    else:
+        images, observed, read = damage.normalize(images)
+    measurement = measure(images, observed, noise=job.noise, seed=job.seed)
     measurement = replace(measurement, noise_level=job.noise_level)
-    return Problem(job, image_set, measurement, generator)
+    return Problem(job, images, measurement, generator, read)
 
 
-def _read_operator(job: DamageJob, image_set: ImageSet, generator: AnyGenerator) -> Operator:
-    count, channels, height, width = image_set.images.shape
-    if job.operator is None:
-        shape = (channels, height, width)
-        ideal = image_set.ideal
-        if ideal is not None and ideal.shape[1:] != shape:
+def kind_of(job: ImagesJob, generator: AnyGenerator) -> PictureKind:
+    """What the generator's images are: as the job says, or as `picture_kind` finds it."""
+    return picture_kind(generator) if job.kind is None else PictureKind(job.kind)
+
+
+def doubt_likeness(images: ImageSet, observed: Tensor, generator: AnyGenerator) -> ImageSet:
+    """Images with a doubt for those that look unlike anything that the generator draws."""
+    odd = [
+        label
+        for label, is_odd in zip(
+            images.labels, unlike(generator, images.images, observed), strict=True
+        )
+        if is_odd
+    ]
+    if not odd:
+        return images
+    shown = ", ".join(odd[:3]) + (f" and {len(odd) - 3} more" if len(odd) > 3 else "")
+    which = f"image {shown} does" if len(odd) == 1 else f"images {shown} do"
+    return replace(
+        images, doubts=(*images.doubts, f"{which} not look like what {generator.name} draws")
+    )
+
+
+@dataclass(frozen=True)
+class _Damage:
+    """What is observed of a job's images."""
+
+    job: DamageJob
+    generator: AnyGenerator
+    mask: Mask | None
+    operator: Operator | None
+
+    def operator_of(self, images: ImageSet) -> Operator:
+        """The operator for images that have been read."""
+        _, channels, height, width = images.images.shape
+        if not self._measures:
+            shape = (channels, height, width)
+            ideal = images.ideal
+            if ideal is not None and ideal.shape[1:] != shape:
+                raise ShapeError(
+                    f"{images.source} holds {height}x{width} values measured of images of "
+                    f"{ideal.shape[2]}x{ideal.shape[3]}; say with --operator how they were "
+                    "measured, such as --operator block-average."
+                )
+            return self._mask_of(shape, images)
+        operator = self.operator
+        if operator is None:
+            assert self.job.operator is not None
+            operator = read_operator(self.job.operator, self.generator.image_shape)
+        if self.job.mask is None and self.mask is None:
+            return operator
+        return Composition((operator, self._mask_of(operator.value_shape, images)))
+
+    def normalize(self, stored: StoredSet) -> tuple[ImageSet, Operator, tuple[ReadPicture, ...]]:
+        """Stored pictures as a generator's images, what is observed, and how each was read."""
+        job, generator = self.job, self.generator
+        options = ReadOptions(job.orientation, job.ink, job.value_range)
+        kind = kind_of(job, generator)
+        read = partial(normalize, stored, kind, damaged=job.damaged, options=options)
+        if self._measures:
+            images, found = read(None)
+            return images, self.operator_of(images), found
+        shape = generator.image_shape
+        own = _own_shape(stored)
+        if own is None or own[1:] != shape[1:]:
+            images, mask, found = self._fit(stored, read)
+        else:
+            mask = self._mask_of(shape, stored)
+            images, found = read(shape, observed=_spatial(mask))
+            mask = mask[_places(stored, images)]
+        images = doubt_likeness(images, mask.observed, generator)
+        if kind.known_by != "card":
+            images = replace(images, notes=(*images.notes, kind.sentence(generator.name)))
+        return images, mask, found
+
+    def _fit(self, stored: StoredSet, read: Any) -> tuple[ImageSet, Mask, tuple[ReadPicture, ...]]:
+        """Pictures of another size, fitted, and the mask that lies on the fitted images.
+
+        A picture with holes is fitted without them, so its mask lies on the picture as stored.
+        """
+        job, shape = self.job, self.generator.image_shape
+        own = _own_shape(stored)
+        measured = [each for each in stored.pictures if each.ideal is not None]
+        if measured:
+            _, height, width = measured[0].shape
             raise ShapeError(
-                f"{image_set.source} holds {height}x{width} values measured of images of "
-                f"{ideal.shape[2]}x{ideal.shape[3]}; say with --operator how they were measured, "
-                "such as --operator block-average."
+                f"{stored.source} holds {height}x{width} pictures with ideals of their own, and "
+                f"{self.generator.name} makes images of {shape[1]}x{shape[2]}. If the values were "
+                "measured, say with --operator how, such as --operator block-average; else choose "
+                "another generator."
             )
-        return _mask(job, shape, count) or Mask.leading(job.keep, shape)
-    operator = read_operator(job.operator, generator.image_shape)
-    mask = _mask(job, operator.value_shape, count)
-    return operator if mask is None else Composition((operator, mask))
+        mask, on_stored = None, job.damaged
+        if not on_stored:
+            try:
+                mask = self._mask_of(shape, stored)
+            except ShapeError:
+                # A mask of the pictures' own size is fitted with them.
+                if own is None or job.mask is None or is_mask_name(job.mask):
+                    raise
+                on_stored = True
+        if on_stored:
+            if own is None:
+                raise ShapeError(
+                    f"{stored.source} holds pictures of different sizes, so that one mask does not "
+                    "lie on all of them; restore each by itself, or scale them to one size."
+                )
+            mask = self._mask_of((1, *own[1:]), stored)
+        assert mask is not None
+        images, found = read(shape, observed=_spatial(mask) if on_stored else None)
+        whole = torch.ones(1, *shape, dtype=torch.bool)
+        observed = whole if on_stored else mask[_places(stored, images)].observed
+        if any(each.fitted is not None and each.fitted.observed is not None for each in found):
+            seen = np.stack([_observed_of(each, shape) for each in found])
+            observed = observed & torch.from_numpy(seen)[:, None]
+        mask = Mask(observed.expand(-1, *shape) if observed.ndim == 4 else observed)
+        return images, mask, found
+
+    @property
+    def _measures(self) -> bool:
+        """Whether something other than pixels is observed."""
+        return self.operator is not None or self.job.operator is not None
+
+    def _mask_of(self, shape: ImageShape, images: ImageSet | StoredSet) -> Mask:
+        if self.mask is not None:
+            return self.mask
+        if self.job.mask is None:
+            return Mask.leading(self.job.keep, shape)
+        return read_mask(self.job.mask, shape, len(images))
 
 
-def _mask(job: DamageJob, shape: ImageShape, count: int) -> Mask | None:
-    return None if job.mask is None else read_mask(job.mask, shape, count)
+def _observed_of(read: ReadPicture, shape: ImageShape) -> NDArray[np.bool_]:
+    """What is observed of a fitted picture. [H, W]"""
+    if read.fitted is None or read.fitted.observed is None:
+        return np.ones(shape[1:], dtype=bool)
+    return read.fitted.observed
 
 
-def select(image_set: ImageSet, numbers: Sequence[int] | None) -> ImageSet:
+def _own_shape(stored: StoredSet) -> ImageShape | None:
+    """The shape of the pictures as stored; None if they have different sizes."""
+    shapes = {picture.shape[1:] for picture in stored.pictures}
+    return stored.pictures[0].shape if len(shapes) == 1 else None
+
+
+def _spatial(mask: Mask) -> NDArray[np.bool_]:
+    """Where all channels are observed. [H, W] or [B, H, W]"""
+    found: NDArray[np.bool_] = mask.observed.all(-3).cpu().numpy()
+    return found
+
+
+def _places(stored: StoredSet, images: ImageSet) -> list[int]:
+    """The places in a stored set of the images that could be read."""
+    place = {number: index for index, number in enumerate(stored.numbers)}
+    return [place[number] for number in images.numbers]
+
+
+def select(image_set: Images, numbers: Sequence[int] | None) -> Images:
     """Take some images by their numbers, in the order asked for; None takes all.
 
     Raises:

@@ -1,7 +1,4 @@
-"""Images and generators from files of any kind, or by the name of something shipped.
-
-Whatever the file, images come out row-major with 1 for paper, and generators make such images.
-"""
+"""Images and generators from files of any kind, or by the name of something shipped."""
 
 from __future__ import annotations
 
@@ -10,10 +7,14 @@ from pathlib import Path
 
 from inpaint.errors import FileError
 from inpaint.files import arrays, examples, mat, pictures
-from inpaint.files.checks import FilePath, check_file
+from inpaint.files.checks import FilePath, check_file, check_shadow
+from inpaint.files.interpret import normalize
 from inpaint.files.normalize import Ink, Orientation, Range, ReadOptions
 from inpaint.files.safetensors import read_safetensors, write_safetensors
+from inpaint.files.stored import StoredSet, stored_images
 from inpaint.generators import Generator, pretrained
+from inpaint.generators.kind import DARK_INK, PHOTOGRAPH, PictureKind
+from inpaint.operators import Mask
 from inpaint.types import ImageSet, ImageShape
 
 IMAGE_ENDINGS = (".mat", ".npz", ".npy", ".png", ".jpg", ".jpeg", ".gz", "-ubyte")
@@ -24,13 +25,17 @@ def read_images(
     source: FilePath,
     *,
     image_shape: ImageShape | None = None,
+    kind: PictureKind | None = None,
+    mask: Mask | None = None,
     orientation: Orientation | None = None,
     ink: Ink | None = None,
     value_range: Range | None = None,
+    damaged: bool = False,
 ) -> ImageSet:
     """Read images from a file or a folder, or load a bundled set by its name.
 
-    The `notes` of the result say what was detected and converted.
+    The `notes` of the result say what was detected and converted, and its `doubts` what is not
+    sure. A picture that cannot be read is left out and named in `skipped`, if there are others.
 
     Args:
         source: A .mat with `X_n` (and `X_i`), an .npz with `images` (and `ideal`), an .npy,
@@ -38,32 +43,67 @@ def read_images(
             of a bundled set.
         image_shape: Shape of the generator's images; pictures of another size are cropped,
             scaled and centred to fit it. None keeps their size. (C, H, W)
+        kind: What the generator's images are, see `inpaint.picture_kind`; None takes dark ink for
+            grey pictures, as the shipped generators draw it, and photographs for colours.
+        mask: What is observed: the range and the ink are judged by these pixels, and only they
+            must be finite.
         orientation: "rows" if pixels are stored row by row, "columns" if column by column;
             None takes the format's default.
         ink: "dark" or "light"; None takes the majority of the border pixels as paper.
         value_range: The file's values of black and white; None detects them.
+        damaged: Whether the pictures have holes already, so that no ideal is known.
 
     Raises:
         FileError: If there is no such file or set, or it does not hold images.
         ArgumentError: If an argument is not one of its choices.
     """
-    options = ReadOptions(image_shape, orientation, ink, value_range)
+    options = ReadOptions(orientation, ink, value_range)
+    stored = read_stored(source, orientation)
+    kind = usual_kind(stored, image_shape) if kind is None else kind
+    observed = None if mask is None else mask.observed.all(-3).cpu().numpy()
+    images, _ = normalize(
+        stored, kind, image_shape, observed=observed, damaged=damaged, options=options
+    )
+    return images
+
+
+def usual_kind(stored: StoredSet, image_shape: ImageShape | None) -> PictureKind:
+    """The kind for which pictures are read where no generator is named: by their channels."""
+    channels = stored.pictures[0].shape[0] if image_shape is None else image_shape[0]
+    return PHOTOGRAPH if channels > 1 else DARK_INK
+
+
+def read_stored(source: FilePath, orientation: Orientation | None = None) -> StoredSet:
+    """The pictures of a file, a folder or a bundled set, before their numbers are understood.
+
+    Args:
+        source: See `read_images`.
+        orientation: See `read_images`.
+
+    Raises:
+        FileError: See `read_images`.
+    """
     name = os.fspath(source)
+    if not name:
+        raise FileError(
+            "SOURCE is empty; give a file, a folder or the name of a bundled set, or leave it out."
+        )
     if name in examples.bundled_names():
-        return examples.load_bundled(name)
+        check_shadow(name)
+        return stored_images(examples.load_bundled(name))
     if Path(source).is_dir():
-        return pictures.read_folder(Path(source), options)
+        return pictures.read_folder(Path(source))
     names = ", ".join(examples.bundled_names())
     path = check_file(source, otherwise=f"or name a bundled set ({names})")
     match path.suffix.lower():
         case ".mat":
-            return mat.read_images(path, options)
+            return mat.read_images(path, orientation)
         case ".npz" | ".npy":
-            return arrays.read_images(path, options)
+            return arrays.read_images(path, orientation)
         case ".png" | ".jpg" | ".jpeg":
-            return pictures.read_images(path, options)
+            return pictures.read_picture(path)
     if path.name.removesuffix(".gz").endswith(("-ubyte", ".idx")):
-        return arrays.read_idx_images(path, options)
+        return arrays.read_idx_images(path, orientation)
     raise FileError(
         f"{path.name} has no ending of an image format; give a file that ends in "
         f"{', '.join(IMAGE_ENDINGS)}."

@@ -51,6 +51,8 @@ def describe_restoration(
     results = {
         "source": problem.image_set.source,
         "read_as": problem.image_set.notes,
+        "doubts": problem.image_set.doubts,
+        "skipped": problem.image_set.skipped,
         "observed": comparison.title,
         "numbers": problem.measurement.numbers,
         "backend": search.backend,
@@ -78,19 +80,23 @@ def describe_posterior(
     results = {
         "source": problem.image_set.source,
         "read_as": problem.image_set.notes,
+        "doubts": problem.image_set.doubts,
+        "skipped": problem.image_set.skipped,
         "observed": problem.measurement.operator.title,
         "numbers": problem.measurement.numbers,
         "sampling": _describe_sampling(estimated),
         "images": [
             {
                 "number": number,
+                "label": label,
                 "estimate": name,
                 "finding": finding,
                 "posterior": _trusted(summary),
                 "errors": errors,
             }
-            for number, name, finding, summary, errors in zip(
+            for number, label, name, finding, summary, errors in zip(
                 problem.measurement.numbers,
+                problem.measurement.labels,
                 estimated.names,
                 findings,
                 estimated.summaries,
@@ -251,6 +257,8 @@ def _measurement_arrays(measurement: Measurement) -> Arrays:
         "ideal": measurement.ideal,
     }
     arrays = {name: _array(tensor) for name, tensor in found.items() if tensor is not None}
+    if measurement.names:
+        arrays["names"] = np.array(measurement.names)
     return arrays | {"numbers": np.array(measurement.numbers)}
 
 

@@ -67,6 +67,7 @@ def measure(
         operator=operator,
         ideal=image_set.ideal,
         numbers=image_set.numbers,
+        names=image_set.names,
         source=image_set.source,
         weights=weights,
     )

@@ -30,6 +30,7 @@ from inpaint.plots.comparison import (
 )
 
 MAX_ROWS = 12
+MOST_LETTERS = 18
 """Most images in one figure; the heading says so if there are more."""
 MAX_CURVES = 256
 """Most restarts whose curves are drawn in addition to the best; more would only blur together."""
@@ -65,7 +66,7 @@ def plot_comparison(comparison: Comparison) -> Figure:
     """
     rows = comparison.rows[:MAX_ROWS]
     height, width = rows[0].output.shape[1:]
-    lines = 1 + max(len(row.lines) + len(row.verdict_lines) for row in rows)
+    lines = 1 + max(len(row.lines) + len(row.verdict_lines) + bool(row.name) for row in rows)
     cell = min(max(CELL * height / width, LABEL_LINE * lines), 3.0)
     columns, captions = comparison.columns, comparison.captions
     width_all = WIDTH + (len(columns) - len(COLUMNS)) * (CELL + GAP)
@@ -192,12 +193,18 @@ def _label(figure: Figure, row: ComparisonRow, lines: Sequence[str], *, x: float
     step = LABEL_LINE / figure.get_size_inches()[1]
     flag, reasons = row.verdict_lines[:1], row.verdict_lines[1:]
     colour = INK if row.verdict is None else FLAGS[row.verdict.flag]
-    styled = [(line, colour, "bold") for line in flag]
+    styled = [(shortened(row.name), QUIET, "normal")] if row.name else []
+    styled += [(line, colour, "bold") for line in flag]
     styled += [(line, QUIET, "normal") for line in (*reasons, *lines)]
     figure.text(x, y, f"image {row.number}", ha="right", va="top", size=10, weight="bold")
     for index, (line, ink, weight) in enumerate(styled):
         y_line = y - (index + 1.2) * step
         figure.text(x, y_line, line, ha="right", va="top", size=9, color=ink, weight=weight)
+
+
+def shortened(name: str) -> str:
+    """A file's name that fits beside a row."""
+    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 7]}…{name[-6:]}"
 
 
 def _draw_strip(figure: Figure, row: ComparisonRow, *, top: float, cell: float) -> None:

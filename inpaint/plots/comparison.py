@@ -64,6 +64,7 @@ class ComparisonRow(ShortRepr):
 
     Attributes:
         number: The image's number in its source.
+        name: Its file, if it has its own.
         ideal: The undamaged image where it is known. [C, H, W]
         corrupted: What was measured, as an image; lost pixels are 0. [C, H, W]
         observed: True where a pixel was observed. [C, H, W]
@@ -81,6 +82,7 @@ class ComparisonRow(ShortRepr):
     """
 
     number: int
+    name: str
     ideal: Tensor | None
     corrupted: Tensor
     observed: Tensor
@@ -94,6 +96,11 @@ class ComparisonRow(ShortRepr):
     verdict: Verdict | None
     estimate: str = "minimum"
     posterior: PosteriorSummary | None = None
+
+    @property
+    def label(self) -> str:
+        """What to call the image: its number, and its file if it has its own."""
+        return f"{self.number} {self.name}".rstrip()
 
     @property
     def best_curve(self) -> Tensor:
@@ -263,6 +270,7 @@ def _row(
     curves = restoration.history[:, index].cpu().float()
     return ComparisonRow(
         number=measurement.numbers[index],
+        name=measurement.names[index] if measurement.names else "",
         ideal=ideal,
         corrupted=_picture(corrupted),
         observed=observed,

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from inpaint.plots import sheet
-from inpaint.plots.columns import DPI, FLAGS, INK, MAX_ROWS, QUIET
+from inpaint.plots.columns import DPI, FLAGS, INK, MAX_ROWS, QUIET, shortened
 from inpaint.plots.comparison import CAPTIONS, MARKS, deviation_bound
 from inpaint.posterior.estimator import Estimated
 from inpaint.posterior.types import PosteriorSummary
@@ -42,7 +42,7 @@ def plot_posterior(measurement: Measurement, estimated: Estimated) -> Figure:
     summaries = estimated.summaries[:MAX_ROWS]
     height, width = summaries[0].mean.shape[1:]
     scale = max(1, SIDE // width)
-    cell = max(scale * height, FEWEST * LINE)
+    cell = max(scale * height, (FEWEST + bool(measurement.names)) * LINE)
     names = [*COLUMNS, *(f"Sample {number + 1}" for number in range(SAMPLES))]
     bound = deviation_bound(summaries)
     whole = LABELS + len(names) * (scale * width + GAP) + GAP
@@ -61,7 +61,8 @@ def plot_posterior(measurement: Measurement, estimated: Estimated) -> Figure:
     pictures = measurement.operator.picture(measurement.values)
     for row, summary in enumerate(summaries):
         top = HEAD + row * (cell + GAP)
-        _label(figure, summary, measurement.numbers[row], top)
+        name = shortened(measurement.names[row]) if measurement.names else ""
+        _label(figure, summary, f"image {measurement.numbers[row]}", name, top)
         ideal = None if measurement.ideal is None else measurement.ideal[row]
         images = _pictures(summary, ideal, pictures[row], bound)
         for column, name in enumerate(names):
@@ -113,17 +114,18 @@ def _pictures(
     return found
 
 
-def _label(figure: Figure, summary: PosteriorSummary, number: int, top: int) -> None:
+def _label(figure: Figure, summary: PosteriorSummary, title: str, name: str, top: int) -> None:
     flag: Flag = "good" if summary.converged else "doubtful"
     several = len(summary.heavy_modes)
-    lines = [f"R-hat {summary.r_hat:.2f}", f"effective {summary.ess:.0f}"]
+    lines = [name] if name else []
+    lines += [f"R-hat {summary.r_hat:.2f}", f"effective {summary.ess:.0f}"]
     if summary.converged:
         low, high = summary.noise_interval
         lines.append(f"noise {low:.3f} to {high:.3f}")
         lines.append("1 image fits" if several == 1 else f"{several} images of 5 %")
         lines.append(f"error {summary.expected_error:.2f} expected")
     right = LABELS - 12
-    _text(figure, right, top, f"image {number}", align="right", weight="bold", size=10)
+    _text(figure, right, top, title, align="right", weight="bold", size=10)
     word = "converged" if summary.converged else "not converged"
     ink = FLAGS[flag]
     _text(

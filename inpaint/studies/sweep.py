@@ -92,6 +92,11 @@ class Sweep:
         """The images' numbers in their source: the rows of `errors`."""
         return self.points[0].problem.measurement.numbers
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What to call the images, in the same order."""
+        return self.points[0].problem.measurement.labels
+
     def errors(self) -> list[list[float | None]]:
         """L2 errors, a row per image and a column per N; None where the ideal is not known."""
         return self._table(lambda row: None if row.metrics is None else row.metrics.error)
