@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from inpaint.errors import ArgumentError, InpaintWarning, ShapeError
+from inpaint.errors import ArgumentError, FileError, InpaintWarning, ShapeError
 from inpaint.files.interpret import normalize
 from inpaint.files.job import default_generator
 from inpaint.files.masks import read_mask
@@ -167,12 +167,14 @@ def _with_mask(
     """Damaged images read by what is observed of them, and the operator that says so."""
     stored = images.batched() if isinstance(images, ImageSet) else _as_stored(images, image_shape)
     if operator is None:
-        found = as_images(stored, image_shape, kind=kind)
-        if not torch.isnan(found.images).any():
+        if not _marks_lost(stored):
             raise ArgumentError(
                 "Nothing says which pixels are lost; give mask=..., mark lost pixels by NaN, or "
                 "use inpaint.measure to damage undamaged images."
             )
+        found = stored
+        if isinstance(found, StoredSet):
+            found = _normalized(found, image_shape, kind, None, ReadOptions(), damaged=True)
         return found, Mask(~torch.isnan(found.images))
     shape = image_shape
     if shape is None:
@@ -182,12 +184,25 @@ def _with_mask(
     fitted = as_operator(operator, shape, len(stored))
     if isinstance(stored, ImageSet):
         return stored, fitted
+    for picture in stored.pictures:
+        if picture.limits is None and picture.shape != tuple(shape):
+            raise ShapeError(
+                f"The images have shape {[len(stored), *picture.shape]}; the generator makes "
+                f"images of shape {list(shape)}. Resize the images, or choose another generator."
+            )
     mask = fitted if isinstance(fitted, Mask) else None
-    found = _normalized(stored, image_shape, kind, mask, ReadOptions())
+    found = _normalized(stored, image_shape, kind, mask, ReadOptions(), damaged=True)
     if len(found) == len(stored):
         return found, fitted
     place = {number: index for index, number in enumerate(stored.numbers)}
     return found, fitted[[place[number] for number in found.numbers]]
+
+
+def _marks_lost(images: ImageSet | StoredSet) -> bool:
+    """Whether NaN marks lost pixels."""
+    if isinstance(images, ImageSet):
+        return bool(torch.isnan(images.images).any())
+    return any(bool(np.isnan(each.values).any()) for each in images.pictures)
 
 
 def _normalized(
@@ -196,6 +211,8 @@ def _normalized(
     kind: PictureKind | None,
     mask: Mask | None,
     options: ReadOptions,
+    *,
+    damaged: bool = False,
 ) -> ImageSet:
     """Stored pictures as images; what is doubtful becomes a warning."""
     observed = None if mask is None else mask.observed.all(-3).cpu().numpy()
@@ -203,14 +220,20 @@ def _normalized(
     fits = all(picture.limits is not None for picture in stored.pictures)
     if kind is None and stored.from_file:
         kind = usual_kind(stored, image_shape)
-    found, _ = normalize(
-        stored,
-        kind,
-        image_shape if fits else None,
-        observed=observed,
-        options=options,
-        skip=stored.from_file,
-    )
+    try:
+        found, _ = normalize(
+            stored,
+            kind,
+            image_shape if fits else None,
+            observed=observed,
+            damaged=damaged,
+            options=options,
+            skip=stored.from_file,
+        )
+    except FileError as error:
+        if stored.from_file:
+            raise
+        raise ArgumentError(str(error)) from error
     said = [*found.doubts, *(f"{each.name} left out: {each.reason}" for each in found.skipped)]
     for text in said:
         warnings.warn(text, InpaintWarning, stacklevel=4)

@@ -122,8 +122,7 @@ def test_arrays_that_cannot_be_written_are_read_in_silence(recwarn: Any) -> None
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: inpaint.as_images(np.eye(28, dtype=np.uint8)), "integers of 0 and 1"),
-        (lambda: inpaint.as_images(np.full((28, 28), 60_000, np.uint16)), "from 60000 to 60000"),
+        (lambda: inpaint.as_images(np.full((28, 28), 700, np.uint16)), "from 700 to 700"),
         (lambda: inpaint.restore(PICTURES, GENERATOR, {"restarts": 3}), "config is a dict"),
         (lambda: inpaint.restore(PICTURES, GENERATOR, inpaint.PosteriorConfig()), "RestoreConfig"),
         (lambda: inpaint.sample_posterior(PICTURES, GENERATOR, QUICK), "PosteriorConfig"),

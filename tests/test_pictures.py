@@ -95,8 +95,8 @@ def test_what_is_detected_can_be_overridden(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"orientation": "diagonal"}, "orientation is 'diagonal'; choose rows or columns"),
-        ({"ink": "red"}, "ink is 'red'; choose dark or light"),
+        ({"orientation": "diagonal"}, "orientation is 'diagonal'; choose one of rows, columns"),
+        ({"ink": "red"}, "ink is 'red'; choose one of dark, light"),
         ({"value_range": (1.0, 0.0)}, "range is 1 to 0"),
         ({"value_range": (0.0, float("nan"))}, "such as 0:255"),
     ],

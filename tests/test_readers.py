@@ -22,7 +22,6 @@ from inpaint import BlockAverage, Generator, ImageSet, InpaintError, read_genera
 from inpaint.errors import FileError
 from inpaint.files.masks import read_mask
 from inpaint.files.matrices import read_operator
-from inpaint.files.normalize import normalize_ink
 from inpaint.files.state_dict import read_state_dict
 from inpaint.operators import to_matrix
 
@@ -64,15 +63,6 @@ def test_the_other_sign_of_the_sigmoid_is_detected(data_dir: Path, tmp_path: Pat
     plain = read_generator(tmp_path / "plain.mat")
     assert "sigmoid(W)" in plain.card["output sign"]
     assert plain.digest() == read_generator(data_dir / "data21.mat").digest()
-
-
-def test_ink_is_made_dark() -> None:
-    picture = torch.ones(1, 1, 8, 8)
-    picture[..., 3:5, 3:5] = 0
-    assert torch.equal(normalize_ink(picture)[0], picture)
-    inverted, note = normalize_ink(1 - picture)
-    assert torch.equal(inverted, picture)
-    assert "inverted" in note
 
 
 @pytest.mark.parametrize("ending", ["npz", "npy", "png", "jpg"])
@@ -137,7 +127,7 @@ BAD_IMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "NaN": (
         "a.mat",
         lambda p: scipy.io.savemat(p, {"X_n": np.full((16, 2), np.nan)}),
-        "NaN or infinity in X_n",
+        "no observed pixel",
     ),
     "complex": (
         "a.mat",
@@ -162,7 +152,7 @@ BAD_IMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda p: np.save(p, np.array([{}], dtype=object), allow_pickle=True),
         "never unpickled",
     ),
-    "no images": ("a.npz", lambda p: np.savez(p, other=np.ones(3)), "found: no array"),
+    "no images": ("a.npz", lambda p: np.savez(p, other=np.ones(3)), r"found: other \[3\]"),
     "no zip": ("a.npz", lambda p: p.write_text("text"), "not a readable NumPy"),
     "labels": ("a.npy", lambda p: np.save(p, np.ones(7)), r"shape \[7\]"),
     "no picture": ("a.png", lambda p: p.write_text("text"), "not a readable picture"),

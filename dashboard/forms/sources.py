@@ -11,14 +11,13 @@ import io
 import re
 import tempfile
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import streamlit as st
-import torch
 from components import pad
 
 from forms import fields
@@ -28,12 +27,11 @@ from inpaint.files import examples, masks, reading
 from inpaint.files.interpret import ReadPicture, normalize
 from inpaint.files.job import default_generator
 from inpaint.files.masks import MASK_ENDINGS
-from inpaint.files.normalize import ReadOptions
-from inpaint.files.problem import doubt_likeness
+from inpaint.files.problem import read_whole
 from inpaint.files.stored import StoredSet, stored_images
 from inpaint.files.words import read_range
 from inpaint.generators import Generator, pretrained
-from inpaint.generators.kind import CONTENTS, PictureKind, picture_kind
+from inpaint.generators.kind import CONTENTS
 from inpaint.generators.samples import simulate
 from inpaint.operators import Mask
 from inpaint.plots.reading import show_crop, show_result
@@ -148,7 +146,7 @@ def _upload_images(generator: Generator | None) -> Source[ImageSet] | None:
             "Data file",
             "data",
             reading.IMAGE_ENDINGS,
-            partial(_read_for, generator, read_options),
+            partial(read_whole, generator=generator, **read_options),
             about=(generator and generator.digest(), tuple(read_options.items())),
         )
     if found is None:
@@ -156,33 +154,6 @@ def _upload_images(generator: Generator | None) -> Source[ImageSet] | None:
     stored, images, read = found.content
     show_reading(images, read)
     return Source(found.name, found.token, images, found.made, stored, read_options)
-
-
-Read = tuple[StoredSet, ImageSet, tuple[ReadPicture, ...]]
-"""Pictures as stored, the images that they become, and how."""
-
-
-def _read_for(generator: Generator | None, read_options: dict[str, Any], path: Path) -> Read:
-    """The pictures of a file, read for a generator."""
-    stored = reading.read_stored(path, read_options.get("orientation"))
-    options = ReadOptions(
-        **{name: read_options.get(name) for name in ("orientation", "ink", "value_range")}
-    )
-    kind, shape = None, None
-    if generator is not None:
-        chosen = read_options.get("kind")
-        kind = picture_kind(generator) if chosen is None else PictureKind(chosen)
-        measured = any(each.ideal is not None for each in stored.pictures)
-        shape = None if measured else generator.image_shape
-    images, read = normalize(
-        stored, kind, shape, damaged=read_options.get("damaged", False), options=options
-    )
-    if generator is not None and kind is not None:
-        if shape is not None and not torch.isnan(images.images).any():
-            whole = torch.ones(shape, dtype=torch.bool)
-            images = doubt_likeness(images, whole, generator)
-        images = replace(images, notes=(*images.notes, kind.sentence(generator.name)))
-    return stored, images, read
 
 
 def show_reading(images: ImageSet, read: tuple[ReadPicture, ...]) -> None:

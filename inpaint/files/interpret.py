@@ -195,10 +195,11 @@ def read_picture(
     known_ideal = None if damaged or holes.any() else image
     if picture.ideal is not None:
         known_ideal = _read_ideal(picture, meaning, ink, kind, options, name)
-    elif own is not None and not damaged and not holes.any():
+    elif own is not None and not (damaged or holes.any()):
         doubts += _suspect_hole(own, image, paper, name)
     if holes.any():
-        notes.append("has holes already, so no ideal is known")
+        if not damaged:
+            notes.append("has holes already, so no ideal is known")
         if fitted is None and own is not None:
             image = np.where(holes, 0.0, image)
     if picture.understood and not ink.inverted:

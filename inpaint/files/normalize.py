@@ -140,7 +140,7 @@ def find_range(
     else:
         chosen = _guess(low, high, noise, integers=values.dtype.kind in "iu", name=name)
     used = max(abs(low - chosen[0]), abs(high - chosen[0])) / (chosen[1] - chosen[0])
-    if options.value_range is None and used < LOW_USE:
+    if options.value_range is None and low < high and used < LOW_USE:
         doubts = (_low_use(name, high, chosen),)
     _check_far(values, votes, chosen, noise, name)
     scaled = "" if chosen == UNIT else ", scaled to 0 to 1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def fit_trend(values: Pixels, seen: Votes) -> Pixels:
     rows, columns = rows[::step], columns[::step]
     terms = np.stack([down[rows] ** i * across[columns] ** j for i, j in powers], axis=1)
     levels, kept = values[rows, columns], np.ones(len(rows), dtype=bool)
-    factors = np.zeros(len(powers))
+    factors: NDArray[Any] = np.zeros(len(powers))
     for _ in range(ROUNDS):
         factors = np.linalg.lstsq(terms[kept], levels[kept], rcond=None)[0]
         apart = levels - terms @ factors

@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inpaint.errors import ArgumentError, ShapeError
+from inpaint.files.checks import FilePath
 from inpaint.files.interpret import ReadPicture, normalize
 from inpaint.files.job import DamageJob, ImagesJob
 from inpaint.files.masks import read_mask
 from inpaint.files.matrices import read_operator
-from inpaint.files.normalize import ReadOptions
+from inpaint.files.normalize import Ink, Orientation, Range, ReadOptions
 from inpaint.files.reading import read_generator, read_stored
 from inpaint.files.stored import StoredSet
 from inpaint.generators import AnyGenerator
-from inpaint.generators.kind import PictureKind, picture_kind
+from inpaint.generators.kind import Content, PictureKind, picture_kind
 from inpaint.generators.likeness import unlike
 from inpaint.operators import (
     Composition,
@@ -124,6 +125,48 @@ def pose(
     measurement = measure(images, observed, noise=job.noise, seed=job.seed)
     measurement = replace(measurement, noise_level=job.noise_level)
     return Problem(job, images, measurement, generator, read)
+
+
+def read_whole(
+    source: FilePath,
+    *,
+    generator: AnyGenerator | None = None,
+    orientation: Orientation | None = None,
+    ink: Ink | None = None,
+    kind: Content | None = None,
+    value_range: Range | None = None,
+    damaged: bool = False,
+) -> tuple[StoredSet, ImageSet, tuple[ReadPicture, ...]]:
+    """Pictures as far as they are known before anyone says what is observed of them.
+
+    Args:
+        source: See `inpaint.read_images`.
+        generator: What is to restore them, if it is known.
+        orientation: See `inpaint.read_images`.
+        ink: See `inpaint.read_images`.
+        kind: What the generator draws, where that is not left to its card or its images.
+        value_range: See `inpaint.read_images`.
+        damaged: See `inpaint.read_images`.
+
+    Returns:
+        The pictures as stored, the images that they become, and how each was read.
+
+    Raises:
+        FileError: If the source cannot be read.
+    """
+    stored = read_stored(source, orientation)
+    options = ReadOptions(orientation, ink, value_range)
+    if generator is None:
+        return stored, *normalize(stored, None, None, damaged=damaged, options=options)
+    found = picture_kind(generator) if kind is None else PictureKind(kind)
+    measured = any(picture.ideal is not None for picture in stored.pictures)
+    shape = None if measured else generator.image_shape
+    images, read = normalize(stored, found, shape, damaged=damaged, options=options)
+    if images.images.shape[1:] == generator.image_shape:
+        seen = ~torch.isnan(images.images)
+        whole = replace(images, images=torch.where(seen, images.images, 0.0))
+        images = replace(images, doubts=doubt_likeness(whole, seen, generator).doubts)
+    return stored, replace(images, notes=(*images.notes, found.sentence(generator.name))), read
 
 
 def kind_of(job: ImagesJob, generator: AnyGenerator) -> PictureKind:
