@@ -15,7 +15,7 @@ from torch import Tensor
 
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.files.job import default_generator
-from inpaint.files.masks import read_mask
+from inpaint.files.masks import array_mask, picture_mask, read_mask
 from inpaint.files.matrices import read_operator
 from inpaint.files.reading import read_generator, read_images
 from inpaint.generators import AnyGenerator, as_generator
@@ -64,9 +64,9 @@ def as_operator(operator: Any, image_shape: ImageShape, images: int = 1) -> Oper
     """What was observed, as an operator for images of a shape.
 
     Args:
-        operator: A mask as an array of bools or of 0 and 1, where 1 means observed, [H, W],
-            [C, H, W], [B, H, W] or [B, C, H, W]; a text such as "box:8" or "blur:1.5", or the
-            path of a file; an operator, with a shape or without; or any object with `A` and
+        operator: A mask as a picture or an array of two levels, where the higher means observed,
+            [H, W], [C, H, W], [B, H, W] or [B, C, H, W]; a text such as "box:8" or "blur:1.5", or
+            the path of a file; an operator, with a shape or without; or any object with `A` and
             `A_adjoint`, or with `apply` and `adjoint`.
         image_shape: Shape of one image. (C, H, W)
         images: Number of images B.
@@ -80,9 +80,9 @@ def as_operator(operator: Any, image_shape: ImageShape, images: int = 1) -> Oper
         text = os.fspath(operator)
         if _names_operator(text):
             return read_operator(text, image_shape)
-        return read_mask(text, image_shape, images)
+        return read_mask(text, image_shape, total=images)
     if isinstance(operator, Image.Image):
-        operator = _picture_array(operator, 1)[0]
+        return picture_mask(operator, image_shape)
     if isinstance(operator, (np.ndarray, Tensor)) and _is_matrix(operator, image_shape):
         return LinearOperator(_as_tensor(operator, "operator").double(), image_shape)
     if isinstance(operator, (np.ndarray, Tensor, list)):
@@ -302,28 +302,9 @@ def _with_batch(tensor: Tensor, image_shape: ImageShape | None) -> Tensor:
 
 
 def _as_mask(tensor: Tensor, image_shape: ImageShape, images: int) -> Mask:
-    channels, height, width = image_shape
-    levels = torch.unique(tensor).tolist()
-    if not (set(levels) <= {0, 1} or set(levels) <= {0, 255}):
-        raise ArgumentError(
-            f"mask holds {len(levels)} different values; it must hold 1 (or True) where a pixel is "
-            "observed and 0 where it is lost."
-        )
-    observed = tensor != 0
-    shape = tuple(observed.shape)
-    if shape == (height, width):
-        return Mask(observed.expand(image_shape).contiguous())
-    if shape == (1, *image_shape):
-        return Mask(observed[0])
-    if shape == image_shape or shape == (images, *image_shape):
-        return Mask(observed)
-    if shape == (images, height, width):
-        return Mask(observed[:, None].expand(-1, channels, -1, -1).contiguous())
-    raise ShapeError(
-        f"mask has shape {list(shape)}; for B = {images} of shape {list(image_shape)} give "
-        f"{[height, width]}, {list(image_shape)}, {[images, height, width]} or "
-        f"{[images, *image_shape]}."
-    )
+    # NumPy has no bfloat16.
+    levels = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
+    return array_mask(levels.numpy(), image_shape, total=images)
 
 
 def _picture_array(picture: Image.Image, channels: int) -> Any:

@@ -82,7 +82,9 @@ class DamageJob(ImagesJob):
         keep: Number N of leading pixels observed, column after column; the rest is lost.
         mask: What is lost, instead of --keep: box:SIDE, left, right, top, bottom, random:SHARE,
             rows:K, columns:K, checkerboard:SIDE, strokes:NUMBER (random and strokes take a seed,
-            strokes:3:SEED), or a mask file (.png, .npy, .npz) where white or 1 is observed.
+            strokes:3:SEED), or a mask file of two levels (a picture, .npy, .npz, .mat).
+        mask_white: What white (the higher level) is in a mask file; many tools paint white what is
+            lost.
         operator: What is observed, if not pixels: block-average, block-average:SIDE,
             blur:DEVIATION, or the file of a matrix T (.npy, .npz, .mat). With --mask, some of its
             values are lost.
@@ -90,6 +92,7 @@ class DamageJob(ImagesJob):
 
     keep: int = option(350, always=True)
     mask: str | None = option(None, metavar="PRESET|FILE", is_input=True)
+    mask_white: Literal["observed", "lost"] | None = option(None, shown="observed")
     operator: str | None = option(None, metavar="NAME|FILE", is_input=True)
 
     @property
@@ -197,6 +200,7 @@ class EvaluateJob(Job):
         keeps: Numbers N of observed pixels, one evaluation each.
         masks: What is lost, instead of --keep: one or more of what inpaint restore --mask takes,
             such as box:12,left,random:0.5.
+        mask_white: What white (the higher level) is in mask files.
         noise: Standard deviation of the noise added to the images, in units of the pixels.
         limit: Most images evaluated: the first ones after those skipped.
         skip: Images that are left out before the first one evaluated.
@@ -217,6 +221,7 @@ class EvaluateJob(Job):
     digits: tuple[int, ...] = option((), name="digit", shown="all")
     keeps: tuple[int, ...] = option((504,), name="keep")
     masks: tuple[str, ...] = option((), name="mask", metavar="PRESETS|FILE", is_input=True)
+    mask_white: Literal["observed", "lost"] | None = option(None, shown="observed")
     noise: float = option(0.0973)
     limit: int = option(200)
     skip: int = option(0)

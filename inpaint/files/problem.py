@@ -10,7 +10,7 @@ from torch import Tensor
 
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.files.job import DamageJob
-from inpaint.files.masks import read_mask
+from inpaint.files.masks import read_mask, refuse_white
 from inpaint.files.matrices import read_operator
 from inpaint.files.reading import read_generator, read_images
 from inpaint.generators import AnyGenerator
@@ -48,6 +48,13 @@ class Problem:
         part = slice(count)
         return replace(self, image_set=self.image_set[part], measurement=self.measurement[part])
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the images and the file of the mask were read."""
+        operator = self.measurement.operator
+        last = operator.parts[-1] if isinstance(operator, Composition) else operator
+        return self.image_set.notes + (last.notes if isinstance(last, Mask) else ())
+
     def digests(self) -> dict[str, str]:
         """Hashes of what was read, by the field of the job that names it."""
         found = {
@@ -81,30 +88,35 @@ def load(job: DamageJob) -> Problem:
         ink=job.ink,
         value_range=job.value_range,
     )
-    return pose(job, select(image_set, job.numbers), generator)
+    return pose(job, select(image_set, job.numbers), generator, total=len(image_set))
 
 
-def pose(job: DamageJob, image_set: ImageSet, generator: AnyGenerator) -> Problem:
+def pose(
+    job: DamageJob, image_set: ImageSet, generator: AnyGenerator, *, total: int | None = None
+) -> Problem:
     """Damage images as a job says.
 
     Args:
         job: N or mask or operator, noise and seed.
         image_set: The images chosen, all of which are damaged.
         generator: What restores them.
+        total: Number of images in their source, where it is known.
 
     Raises:
         ArgumentError: If a number is out of range.
         FileError: If the file of a mask or an operator cannot be read.
         ShapeError: If images, operator and generator do not fit together.
     """
-    operator = _read_operator(job, image_set, generator)
+    operator = _read_operator(job, image_set, generator, total)
     measurement = measure(image_set, operator, noise=job.noise, seed=job.seed)
     measurement = replace(measurement, noise_level=job.noise_level)
     return Problem(job, image_set, measurement, generator)
 
 
-def _read_operator(job: DamageJob, image_set: ImageSet, generator: AnyGenerator) -> Operator:
-    count, channels, height, width = image_set.images.shape
+def _read_operator(
+    job: DamageJob, image_set: ImageSet, generator: AnyGenerator, total: int | None
+) -> Operator:
+    channels, height, width = image_set.images.shape[1:]
     if job.operator is None:
         shape = (channels, height, width)
         ideal = image_set.ideal
@@ -114,14 +126,17 @@ def _read_operator(job: DamageJob, image_set: ImageSet, generator: AnyGenerator)
                 f"{ideal.shape[2]}x{ideal.shape[3]}; say with --operator how they were measured, "
                 "such as --operator block-average."
             )
-        return _mask(job, shape, count) or Mask.leading(job.keep, shape)
+        return _mask(job, shape, image_set, total) or Mask.leading(job.keep, shape)
     operator = read_operator(job.operator, generator.image_shape)
-    mask = _mask(job, operator.value_shape, count)
+    mask = _mask(job, operator.value_shape, image_set, total)
     return operator if mask is None else Composition((operator, mask))
 
 
-def _mask(job: DamageJob, shape: ImageShape, count: int) -> Mask | None:
-    return None if job.mask is None else read_mask(job.mask, shape, count)
+def _mask(job: DamageJob, shape: ImageShape, image_set: ImageSet, total: int | None) -> Mask | None:
+    if job.mask is None:
+        refuse_white(job.mask_white, "no mask")
+        return None
+    return read_mask(job.mask, shape, white=job.mask_white, numbers=image_set.numbers, total=total)
 
 
 def select(image_set: ImageSet, numbers: Sequence[int] | None) -> ImageSet:

@@ -50,7 +50,7 @@ def describe_restoration(
     assert isinstance(job, RestoreJob)
     results = {
         "source": problem.image_set.source,
-        "read_as": problem.image_set.notes,
+        "read_as": problem.notes,
         "observed": comparison.title,
         "numbers": problem.measurement.numbers,
         "backend": search.backend,
@@ -77,7 +77,7 @@ def describe_posterior(
     assert isinstance(job, PosteriorJob)
     results = {
         "source": problem.image_set.source,
-        "read_as": problem.image_set.notes,
+        "read_as": problem.notes,
         "observed": problem.measurement.operator.title,
         "numbers": problem.measurement.numbers,
         "sampling": _describe_sampling(estimated),
