@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from inpaint.api import compare, load, measure, restore, sample_posterior
     from inpaint.config import RestoreConfig
     from inpaint.errors import InpaintError
+    from inpaint.files.masks import read_mask
     from inpaint.files.reading import read_generator, read_images, write_generator
     from inpaint.files.writing import write_images
     from inpaint.generators import (
@@ -41,6 +42,7 @@ _HOMES = {
     "api": ("compare", "load", "measure", "restore", "sample_posterior"),
     "config": ("RestoreConfig",),
     "errors": ("InpaintError", "InpaintWarning"),
+    "files.masks": ("read_mask",),
     "files.reading": ("read_generator", "read_images", "write_generator"),
     "files.writing": ("write_images",),
     "generators": (
@@ -101,6 +103,7 @@ __all__ = [
     "plots",
     "read_generator",
     "read_images",
+    "read_mask",
     "restore",
     "sample_posterior",
     "train",

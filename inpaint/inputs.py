@@ -17,7 +17,7 @@ from torch import Tensor
 from inpaint.errors import ArgumentError, FileError, InpaintWarning, ShapeError
 from inpaint.files.interpret import normalize
 from inpaint.files.job import default_generator
-from inpaint.files.masks import read_mask
+from inpaint.files.masks import array_mask, picture_mask, read_mask
 from inpaint.files.matrices import read_operator
 from inpaint.files.normalize import Ink, Range, ReadOptions
 from inpaint.files.pictures import as_stored
@@ -26,9 +26,8 @@ from inpaint.files.stored import StoredPicture, StoredSet
 from inpaint.generators import AnyGenerator, as_generator
 from inpaint.generators.kind import PictureKind
 from inpaint.operators import LinearOperator, Mask, fit_operator, is_operator, is_operator_name
+from inpaint.tensors import as_tensor, is_numbers, with_batch
 from inpaint.types import ImageSet, ImageShape, Measurement, Operator
-
-COLOURS = 3
 
 
 def as_images(
@@ -74,9 +73,9 @@ def as_operator(operator: Any, image_shape: ImageShape, images: int = 1) -> Oper
     """What was observed, as an operator for images of a shape.
 
     Args:
-        operator: A mask as an array of bools or of 0 and 1, where 1 means observed, [H, W],
-            [C, H, W], [B, H, W] or [B, C, H, W]; a text such as "box:8" or "blur:1.5", or the
-            path of a file; an operator, with a shape or without; or any object with `A` and
+        operator: A mask as a picture or an array of two levels, where the higher means observed,
+            [H, W], [C, H, W], [B, H, W] or [B, C, H, W]; a text such as "box:8" or "blur:1.5", or
+            the path of a file; an operator, with a shape or without; or any object with `A` and
             `A_adjoint`, or with `apply` and `adjoint`.
         image_shape: Shape of one image. (C, H, W)
         images: Number of images B.
@@ -90,13 +89,13 @@ def as_operator(operator: Any, image_shape: ImageShape, images: int = 1) -> Oper
         text = os.fspath(operator)
         if _names_operator(text):
             return read_operator(text, image_shape)
-        return read_mask(text, image_shape, images)
+        return read_mask(text, image_shape, total=images)
     if isinstance(operator, Image.Image):
-        operator = _picture_array(operator)
+        return picture_mask(operator, image_shape)
     if isinstance(operator, (np.ndarray, Tensor)) and _is_matrix(operator, image_shape):
-        return LinearOperator(_as_tensor(operator, "operator").double(), image_shape)
+        return LinearOperator(as_tensor(operator, "operator").double(), image_shape)
     if isinstance(operator, (np.ndarray, Tensor, list)):
-        return _as_mask(_as_tensor(operator, "mask"), image_shape, images)
+        return _as_mask(as_tensor(operator, "mask"), image_shape, images)
     return fit_operator(operator, image_shape)
 
 
@@ -258,9 +257,9 @@ def _as_stored(images: Any, image_shape: ImageShape | None) -> StoredSet:
         return replace(read_stored(images), from_file=True)
     if isinstance(images, Image.Image):
         return StoredSet((as_stored(images),), "a picture")
-    if isinstance(images, (list, tuple)) and not _is_numbers(images):
+    if isinstance(images, (list, tuple)) and not is_numbers(images):
         return _join([_as_stored(each, image_shape) for each in images])
-    tensor = _with_batch(_as_tensor(images, "images"), image_shape)
+    tensor = with_batch(as_tensor(images, "images"), image_shape)
     return StoredSet(tuple(map(StoredPicture, tensor.numpy())), "an array", whole=False)
 
 
@@ -289,7 +288,7 @@ def _as_values(values: Any, operator: Operator) -> ImageSet:
     if isinstance(values, (str, os.PathLike, ImageSet)):
         image_set = as_images(values)
     else:
-        tensor = _as_tensor(values, "images")
+        tensor = as_tensor(values, "images")
         measured = tensor if tensor.is_floating_point() else tensor.double()
         return ImageSet(_shaped(measured, operator), source="measured values")
     return replace(image_set, images=_shaped(image_set.images, operator))
@@ -336,76 +335,10 @@ def read_as_generator(generator: Any = None) -> AnyGenerator:
     return as_generator(generator)
 
 
-def _as_tensor(value: Any, name: str) -> Tensor:
-    if isinstance(value, Tensor):
-        return value.detach().cpu()
-    if isinstance(value, np.ma.MaskedArray):
-        # Masked pixels are lost.
-        scale = 255.0 if value.dtype == np.uint8 else 1.0
-        value = np.where(np.ma.getmaskarray(value), np.nan, value.data / scale)
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind not in "fiub":
-            raise TypeError
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(
-            f"{name} is a {type(value).__name__}, which is not an array of numbers; give a numpy "
-            "array, a torch tensor, a PIL picture or a path."
-        ) from error
-    # Torch computes with no other unsigned type, and warns of arrays that cannot be written.
-    wide = array.dtype.kind == "u" and array.dtype.itemsize > 1
-    return torch.from_numpy(np.array(array, dtype=np.int64 if wide else None, order="C"))
-
-
-def _with_batch(tensor: Tensor, image_shape: ImageShape | None) -> Tensor:
-    """Images [B, C, H, W] from an array of 2 to 4 axes."""
-    shape = list(tensor.shape)
-    if tensor.ndim == 2:
-        return tensor[None, None]
-    if tensor.numel() == 0 or tensor.ndim not in (3, 4):
-        raise ShapeError(
-            f"images has shape {shape}; give [H, W], [C, H, W], [B, H, W] or [B, C, H, W]."
-        )
-    if shape[-1] in (1, COLOURS) and shape[-3] not in (1, COLOURS):
-        axes = "[H, W, C]" if tensor.ndim == 3 else "[B, H, W, C]"
-        in_colour = shape[-1] == COLOURS and image_shape is not None and image_shape[0] == 1
-        advice = "make it grey, for the generator is" if in_colour else "move the channels first"
-        raise ShapeError(f"images has shape {shape}, which looks like {axes}; {advice}.")
-    if tensor.ndim == 4:
-        return tensor
-    if image_shape is not None:
-        return tensor[None] if shape[0] == image_shape[0] and shape[0] > 1 else tensor[:, None]
-    if shape[0] == COLOURS:
-        raise ShapeError(
-            f"images has shape {shape}, which may be one colour image or three grey ones; give "
-            f"{[1, *shape]} or {[shape[0], 1, *shape[1:]]}."
-        )
-    return tensor[:, None]
-
-
 def _as_mask(tensor: Tensor, image_shape: ImageShape, images: int) -> Mask:
-    channels, height, width = image_shape
-    levels = torch.unique(tensor).tolist()
-    if not (set(levels) <= {0, 1} or set(levels) <= {0, 255}):
-        raise ArgumentError(
-            f"mask holds {len(levels)} different values; it must hold 1 (or True) where a pixel is "
-            "observed and 0 where it is lost."
-        )
-    observed = tensor != 0
-    shape = tuple(observed.shape)
-    if shape == (height, width):
-        return Mask(observed.expand(image_shape).contiguous())
-    if shape == (1, *image_shape):
-        return Mask(observed[0])
-    if shape == image_shape or shape == (images, *image_shape):
-        return Mask(observed)
-    if shape == (images, height, width):
-        return Mask(observed[:, None].expand(-1, channels, -1, -1).contiguous())
-    raise ShapeError(
-        f"mask has shape {list(shape)}; for B = {images} of shape {list(image_shape)} give "
-        f"{[height, width]}, {list(image_shape)}, {[images, height, width]} or "
-        f"{[images, *image_shape]}."
-    )
+    # NumPy has no bfloat16.
+    levels = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
+    return array_mask(levels.numpy(), image_shape, total=images)
 
 
 def _picture_array(picture: Image.Image) -> Any:
@@ -429,11 +362,3 @@ def _join(sets: Sequence[StoredSet]) -> StoredSet:
     notes = tuple(dict.fromkeys(note for each in sets for note in each.notes))
     whole = all(each.whole for each in sets)
     return StoredSet(pictures, f"{len(pictures)} pictures", notes, whole=whole)
-
-
-def _is_numbers(values: Sequence[Any]) -> bool:
-    """Whether a nested list holds numbers, as numpy takes it."""
-    first: Any = values
-    while isinstance(first, (list, tuple)) and first:
-        first = first[0]
-    return isinstance(first, (int, float, np.number))

@@ -138,10 +138,22 @@ def test_damage_of_other_kinds_by_name_and_by_file(files: Path, tmp_path: Path) 
     for name, count in lost.items():
         record = json.loads((out / name / "evaluation.json").read_text())
         assert record["results"]["methods"]["network"]["means"]["psnr_missing"][0] > 0
-        assert f"N = {784 - count} of 784, noise" in result.stdout
+        assert f"N = {784 - count} of 784 pixels observed, noise" in result.stdout
         assert ("masks" in record["sha256"]) == (name == "mine.npy")
     assert record["job"]["masks"] == [str(tmp_path / "mine.npy")]
     assert "mask mine.npy" in result.stdout
+
+    assert "Read as: mine.npy: True is observed" in result.stdout
+
+    inverse = inpaint(*words(files, "--mask", masks, "--mask-white", "lost", *more))
+    assert inverse.exit_code == 0, inverse.output
+    assert "N = 140 of 784 pixels observed" in inverse.stdout
+    assert "N = 720 of 784 pixels observed" in inverse.stdout, "a preset has no white"
+    for name in lost:
+        record = json.loads((out / name / "evaluation.json").read_text())
+        assert record["job"]["mask_white"] == ("lost" if name == "mine.npy" else None)
+        repeated = inpaint("evaluate", "--from-run", out / name / "evaluation.json", *more[-2:])
+        assert repeated.exit_code == 0, repeated.output
 
     # One of them alone has the same figures, and no folder of its own.
     alone = inpaint(*words(files, "--mask", "box:8", *more[:-1], tmp_path / "alone"))
@@ -161,6 +173,8 @@ def test_damage_of_other_kinds_by_name_and_by_file(files: Path, tmp_path: Path) 
         (("--mask", "circle"), "mask is 'circle'; write a preset like box:10"),
         (("--mask", "left,box:99"), "side is 99"),
         (("--mask", "missing.npy"), "missing.npy"),
+        (("--mask", "box:8,left", "--mask-white", "lost"), "there is no mask file"),
+        (("--mask-white", "lost"), "there is no mask file"),
         (("--labels", "short"), "must be one label for each"),
         (("--digit", 7), "no image of"),
         (("--limit", 0), "limit is 0"),

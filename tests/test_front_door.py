@@ -86,7 +86,9 @@ def test_a_batch_of_any_layout_is_restored_alike(
     torch.testing.assert_close(found.images, result.images, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("kind", ["bool", "integers", "tensor", "channels", "each", "text", "file"])
+@pytest.mark.parametrize(
+    "kind", ["bool", "integers", "tensor", "bfloat16", "channels", "each", "text", "file"]
+)
 def test_a_mask_of_any_kind_is_taken(
     kind: str, pictures: np.ndarray, result: inpaint.Restoration, tmp_path: Path
 ) -> None:
@@ -97,6 +99,7 @@ def test_a_mask_of_any_kind_is_taken(
         "bool": observed,
         "integers": observed.astype(int),
         "tensor": torch.from_numpy(observed),
+        "bfloat16": torch.from_numpy(observed).bfloat16(),
         "channels": observed[None],
         "each": np.repeat(observed[None], 3, axis=0),
         "text": "box:8",
@@ -137,7 +140,12 @@ def test_what_a_program_painted_into_lost_pixels_changes_nothing(
         (object(), "box:8", ArgumentError, "not an array of numbers"),
         ([], "box:8", ShapeError, "empty list"),
         (np.zeros((28, 28)), None, ArgumentError, "which pixels are lost"),
-        (np.zeros((28, 28)), np.full((28, 28), 0.3), ArgumentError, "1 different values"),
+        (np.zeros((28, 28)), np.full((28, 28), 0.3), ArgumentError, "0.3 everywhere"),
+        (np.zeros((28, 28)), np.ones((28, 28), bool), ArgumentError, "loses nothing"),
+        (np.zeros((28, 28)), Image.new("L", (28, 28), 255), ArgumentError, "loses nothing"),
+        (np.zeros((28, 28)), np.full((28, 28), np.nan), ArgumentError, "mask holds NaN"),
+        (np.zeros((28, 28)), np.empty((0, 28, 28)), ArgumentError, "one for each pixel"),
+        (np.zeros((28, 28)), np.eye(28)[None].repeat(3, 0), ShapeError, "there is 1 image"),
         (np.zeros((28, 28)), np.ones((9, 9), bool), ShapeError, "[9, 9]"),
         (np.zeros((20, 20)), np.ones((20, 20), bool), ShapeError, "[1, 28, 28]"),
         (np.full((28, 28), np.nan), np.eye(28, dtype=bool), ArgumentError, "row 0, column 0"),

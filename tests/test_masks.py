@@ -1,21 +1,17 @@
-"""Mask presets and mask files."""
+"""Mask presets and masks without a shape; mask files are in test_mask_files.py."""
 
 from __future__ import annotations
 
 import contextlib
 import pickle
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from inpaint import Blur, ImageSet, Mask
-from inpaint.errors import ArgumentError, FileError, InpaintError, ShapeError
-from inpaint.files.masks import read_mask
+from inpaint.errors import ArgumentError, ShapeError
 from inpaint.operators import MASK_PRESETS, UnshapedOperator, mask_preset, measure, require_mask
 
 SHAPE = (1, 28, 28)
@@ -100,61 +96,6 @@ def test_a_bad_preset_gets_one_sentence(text: str, message: str) -> None:
 def test_any_text_is_a_mask_or_one_error(text: str) -> None:
     with contextlib.suppress(ArgumentError):
         assert mask_preset(text, SHAPE).observed.any()
-
-
-@pytest.mark.parametrize("ending", ["png", "npy", "npz"])
-def test_white_is_observed_in_every_kind_of_file(ending: str, tmp_path: Path) -> None:
-    expected = mask_preset("strokes:3", SHAPE)
-    path = tmp_path / f"mask.{ending}"
-    observed = expected.observed[0].numpy()
-    match ending:
-        case "png":
-            Image.fromarray(observed.astype(np.uint8) * 255).save(path)
-        case "npy":
-            np.save(path, observed)
-        case "npz":
-            np.savez(path, mask=observed.astype(np.uint8) * 255)
-    assert torch.equal(read_mask(str(path), SHAPE).observed, expected.observed)
-    assert torch.equal(
-        read_mask(str(path), (3, 28, 28)).observed, expected.observed.expand(3, 28, 28)
-    )
-
-
-def test_a_file_may_hold_a_mask_per_image(tmp_path: Path) -> None:
-    masks = np.ones((2, *SMALL), dtype=bool)
-    masks[1, :, 2:] = False
-    np.savez(tmp_path / "masks.npz", mask=masks)
-    mask = read_mask(str(tmp_path / "masks.npz"), SMALL, 2)
-    assert isinstance(mask, Mask)
-    assert np.array_equal(mask.observed.numpy(), masks)
-    with pytest.raises(ShapeError, match=r"\[2, 3, 5, 6\]"):
-        read_mask(str(tmp_path / "masks.npz"), SMALL, 3)
-
-
-BAD_MASKS = {
-    "other size": (np.ones((27, 28)), ShapeError, r"\[27, 28\].*28x28"),
-    "all lost": (np.zeros((28, 28)), ArgumentError, "observes no pixel"),
-    "levels": (np.linspace(0, 1, 784).reshape(28, 28), FileError, "784 different values"),
-    "NaN": (np.full((28, 28), np.nan), FileError, "NaN or infinity in mask"),
-    "text": (np.full((28, 28), "x"), FileError, "numbers or bools"),
-}
-
-
-@pytest.mark.parametrize("name", BAD_MASKS)
-def test_a_bad_mask_file_gets_one_sentence(name: str, tmp_path: Path) -> None:
-    array, kind, message = BAD_MASKS[name]
-    np.save(tmp_path / "mask.npy", array)
-    with pytest.raises(kind, match=message) as error:
-        read_mask(str(tmp_path / "mask.npy"), SHAPE)
-    assert "\n" not in str(error.value)
-
-
-def test_an_absent_mask_file_names_the_presets(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"no file.*box:10"):
-        read_mask(str(tmp_path / "mask.png"), SHAPE)
-    np.savez(tmp_path / "other.npz", masks=np.ones((28, 28)))
-    with pytest.raises(InpaintError, match="no array named mask"):
-        read_mask(str(tmp_path / "other.npz"), SHAPE)
 
 
 UNSHAPED = {

@@ -19,8 +19,6 @@ from inpaint.files.job import (
     RestoreJob,
     SampleJob,
     SweepJob,
-    TrainJob,
-    TrainNetworkJob,
 )
 from inpaint.files.output import check_writable, write_files
 from inpaint.files.problem import Problem, load, select
@@ -34,6 +32,7 @@ from inpaint.files.record import (
     to_record,
 )
 from inpaint.files.results import write_restoration
+from inpaint.files.training_job import TrainJob, TrainNetworkJob
 from inpaint.files.words import Job
 from inpaint.network.config import NetworkConfig
 from inpaint.plots.comparison import compare

@@ -13,11 +13,13 @@ from components import painter
 from components.painter import Observed
 from PIL import Image
 
-from forms import fields, sources
+from forms import fields, mask_files
 from forms.operators import plain
 from forms.sources import Source
 from inpaint.checks import check_number
+from inpaint.errors import ArgumentError
 from inpaint.files.job import DamageJob
+from inpaint.files.masks import White, array_mask
 from inpaint.operators import MASK_PRESETS, Mask, is_mask_name, mask_preset, measure
 from inpaint.plots import sheet
 from inpaint.types import ImageSet, ImageShape, Operator
@@ -52,21 +54,26 @@ class Damage:
         keep: N; ignored where there is a mask.
         noise: Standard deviation of the noise added.
         mask: A preset, or a mask that was uploaded or painted.
+        mask_white: What is white in its file, if not what is observed.
         noise_level: Standard deviation of all noise where it is known.
     """
 
     keep: int
     noise: float
     mask: Source[Mask] | None = None
+    mask_white: White | None = None
     noise_level: float | None = None
 
 
-def ask_damage(images: ImageSet | None, operator: Source[Operator] | None) -> Damage | None:
+def ask_damage(
+    images: ImageSet | None, operator: Source[Operator] | None, total: int
+) -> Damage | None:
     """The form of the damage; None while a mask file is awaited.
 
     Args:
         images: The images to damage, if there are any.
         operator: What is observed of them, if not pixels; some of its values are then lost.
+        total: Number of images in their source.
 
     Raises:
         InpaintError: If a mask cannot be read, or loses everything.
@@ -93,8 +100,8 @@ def ask_damage(images: ImageSet | None, operator: Source[Operator] | None) -> Da
     if kind == "paint":
         return replace(damage, mask=_paint(values))
     with left:
-        found = _upload(values)
-    return None if found is None else replace(damage, mask=found)
+        found, white = mask_files.ask(values, total)
+    return None if found is None else replace(damage, mask=found, mask_white=white)
 
 
 def _values(images: ImageSet, operator: Source[Operator] | None) -> ImageSet:
@@ -147,6 +154,7 @@ def adopt_damage(job: DamageJob, *, made: bool) -> None:
         st.session_state["pattern_seed"] = int(seed or 0)
     elif job.mask is not None:
         kind = "file"
+        st.session_state["mask_white"] = job.mask_white or "observed"
     st.session_state["damage"] = kind
 
 
@@ -255,16 +263,6 @@ def _adopt_example() -> None:
         st.session_state["pattern_number"] = _example_number(st.session_state["pattern"])
 
 
-def _upload(values: ImageSet) -> Source[Mask] | None:
-    found = sources.upload_mask(_shape(values), len(values))
-    if found is None:
-        st.caption(
-            "A picture or an array of the size of what is observed; white, 1 and True mean "
-            "observed."
-        )
-    return found
-
-
 def _paint(values: ImageSet) -> Source[Mask]:
     """Paint on one of the images, and keep masks for later."""
     shape, count = _shape(values), len(values)
@@ -285,9 +283,12 @@ def _paint(values: ImageSet) -> Source[Mask]:
         _offer_keeping(observed)
     if observed.size <= 4096:  # Some programs cut longer URLs.
         st.query_params["painted"] = _to_link(observed)
-    data = to_png(observed)
-    mask = sources.read_mask("mask.png", data, shape, count)
-    return Source("mask.png", painter.write(observed), mask, made=lambda: data)
+    if observed.all():
+        raise ArgumentError("The painted mask loses nothing; paint what is lost.")
+    if not observed.any():
+        raise ArgumentError("The painted mask observes no pixel; erase some of it.")
+    mask = array_mask(np.where(observed, 255, 0), shape, name="mask.png")
+    return Source("mask.png", painter.write(observed), mask, made=lambda: to_png(observed))
 
 
 def _offer_kept(shape: tuple[int, ...]) -> None:

@@ -43,7 +43,8 @@ USUAL = "minimum"
 ESTIMATE = "estimate"
 """Key of the widget that chooses an estimate."""
 
-AskDamage = Callable[[ImageSet | None, Source[Operator] | None], Damage | None]
+AskDamage = Callable[[ImageSet | None, Source[Operator] | None, int], Damage | None]
+"""Given the images, the operator and the number of images in the source."""
 Settings = TypeVar("Settings")
 
 
@@ -146,7 +147,7 @@ def ask_form(
 
     Args:
         kind: The job that the page does.
-        ask_damage: Asks for the damage, given the images and the operator if there are any.
+        ask_damage: Asks for the damage.
         ask_settings: Asks for the job's settings.
         operators: Whether something other than pixels may be observed.
 
@@ -184,7 +185,10 @@ def ask_form(
         except InpaintError as error:
             problems.append(error)
     try:
-        damage = ask_damage(None if images is None else select(images.content, numbers), operator)
+        chosen, total = None, 0
+        if images is not None:
+            chosen, total = select(images.content, numbers), len(images.content)
+        damage = ask_damage(chosen, operator, total)
     except InpaintError as error:
         problems.append(error)
     if problems:
@@ -196,6 +200,7 @@ def ask_form(
         generator=generator.name,
         keep=damage.keep,
         mask=None if damage.mask is None else damage.mask.name,
+        mask_white=damage.mask_white,
         operator=None if operator is None else operator.name,
         noise=damage.noise,
         noise_level=damage.noise_level,

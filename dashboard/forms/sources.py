@@ -1,4 +1,4 @@
-"""Where images, generators and masks come from: shipped, uploaded, simulated or drawn.
+"""Where images and generators come from: shipped, uploaded, simulated or drawn.
 
 What is shipped is read once for all sessions. An upload belongs to its session alone, and is on
 the disk only while it is read.
@@ -23,19 +23,17 @@ from components import pad
 from forms import fields
 from forms.fields import Refused
 from inpaint.errors import FileError, InpaintError
-from inpaint.files import examples, masks, reading
+from inpaint.files import examples, reading
 from inpaint.files.interpret import ReadPicture, normalize
 from inpaint.files.job import default_generator
-from inpaint.files.masks import MASK_ENDINGS
 from inpaint.files.problem import read_whole
 from inpaint.files.stored import StoredSet, stored_images
 from inpaint.files.words import read_range
 from inpaint.generators import Generator, pretrained
 from inpaint.generators.kind import CONTENTS
 from inpaint.generators.samples import simulate
-from inpaint.operators import Mask
 from inpaint.plots.reading import show_crop, show_result
-from inpaint.types import ImageSet, ImageShape
+from inpaint.types import ImageSet
 
 T = TypeVar("T")
 
@@ -292,34 +290,6 @@ def ask_generator() -> Source[Generator] | None:
     if source is None:
         st.info("Choose a generator file in the sidebar.", icon=":material/info:")
     return source
-
-
-def upload_mask(shape: ImageShape, count: int) -> Source[Mask] | None:
-    """Let the user upload a mask for `count` images; None while it is awaited.
-
-    Raises:
-        InpaintError: If the file does not hold a mask for images of this shape.
-    """
-    reader = partial(_mask_at, shape, count)
-    return upload("Mask file", "mask", MASK_ENDINGS, reader, about=(shape, count))
-
-
-def read_mask(name: str, data: bytes, shape: ImageShape, count: int) -> Mask:
-    """The mask in the content of a file.
-
-    Raises:
-        InpaintError: If it does not hold a mask for `count` images of this shape.
-    """
-    return read(name, data, partial(_mask_at, shape, count))
-
-
-def _mask_at(shape: ImageShape, count: int, path: Path) -> Mask:
-    if not path.name.lower().endswith(MASK_ENDINGS):
-        raise FileError(
-            f"{path.name} has no ending that names a mask's format; give a file that ends in "
-            f"{', '.join(MASK_ENDINGS)}."
-        )
-    return masks.read_mask(str(path), shape, count)
 
 
 def upload(

@@ -33,7 +33,9 @@ def main() -> None:
     problem: InpaintError | None = None
     keeps: list[int] = []
 
-    def ask_damage(images: ImageSet | None, operator: Source[Operator] | None) -> Damage:
+    def ask_damage(
+        images: ImageSet | None, operator: Source[Operator] | None, total: int
+    ) -> Damage:
         left, right = st.columns([3, 1], gap="medium")
         with left:
             keeps.extend(ask_keeps(images))

@@ -65,8 +65,9 @@ class Question:
         assert isinstance(measurement.operator, Mask)
         mask = add_pixels(measurement.operator, len(measurement), self.revealed)
         token = f"{self.base.mask} {self.base.job.keep} {self.revealed}"
-        made = Source("revealed.npz", token, mask, made=lambda: _mask_file(mask))
-        return replace(self.base.with_job(mask=made.name), mask=made)
+        numbers = measurement.numbers
+        made = Source("revealed.npz", token, mask, made=lambda: _mask_file(mask, numbers))
+        return replace(self.base.with_job(mask=made.name, mask_white=None), mask=made)
 
 
 @dataclass(frozen=True)
@@ -202,8 +203,8 @@ def compute(
     )
 
 
-def _mask_file(mask: Mask) -> bytes:
-    """A mask of each image, as an .npz that the readers take."""
+def _mask_file(mask: Mask, numbers: tuple[int, ...]) -> bytes:
+    """A mask of each image, with the images' numbers, as an .npz that the readers take."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, mask=mask.observed.numpy())
+    np.savez_compressed(buffer, mask=mask.observed.numpy(), numbers=np.array(numbers))
     return buffer.getvalue()

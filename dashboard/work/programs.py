@@ -8,6 +8,7 @@ from dataclasses import fields
 from inpaint.config import RestoreConfig, changed_settings
 from inpaint.files.examples import bundled_names
 from inpaint.files.job import DamageJob, PosteriorJob, RestoreJob, SweepJob
+from inpaint.operators import is_mask_name
 from inpaint.posterior.config import PosteriorConfig
 
 INPUTS = """\
@@ -88,6 +89,11 @@ def _inputs(job: DamageJob, *, ideal: bool) -> str:
     operator = repr(job.mask)
     if job.mask is None:
         operator = f"inpaint.Mask.leading({job.keep}, generator.image_shape)"
+    elif not is_mask_name(job.mask):
+        settings = {"white": job.mask_white, "numbers": job.numbers}
+        given = {name: value for name, value in settings.items() if value is not None}
+        words = ", ".join(filter(None, [repr(job.mask), "generator.image_shape", keywords(given)]))
+        operator = f"inpaint.read_mask({words})"
     noise: dict[str, object] = {"noise": job.noise, "seed": job.seed} if job.noise else {}
     if job.noise_level is not None:
         noise["noise_level"] = job.noise_level

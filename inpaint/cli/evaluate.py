@@ -26,6 +26,7 @@ def evaluate(job: EvaluateJob, *, output: Path, record: Record | None) -> None:
     """Restore held-out images by all methods; print the table, write figures and record."""
     from inpaint.files.output import check_writable
     from inpaint.files.record import check_inputs
+    from inpaint.operators import require_mask
     from inpaint.studies.evaluate.evaluation import USUAL_METHODS, evaluate
     from inpaint.studies.evaluate.inputs import damage, load_inputs
     from inpaint.studies.evaluate.report import title_of
@@ -54,6 +55,8 @@ def evaluate(job: EvaluateJob, *, output: Path, record: Record | None) -> None:
                 folder = output if len(damages) == 1 else output / each.folder
                 _write(folder, each, inputs, evaluation)
                 _print(title_of(each, inputs), evaluation)
+                for note in require_mask(each.measurement.operator, "an evaluation").notes:
+                    terminal.say(f"Read as: {note}.")
                 folders.append(str(folder))
             if evaluation.cancelled:
                 break

@@ -45,6 +45,8 @@ def posterior(job: PosteriorJob, *, output: Path, record: Record | None) -> None
     print_posterior(problem.measurement, estimated)
     for label, finding in zip(problem.measurement.labels, findings, strict=True):
         terminal.say(f"Image {label}. {finding.flag.capitalize()}: {finding.sentence}")
+    if problem.notes:
+        terminal.say(f"Read as: {'; '.join(problem.notes)}.")
     draws = estimated.draws
     assert draws is not None
     terminal.say(

@@ -59,8 +59,8 @@ def restore(job: RestoreJob, *, output: Path, record: Record | None, preview: Pa
     for row in comparison.rows:
         if row.verdict is not None and row.verdict.flag != "good":
             terminal.say(f"Image {row.label}. {row.verdict.sentence}")
-    if problem.image_set.notes:
-        terminal.say(f"Read as: {'; '.join(problem.image_set.notes)}.")
+    if problem.notes:
+        terminal.say(f"Read as: {'; '.join(problem.notes)}.")
     terminal.say(
         f"{problem.image_set.source}: restored in {search.seconds:.2f} s with {search.backend}. "
         f"{' '.join(search.reasons)}{_within_limit(job.config, search.config)}"

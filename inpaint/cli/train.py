@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inpaint.cli import options, terminal
-from inpaint.files.job import TrainingImagesJob, TrainJob, TrainNetworkJob
+from inpaint.files.training_job import TrainingImagesJob, TrainJob, TrainNetworkJob
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,10 +14,8 @@ from inpaint.checks import check_choice, check_integer, check_number
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, FileError
 from inpaint.files.words import Job, option
-from inpaint.network.config import NetworkConfig
 from inpaint.posterior.config import PosteriorConfig
 from inpaint.posterior.estimates import ESTIMATES, LEVEL, PLAIN
-from inpaint.training.config import TrainConfig
 
 KEEPS = (500, 400, 350, 300)
 """Numbers of observed pixels in the published figures, and the default of a sweep."""
@@ -86,7 +84,9 @@ class DamageJob(ImagesJob):
         keep: Number N of leading pixels observed, column after column; the rest is lost.
         mask: What is lost, instead of --keep: box:SIDE, left, right, top, bottom, random:SHARE,
             rows:K, columns:K, checkerboard:SIDE, strokes:NUMBER (random and strokes take a seed,
-            strokes:3:SEED), or a mask file (.png, .npy, .npz) where white or 1 is observed.
+            strokes:3:SEED), or a mask file of two levels (a picture, .npy, .npz, .mat).
+        mask_white: What white (the higher level) is in a mask file; many tools paint white what is
+            lost.
         operator: What is observed, if not pixels: block-average, block-average:SIDE,
             blur:DEVIATION, or the file of a matrix T (.npy, .npz, .mat). With --mask, some of its
             values are lost.
@@ -96,6 +96,7 @@ class DamageJob(ImagesJob):
 
     keep: int = option(350, always=True)
     mask: str | None = option(None, metavar="PRESET|FILE", is_input=True)
+    mask_white: Literal["observed", "lost"] | None = option(None, shown="observed")
     operator: str | None = option(None, metavar="NAME|FILE", is_input=True)
     damaged: bool = option(False)
 
@@ -204,6 +205,7 @@ class EvaluateJob(Job):
         keeps: Numbers N of observed pixels, one evaluation each.
         masks: What is lost, instead of --keep: one or more of what inpaint restore --mask takes,
             such as box:12,left,random:0.5.
+        mask_white: What white (the higher level) is in mask files.
         noise: Standard deviation of the noise added to the images, in units of the pixels.
         limit: Most images evaluated: the first ones after those skipped.
         skip: Images that are left out before the first one evaluated.
@@ -224,6 +226,7 @@ class EvaluateJob(Job):
     digits: tuple[int, ...] = option((), name="digit", shown="all")
     keeps: tuple[int, ...] = option((504,), name="keep")
     masks: tuple[str, ...] = option((), name="mask", metavar="PRESETS|FILE", is_input=True)
+    mask_white: Literal["observed", "lost"] | None = option(None, shown="observed")
     noise: float = option(0.0973)
     limit: int = option(200)
     skip: int = option(0)
@@ -346,52 +349,6 @@ class SampleJob(Job):
         check_integer("count", self.count, 1, 10_000)
         check_integer("columns", self.columns, 1, 100)
         check_integer("seed", self.seed, 0, 2**63 - 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingImagesJob(Job):
-    """Images to train on.
-
-    Attributes:
-        images: IDX file of the training images, gz or not.
-        labels: IDX file of their labels.
-        digits: Labels to train on.
-        hold_out: Images at the end of the file that are left out.
-    """
-
-    images: Path = option(argument=True, is_input=True)
-    labels: Path = option(is_input=True)
-    digits: tuple[int, ...] = option((), shown="all")
-    hold_out: int = option(10_000)
-
-    def __post_init__(self) -> None:
-        check_integer("hold_out", self.hold_out, 0, LARGEST)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainJob(TrainingImagesJob):
-    """Everything that determines the training of a generator.
-
-    Attributes:
-        config: How to train.
-    """
-
-    command: ClassVar[str] = "train"
-
-    config: TrainConfig = field(default_factory=TrainConfig)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainNetworkJob(TrainingImagesJob):
-    """Everything that determines the training of an inpainting network.
-
-    Attributes:
-        config: How to train.
-    """
-
-    command: ClassVar[str] = "train-network"
-
-    config: NetworkConfig = field(default_factory=NetworkConfig)
 
 
 def _check_different(name: str, numbers: tuple[int, ...]) -> None:

@@ -17,7 +17,7 @@ from inpaint.errors import ArgumentError, ShapeError
 from inpaint.files.checks import FilePath
 from inpaint.files.interpret import ReadPicture, normalize
 from inpaint.files.job import DamageJob, ImagesJob
-from inpaint.files.masks import read_mask
+from inpaint.files.masks import read_mask, refuse_white
 from inpaint.files.matrices import read_operator
 from inpaint.files.normalize import Ink, Orientation, Range, ReadOptions
 from inpaint.files.reading import read_generator, read_stored
@@ -63,6 +63,13 @@ class Problem:
         part = slice(count)
         return replace(self, image_set=self.image_set[part], measurement=self.measurement[part])
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the images and the file of the mask were read."""
+        operator = self.measurement.operator
+        last = operator.parts[-1] if isinstance(operator, Composition) else operator
+        return self.image_set.notes + (last.notes if isinstance(last, Mask) else ())
+
     def digests(self) -> dict[str, str]:
         """Hashes of what was read, by the field of the job that names it."""
         found = {
@@ -90,7 +97,7 @@ def load(job: DamageJob) -> Problem:
     """
     generator = read_generator(job.generator)
     stored = read_stored(job.source, job.orientation)
-    return pose(job, select(stored, job.numbers), generator)
+    return pose(job, select(stored, job.numbers), generator, total=stored.total)
 
 
 def pose(
@@ -100,6 +107,7 @@ def pose(
     *,
     mask: Mask | None = None,
     operator: Operator | None = None,
+    total: int | None = None,
 ) -> Problem:
     """Damage images as a job says.
 
@@ -110,13 +118,14 @@ def pose(
         generator: What restores them.
         mask: The job's mask, if it has been read already.
         operator: The job's operator, if it has been read already.
+        total: Number of images in their source, where it is known.
 
     Raises:
         ArgumentError: If a number is out of range.
         FileError: If the file of a mask or an operator cannot be read.
         ShapeError: If images, operator and generator do not fit together.
     """
-    damage = _Damage(job, generator, mask, operator)
+    damage = _Damage(job, generator, mask, operator, total)
     read: tuple[ReadPicture, ...] = ()
     if isinstance(images, ImageSet):
         observed = damage.operator_of(images)
@@ -200,6 +209,7 @@ class _Damage:
     generator: AnyGenerator
     mask: Mask | None
     operator: Operator | None
+    total: int | None
 
     def operator_of(self, images: ImageSet) -> Operator:
         """The operator for images that have been read."""
@@ -219,6 +229,7 @@ class _Damage:
             assert self.job.operator is not None
             operator = read_operator(self.job.operator, self.generator.image_shape)
         if self.job.mask is None and self.mask is None:
+            refuse_white(self.job.mask_white, "no mask")
             return operator
         return Composition((operator, self._mask_of(operator.value_shape, images)))
 
@@ -294,9 +305,12 @@ class _Damage:
     def _mask_of(self, shape: ImageShape, images: ImageSet | StoredSet) -> Mask:
         if self.mask is not None:
             return self.mask
+        white = self.job.mask_white
         if self.job.mask is None:
+            refuse_white(white, "no mask")
             return Mask.leading(self.job.keep, shape)
-        return read_mask(self.job.mask, shape, len(images))
+        numbers = images.numbers
+        return read_mask(self.job.mask, shape, white=white, numbers=numbers, total=self.total)
 
 
 def _observed_of(read: ReadPicture, shape: ImageShape) -> NDArray[np.bool_]:

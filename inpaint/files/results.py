@@ -50,7 +50,7 @@ def describe_restoration(
     assert isinstance(job, RestoreJob)
     results = {
         "source": problem.image_set.source,
-        "read_as": problem.image_set.notes,
+        "read_as": problem.notes,
         "doubts": problem.image_set.doubts,
         "skipped": problem.image_set.skipped,
         "observed": comparison.title,
@@ -79,7 +79,7 @@ def describe_posterior(
     assert isinstance(job, PosteriorJob)
     results = {
         "source": problem.image_set.source,
-        "read_as": problem.image_set.notes,
+        "read_as": problem.notes,
         "doubts": problem.image_set.doubts,
         "skipped": problem.image_set.skipped,
         "observed": problem.measurement.operator.title,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, get_args, overload
 
@@ -40,9 +40,11 @@ class Mask:
     Attributes:
         observed: True where a pixel is observed, shared by all images or one mask per
             image. [C, H, W] or [B, C, H, W]
+        notes: What a reader decided about a file: which level is observed.
     """
 
     observed: Tensor
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.observed, np.ndarray):
@@ -299,7 +301,8 @@ class Mask:
     ) -> Mask:
         """The same mask on another device, as torch's `to`; a mask has no precision."""
         device, _ = check_placement(places, device, dtype)
-        return self if device in (None, self.observed.device) else Mask(self.observed.to(device))
+        same = device in (None, self.observed.device)
+        return self if same else replace(self, observed=self.observed.to(device))
 
     def batch(self, size: int) -> Tensor:
         """The mask of each of `size` images. [B, C, H, W]"""
@@ -309,7 +312,7 @@ class Mask:
         """The masks of some images, chosen as in numpy; a shared mask stays as it is."""
         if self.shared:
             return self
-        return Mask(self.observed[check_index(images, len(self.observed))])
+        return replace(self, observed=self.observed[check_index(images, len(self.observed))])
 
 
 def require_mask(operator: Any, purpose: str) -> Mask:

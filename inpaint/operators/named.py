@@ -121,7 +121,7 @@ def mask_preset(text: str, image_shape: ImageShape) -> Mask:
     if preset is None:
         examples = ", ".join(preset.example for preset in _PRESETS)
         raise ArgumentError(
-            f"mask is {text!r}; write a preset like {examples}, or give a file (.png, .npy, .npz)."
+            f"mask is {text!r}; write a preset like {examples}, or give a file, such as mask.png."
         )
     wanted = 0 if preset.number is None else 1
     if not wanted <= len(numbers) <= wanted + preset.seeded:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from forms import mask_files
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from inpaint import ImageSet, Mask
 from inpaint.files.reading import read_images
 from tests.dashboard.helpers import choose, command, group, new_app, opened, settle, tables, texts
 
@@ -62,6 +65,7 @@ def test_a_mask_is_uploaded(app: AppTest) -> None:
         ("all.npy", mask_file(np.zeros((28, 28), bool), ".npy"), "observes no pixel"),
         ("mask.png", b"no picture", "not a readable picture"),
         ("mask.txt", b"10101", "no ending that names a mask's format"),
+        ("white.png", mask_file(np.ones((28, 28), bool)), "white.png loses nothing"),
         ("mask.npy", b"", "empty"),
     ],
 )
@@ -75,6 +79,71 @@ def test_a_bad_mask_is_said_and_leaves_the_result(
     assert message in app.error[0].value
     assert "/tmp" not in app.error[0].value
     assert tables(app)[0].equals(before)
+
+
+def test_what_is_white_in_a_mask_file_is_chosen(
+    app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strokes = np.zeros((28, 28), bool)
+    strokes[8:20, 8:20] = True
+    (tmp_path / "strokes.png").write_bytes(mask_file(strokes))
+    choose(app, "damage", "file")
+    data = mask_file(strokes)
+    app.file_uploader("uploaded mask").set_value(("strokes.png", data, "image/png"))
+    settle(app)
+    assert "white is observed; 144 of 784 pixels observed; red is lost" in texts(app)
+    assert "N = 144 of 784 pixels observed" in texts(app)
+    assert "--mask-white" not in command(app)
+    choose(app, "mask_white", "lost")
+    assert "white is lost; 640 of 784 pixels observed" in texts(app)
+    assert "N = 640 of 784 pixels observed" in texts(app)
+    assert "--mask strokes.png --mask-white lost" in command(app)
+    page = app.session_state["restore result"]
+    assert page.problem.notes[-1] == "strokes.png: white is lost"
+    program = app.code[1].value
+    assert "inpaint.read_mask('strokes.png', generator.image_shape, white='lost')" in program
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Any] = {}
+    exec(program, found)
+    assert found["result"].costs.tolist() == [row.cost for row in page.comparison.rows]
+    choose(app, "damage", "columns")
+    assert "--mask-white" not in command(app)
+
+
+def test_the_masks_of_the_chosen_images_are_uploaded(app: AppTest) -> None:
+    masks = np.ones((4, 28, 28), bool)
+    for number in range(4):
+        masks[number, : 5 + number] = False
+    app.text_input("numbers").set_value("3,1")
+    choose(app, "damage", "file")
+    for name, held, message in (("few.npy", masks[:3], "of which 3, 1"), ("all.npy", masks, "")):
+        data = mask_file(held, ".npy")
+        app.file_uploader("uploaded mask").set_value((name, data, "application/x-npy"))
+        settle(app)
+        assert message in (app.error[0].value if app.error else "")
+    measured = app.session_state["restore result"].problem.measurement
+    assert measured.numbers == (3, 1)
+    assert np.array_equal(measured.operator.observed[:, 0].numpy(), masks[[3, 1]])
+    assert "N = 560 to 616 of 784 pixels observed" in texts(app)
+    command(app)
+    assert (
+        "inpaint.read_mask('all.npy', generator.image_shape, numbers=(3, 1))" in app.code[1].value
+    )
+
+
+def test_what_is_lost_is_red_on_the_images() -> None:
+    images = ImageSet(torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1).expand(2, 3, 4, 5))
+    observed = torch.ones(3, 4, 5, dtype=torch.bool)
+    observed[1, 2:] = False
+    picture = mask_files._over_lost(images, Mask(observed))
+    scale = picture.shape[0] // 4
+    small = picture[::scale, ::scale]
+    assert small.shape == (4, 10, 3)
+    assert (small[:2, :5] == 0).all()
+    assert (small[:2, 5:] == 255).all()
+    red, green, blue = small[2:].transpose(2, 0, 1).astype(int)
+    assert (red > green + 80).all(), "lost pixels of ink and of paper alike"
+    assert (red > blue + 80).all()
 
 
 def test_a_painted_mask_is_used_kept_and_shared(
@@ -103,7 +172,7 @@ def test_a_painted_mask_is_used_kept_and_shared(
     assert before.costs.tolist() == after.costs.tolist()
 
 
-@pytest.mark.parametrize("painted", ["", "AAAA", "not base64!", "A" * 131])
+@pytest.mark.parametrize("painted", ["", "AAAA", "not base64!", "A" * 131, "_" * 131])
 def test_a_link_with_a_bad_mask_says_so_or_begins_with_the_box(
     monkeypatch: pytest.MonkeyPatch, painted: str
 ) -> None:
@@ -111,7 +180,8 @@ def test_a_link_with_a_bad_mask_says_so_or_begins_with_the_box(
     app.query_params |= {"damage": "Paint", "painted": painted}
     settle(app)
     if len(painted) == 131:
-        assert "observes no pixel" in app.error[0].value
+        says = {"A": "observes no pixel", "_": "loses nothing"}[painted[0]]
+        assert says in app.error[0].value
     else:
         assert "N = 684 of 784 pixels observed" in texts(app)
 

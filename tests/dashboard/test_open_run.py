@@ -130,6 +130,20 @@ def test_a_run_on_another_file_of_that_name_is_told_apart(app: AppTest, tmp_path
     assert EQUAL in texts(app)
 
 
+def test_what_is_white_in_the_mask_of_an_opened_run_is_remembered(
+    app: AppTest, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "mask.npy", np.tri(28))
+    config = RestoreConfig(restarts=2, screen=0, solver="adam", steps=5)
+    mask = {"mask": str(tmp_path / "mask.npy"), "mask_white": "lost"}
+    open_run(app, recorded(RestoreJob(config=config, **mask), tmp_path))
+    data = (tmp_path / "mask.npy").read_bytes()
+    app.file_uploader("uploaded mask").set_value(("mask.npy", data, "application/x-npy"))
+    settle(app)
+    assert EQUAL in texts(app)
+    assert "N = 378 of 784 pixels observed" in texts(app)
+
+
 def drawn_and_painted(app: AppTest) -> AppTest:
     """A drawing with a painted mask: both exist nowhere but on the page."""
     turn = np.linspace(0, 2 * np.pi, 60)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from inpaint.errors import ArgumentError
 from inpaint.files.job import EvaluateJob
-from inpaint.files.masks import read_mask
+from inpaint.files.masks import read_mask, refuse_white
 from inpaint.files.problem import digest_tensors
 from inpaint.files.reading import read_generator
 from inpaint.generators import AnyGenerator
@@ -108,12 +108,16 @@ def damage(job: EvaluateJob, inputs: EvaluationInputs) -> tuple[Damage, ...]:
     count, channels, height, width = inputs.image_set.images.shape
     shape = (channels, height, width)
     found = []
+    if all(is_mask_name(name) for name in job.masks):
+        refuse_white(job.mask_white, "no mask file")
     if job.masks:
         for name in job.masks:
             title = Path(name).name
             folder = re.sub(r"[^\w.]+", "-", title)
-            mask = read_mask(name, shape, count)
-            found.append((replace(job, masks=(name,)), title, folder, mask))
+            white = None if is_mask_name(name) else job.mask_white
+            mask = read_mask(name, shape, white=white, total=count)
+            part = replace(job, masks=(name,), mask_white=white)
+            found.append((part, title, folder, mask))
     else:
         for keep in job.keeps:
             part = replace(job, keeps=(keep,))

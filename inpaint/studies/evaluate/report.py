@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from inpaint.files.record import make_record
+from inpaint.operators import require_mask
 from inpaint.studies.baselines.training_set import MIN_RMSE
 from inpaint.studies.evaluate.evaluation import Evaluation, Result
 from inpaint.studies.evaluate.inputs import Damage, EvaluationInputs
@@ -50,6 +51,7 @@ def record_evaluation(
     """What `evaluation.json` holds: means with their standard errors, and each image's figures."""
     results = {
         "title": title_of(damage, inputs),
+        "read_as": require_mask(damage.measurement.operator, "an evaluation").notes,
         "count": len(evaluation.measurement),
         "training_count": None if inputs.training is None else len(inputs.training),
         "cancelled": evaluation.cancelled,
@@ -69,10 +71,11 @@ def record_evaluation(
 
 def title_of(damage: Damage, inputs: EvaluationInputs) -> str:
     """Mask, N, noise and generator, in words."""
-    observed = damage.measurement.operator.observed
-    assert observed is not None
-    counted = f"N = {int(observed.sum())} of {observed.numel()}"
-    parts = [counted, f"noise {damage.job.noise:g}", f"generator {inputs.generator.name}"]
+    parts = [
+        damage.measurement.operator.title,
+        f"noise {damage.job.noise:g}",
+        f"generator {inputs.generator.name}",
+    ]
     return ", ".join([f"mask {damage.title}", *parts] if damage.job.masks else parts)
 
 
