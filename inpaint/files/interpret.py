@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from inpaint.errors import FileError, InpaintError
 from inpaint.files.fitting import Fitted, centre_by_mass, crop_and_scale
@@ -21,6 +22,7 @@ from inpaint.files.normalize import (
     ReadOptions,
     check_ink,
     find_ink,
+    find_noise,
     find_range,
 )
 from inpaint.files.paper import Pixels, Votes
@@ -34,8 +36,10 @@ LUMINANCE = (0.299, 0.587, 0.114)
 HOLE = 16
 """Least number of lost pixels whose single value looks like a hole."""
 
-FAR_LOST = 1.4
-"""Lost pixels this far from mid-grey hold a mark, and nothing of a picture."""
+FAR_LOST, REACH = 1.4, 6.0
+"""Lost pixels this far from mid-grey, and this many standard deviations of the noise, are marks."""
+OUTSIDE = 0.6
+"""Values further from mid-grey than this are no usual ones."""
 
 Observed = NDArray[np.bool_]
 
@@ -164,7 +168,7 @@ def read_picture(
     meaning = find_range(values, everywhere, options, declared=picture.limits, name=name)
     notes, doubts = list(meaning.notes), list(meaning.doubts)
     unit = meaning.apply(values.astype(np.float64))
-    holes = ~finite | (~seen & (np.abs(unit - 0.5) > FAR_LOST).any(0))
+    holes = ~finite | (~seen & _marked(unit, seen, votes))
     unit = np.where(holes, np.nan, unit)
     if picture.opacity is not None:
         unit, note = _over_paper(unit, picture.opacity, kind, votes)
@@ -181,7 +185,7 @@ def read_picture(
     if paper is not None and picture.ideal is None:
         # What is observed of a whole picture may show no ink; the picture itself must.
         whole = votes if damaged or holes.any() else np.ones(size, dtype=bool)
-        check_ink(image.mean(0), whole, paper, name)
+        check_ink(image.mean(0), whole, name)
     fitted = None
     if image_shape is not None and size != tuple(image_shape[1:]) and picture.ideal is None:
         hidden = votes if own is not None or not votes.all() else None
@@ -225,6 +229,18 @@ def _check_observed(seen: Votes, votes: Votes, name: str) -> None:
         raise FileError(f"{name} has no observed pixel.")
 
 
+def _marked(unit: Pixels, seen: Votes, votes: Votes) -> Votes:
+    """Lost pixels that hold a mark instead of a value, such as -1. [H, W]"""
+    noise = find_noise(np.where(votes, unit, np.nan))
+    apart = np.abs(unit - 0.5).max(0)
+    marked: Votes = apart > FAR_LOST + REACH * noise
+    # A value outside 0 to 1 that repeats exactly is a mark as well.
+    values, counts = np.unique(apart[~seen], return_counts=True)
+    for value in values[(counts >= HOLE) & (values > OUTSIDE)]:
+        marked |= apart == value
+    return marked
+
+
 def _over_paper(
     unit: Pixels, opacity: Pixels, kind: PictureKind | None, votes: Votes
 ) -> tuple[Pixels, str]:
@@ -232,10 +248,15 @@ def _over_paper(
     opaque = votes & (opacity > 0.5)
     paper = 1.0
     if kind is not None and kind.paper is not None and opaque.any():
-        low, middle, high = np.nanquantile(unit.mean(0)[opaque], [0.05, 0.5, 0.95])
-        one_tone = high - low < 0.5
-        # A single tone is ink, and paper is its opposite; else paper is what most of it shows.
-        paper = float((middle < 0.5) == one_tone)
+        grey = unit.mean(0)
+        low, high = np.nanquantile(grey[opaque], [0.05, 0.95])
+        if high - low < 0.5:
+            # A single tone is ink, and paper is its opposite.
+            paper = float(low + high < 1)
+        else:
+            # Paper is what lies beside the transparent part.
+            edge = opaque & ndimage.binary_dilation(opacity <= 0.5)
+            paper = float(np.nanmedian(grey[edge if edge.any() else opaque]) >= 0.5)
     name = "white" if paper else "black"
     return unit * opacity + paper * (1 - opacity), f"transparent on {name} paper"
 

@@ -127,7 +127,7 @@ def find_range(
     seen = np.sort(values[votes].astype(np.float64))
     cut = min(OUTLIERS, len(seen) // 50)
     low, high = float(seen[cut]), float(seen[len(seen) - 1 - cut])
-    noise = _noise(np.where(votes, values.astype(np.float64), np.nan))
+    noise = find_noise(np.where(votes, values.astype(np.float64), np.nan))
     doubts: tuple[str, ...] = ()
     if options.value_range is not None:
         chosen = options.value_range
@@ -181,12 +181,14 @@ def find_ink(
     return Meaning(UNIT, ink != own, (f"{ink} ink on {paper} paper, {what}",), doubts)
 
 
-def check_ink(image: Pixels, votes: Votes, paper: float, name: str) -> None:
-    """Require ink on the paper. [H, W]
+def check_ink(image: Pixels, votes: Votes, name: str) -> None:
+    """Require something on the paper, whatever its level. [H, W]
 
     Raises:
         FileError: If the picture is blank.
     """
+    edge = border_votes(votes)
+    paper = np.median(image[edge if edge.any() else votes])
     ink = np.sort(np.abs(image - paper)[votes])
     if ink[max(0, len(ink) - 1 - min(OUTLIERS, len(ink) // 50))] < MIN_INK:
         raise FileError(f"{name} shows nothing but paper; give a picture with ink on it.")
@@ -217,7 +219,7 @@ def _detect_ink(image: Pixels, votes: Votes) -> tuple[Ink, bool]:
     return ("dark" if paper >= 0.5 else "light"), abs(paper - 0.5) < UNCLEAR
 
 
-def _noise(values: Pixels) -> float:
+def find_noise(values: Pixels) -> float:
     """Standard deviation of the noise, from the differences of neighbours. [C, H, W]"""
     steps = np.abs(np.diff(values, axis=-1))
     steps = steps[np.isfinite(steps)]

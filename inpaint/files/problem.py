@@ -262,14 +262,15 @@ class _Damage:
         """
         job, shape = self.job, self.generator.image_shape
         own = _own_shape(stored)
-        measured = [each for each in stored.pictures if each.ideal is not None]
-        if measured:
-            _, height, width = measured[0].shape
+        ideal = stored.pictures[0].ideal
+        if ideal is not None:
+            _, height, width = stored.pictures[0].shape
+            whole = ideal.shape[1:]
             raise ShapeError(
-                f"{stored.source} holds {height}x{width} pictures with ideals of their own, and "
-                f"{self.generator.name} makes images of {shape[1]}x{shape[2]}. If the values were "
-                "measured, say with --operator how, such as --operator block-average; else choose "
-                "another generator."
+                f"{stored.source} holds {height}x{width} values measured of images of "
+                f"{whole[0]}x{whole[1]}, and {self.generator.name} makes images of "
+                f"{shape[1]}x{shape[2]}; say with --operator how they were measured, such as "
+                "--operator block-average, or choose another generator."
             )
         mask, on_stored = None, job.damaged
         if not on_stored:
@@ -289,8 +290,8 @@ class _Damage:
             mask = self._mask_of((1, *own[1:]), stored)
         assert mask is not None
         images, found = read(shape, observed=_spatial(mask) if on_stored else None)
-        whole = torch.ones(1, *shape, dtype=torch.bool)
-        observed = whole if on_stored else mask[_places(stored, images)].observed
+        every = torch.ones(1, *shape, dtype=torch.bool)
+        observed = every if on_stored else mask[_places(stored, images)].observed
         if any(each.fitted is not None and each.fitted.observed is not None for each in found):
             seen = np.stack([_observed_of(each, shape) for each in found])
             observed = observed & torch.from_numpy(seen)[:, None]
