@@ -60,7 +60,7 @@ def draw(answer: Answer, base: Question | None) -> None:
     posterior.draw_findings(answer)
     posterior.draw_columns(answer)
     posterior.draw_diagnostics(answer)
-    numbers = [str(one.number) for one in answer.found]
+    numbers = [one.label for one in answer.found]
     place = 0
     if len(numbers) > 1:
         chosen = st.segmented_control(

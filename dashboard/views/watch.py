@@ -29,7 +29,7 @@ def draw(shown: Result) -> None:
     """Choose image and restart, and play."""
     rows = shown.comparison.rows
     with st.container(horizontal=True, gap="medium"):
-        numbers = [str(row.number) for row in rows]
+        numbers = [row.label for row in rows]
         chosen = st.segmented_control(
             "Image", numbers, default=numbers[0], required=True, key="film of"
         )

@@ -266,6 +266,12 @@ class _Damage:
         if ideal is not None:
             _, height, width = stored.pictures[0].shape
             whole = ideal.shape[1:]
+            if whole == (height, width):
+                raise ShapeError(
+                    f"{stored.source} holds images of {height}x{width} with ideals, and "
+                    f"{self.generator.name} makes images of {shape[1]}x{shape[2]}; choose a "
+                    "generator of that shape."
+                )
             raise ShapeError(
                 f"{stored.source} holds {height}x{width} values measured of images of "
                 f"{whole[0]}x{whole[1]}, and {self.generator.name} makes images of "
