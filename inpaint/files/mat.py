@@ -1,28 +1,29 @@
 """MATLAB files: images as columns, and generators as matrices A_1, B_1, A_2, ...
 
-scipy reads version 5; the optional h5py reads version 7.3, which is HDF5. Each column is an image
-stored column by column. Files of generators differ in the sign inside the last sigmoid; the
-border of an image that the generator makes shows which it is.
+Versions 4 (`mat4.py`), 5 (`mat5.py`) and 7.3 (HDF5, by the optional h5py) are read. Each column is
+an image stored column by column. Files of generators differ in the sign inside the last sigmoid;
+the border of an image that the generator makes shows which it is.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import struct
+import math
 import zlib
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
-import scipy.io
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from inpaint.errors import FileError, InpaintError
-from inpaint.files.checks import MAX_BYTES, check_finite, check_size, check_square
+from inpaint.files import hdf5, mat4, mat5
+from inpaint.files.checks import check_finite, check_size, check_square, list_names
 from inpaint.files.normalize import ReadOptions, detect_ink
+from inpaint.files.sparse import compressed_matrix
 from inpaint.generators import Dense, Generator
 from inpaint.types import ImageSet
 
@@ -34,15 +35,6 @@ KINDS = {
     "an operator": ("T",),
 }
 """What a file can hold, and the arrays by which it is recognised."""
-
-COMPRESSED = 15
-"""Type of an element of a version 5 file that is compressed with zlib."""
-CHUNK = 2**20
-"""Bytes decompressed at once."""
-
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-HDF5_OFFSETS = (0, 512)
-"""HDF5 begins at the start of the file, or after the header that MATLAB writes."""
 
 
 def read_images(path: Path, options: ReadOptions) -> ImageSet:
@@ -57,6 +49,8 @@ def read_images(path: Path, options: ReadOptions) -> ImageSet:
     matrices = _load(path, required=("X_n",), optional=("X_i",))
     recorded = matrices["X_n"]
     ideal = matrices.get("X_i")
+    if ideal is None or len(ideal) == len(recorded):
+        _check_columns(path, recorded, options)
     side = check_square(path, recorded.shape[0])
     images, notes = options.normalize(_images(recorded, side), default_orientation="columns")
     if ideal is None:
@@ -91,9 +85,9 @@ def read_generator(path: Path) -> Generator:
     Raises:
         FileError: If the file is not a MATLAB file or its arrays do not form a generator.
     """
-    shapes = _shapes(path)
+    listed = _list(path)
     count = 0
-    while f"A_{count + 1}" in shapes:
+    while f"A_{count + 1}" in listed:
         count += 1
     wanted = [f"{letter}_{k}" for k in range(1, max(count, 1) + 1) for letter in "AB"]
     matrices = _load(path, required=tuple(wanted))
@@ -117,13 +111,26 @@ def read_generator(path: Path) -> Generator:
         raise FileError(f"{path.name} holds no generator: {error}") from error
 
 
-def read_matrix(path: Path, name: str) -> Matrix:
-    """Read one matrix of real numbers.
+def read_matrix(path: Path, name: str) -> Tensor:
+    """Read one matrix of real numbers, as a dense tensor or, if it is stored so, a sparse one.
 
     Raises:
         FileError: If the file is not a MATLAB file or holds no such matrix.
     """
-    return _load(path, required=(name,))[name]
+    array = _load(path, required=(name,), keep_sparse=True)[name]
+    return array if isinstance(array, Tensor) else torch.from_numpy(array)
+
+
+def _check_columns(path: Path, images: Matrix, options: ReadOptions) -> None:
+    """Refuse images that are stored as rows, where their sizes show it."""
+    rows, columns = images.shape
+    pixels = math.prod(options.image_shape) if options.image_shape else None
+    square = math.isqrt(rows) ** 2 == rows
+    as_rows = math.isqrt(columns) ** 2 == columns and (rows == 1 or not square)
+    if rows < columns and (columns == pixels or as_rows):
+        raise FileError(
+            f"{path.name} holds X_n, which is {rows}x{columns}; an image is a column. Transpose it."
+        )
 
 
 def _fix_sign(generator: Generator) -> Generator:
@@ -145,109 +152,112 @@ def _images(columns: Matrix, side: int) -> Matrix:
     return columns.T.reshape(-1, 1, side, side).transpose(0, 1, 3, 2)
 
 
+@dataclass(frozen=True)
+class _Listed:
+    """An array of a file: its shape, whether it holds real numbers, and where they are."""
+
+    shape: tuple[int, ...]
+    real: bool
+    sparse: bool
+    where: Any = None
+
+
 def _load(
-    path: Path, *, required: tuple[str, ...], optional: tuple[str, ...] = ()
-) -> dict[str, Matrix]:
-    """Read matrices of real numbers by their names; optional ones may be missing."""
-    shapes = _shapes(path)
-    missing = [name for name in required if name not in shapes]
+    path: Path,
+    *,
+    required: tuple[str, ...],
+    optional: tuple[str, ...] = (),
+    keep_sparse: bool = False,
+) -> dict[str, Any]:
+    """Read matrices of real numbers by their names; optional ones may be missing.
+
+    Sparse ones become dense, unless they are kept as tensors.
+    """
+    listed = _list(path)
+    missing = [name for name in required if name not in listed]
     if missing:
-        found = ", ".join(sorted(shapes)) or "no array"
-        other = [kind for kind, arrays in KINDS.items() if all(name in shapes for name in arrays)]
+        found = list_names(sorted(listed))
+        other = [kind for kind, arrays in KINDS.items() if all(name in listed for name in arrays)]
         hint = f"it holds {other[0]}" if other else f"it must hold {', '.join(required)}"
         raise FileError(f"{path.name} holds no {' or '.join(missing)} (found: {found}); {hint}.")
-    wanted = [name for name in (*required, *optional) if name in shapes]
-    check_size(path, sum(8 * int(np.prod(shapes[name], dtype=np.int64)) for name in wanted))
-    loaded = _arrays(path, wanted)
-    matrices = {}
-    for name in wanted:
-        array = loaded.get(name)
-        if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu":
+    wanted = {name: listed[name] for name in (*required, *optional) if name in listed}
+    for name, array in wanted.items():
+        if not array.real or len(array.shape) != 2:
             raise FileError(f"{path.name} holds {name}, which is not a matrix of real numbers.")
-        if name.startswith("X_") and array.size == 0:
+        if name.startswith("X_") and 0 in array.shape:
             raise FileError(f"{path.name} holds an empty {name}; it needs one column per image.")
-        check_finite(path, name, array)
-        matrices[name] = array.astype(np.float64)
+    dense = (each.shape for each in wanted.values() if not (each.sparse and keep_sparse))
+    check_size(path, sum(8 * math.prod(shape) for shape in dense))
+    matrices: dict[str, Any] = {}
+    for name, array in wanted.items():
+        matrix = _read(path, name, array)
+        if isinstance(matrix, Tensor):
+            check_finite(path, name, matrix.coalesce().values().numpy())
+            matrices[name] = matrix if keep_sparse else matrix.to_dense().numpy()
+        else:
+            check_finite(path, name, matrix)
+            matrices[name] = matrix.astype(np.float64)
     return matrices
 
 
-def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of each array by its name, from the headers alone."""
-    if _is_hdf5(path):
-        with _open_hdf5(path) as (file, h5py):
-            arrays = {name: file[name] for name in file}
-            return {
-                name: tuple(reversed(array.shape))
-                for name, array in arrays.items()
-                if isinstance(array, h5py.Dataset)
-            }
-    _check_compressed(path)
+def _list(path: Path) -> dict[str, _Listed]:
+    """The arrays of a file by their names, from the headers alone."""
+    if hdf5.is_hdf5(path):
+        with hdf5.open_hdf5(path, "MATLAB v7.3") as file:
+            arrays = {name: _list_hdf5(member) for name, member in hdf5.members(file).items()}
+            return {name: array for name, array in arrays.items() if array is not None}
     try:
-        listed = scipy.io.whosmat(str(path))
-    except Exception as error:  # Damaged bytes make scipy raise errors of many kinds.
+        variables = _version(path).list_arrays(path)
+        return {name: _Listed(v.shape, v.real, v.sparse, v) for name, v in variables.items()}
+    except FileError:
+        raise
+    except (ValueError, OverflowError, zlib.error) as error:
         raise FileError(
             f"{path.name} is not a readable MATLAB file; it may be truncated or of another format."
         ) from error
-    return {name: tuple(shape) for name, shape, _ in listed}
 
 
-def _arrays(path: Path, wanted: Sequence[str]) -> dict[str, Any]:
-    """The arrays of these names, as MATLAB shows them."""
-    if _is_hdf5(path):
-        with _open_hdf5(path) as (file, _):
-            # HDF5 holds the arrays of MATLAB transposed.
-            return {name: np.asarray(file[name]).T for name in wanted}
+def _version(path: Path) -> ModuleType:
+    """The reader of a file that is not HDF5."""
+    return mat5 if mat5.is_mat5(path) else mat4
+
+
+def _list_hdf5(member: Any) -> _Listed | None:
+    if not hdf5.is_group(member):
+        return _Listed(tuple(reversed(member.shape or ())), hdf5.is_plain(member), sparse=False)
+    if "MATLAB_sparse" not in member.attrs or "jc" not in member:
+        return None
+    shape = (int(member.attrs["MATLAB_sparse"]), member["jc"].size - 1)
+    return _Listed(shape, real=True, sparse=True)
+
+
+def _read(path: Path, name: str, listed: _Listed) -> NDArray[np.generic] | Tensor:
+    """A matrix of real numbers, as MATLAB shows it, or a sparse tensor."""
+    if hdf5.is_hdf5(path):
+        with hdf5.open_hdf5(path, "MATLAB v7.3") as file:
+            return _read_hdf5(path, name, hdf5.members(file)[name], listed)
     try:
-        return scipy.io.loadmat(str(path), variable_names=wanted)
-    except Exception as error:  # Damaged bytes make scipy raise errors of many kinds.
-        raise FileError(f"{path.name} cannot be read to its end; it may be truncated.") from error
-
-
-def _check_compressed(path: Path) -> None:
-    """Check the size of a version 5 file's compressed elements before scipy decompresses them.
-
-    A header of 128 bytes ends in the byte order; then each element has a type and a size.
-    """
-    with path.open("rb") as file:
-        order = {b"IM": "<", b"MI": ">"}.get(file.read(128)[126:])
-        total = 0
-        while order is not None and len(tag := file.read(8)) == 8:
-            kind, size = struct.unpack(f"{order}II", tag)
-            if kind != COMPRESSED:
-                file.seek(size, os.SEEK_CUR)
-                continue
-            decompressor = zlib.decompressobj()
-            data = file.read(size)
-            with contextlib.suppress(zlib.error):  # scipy reports the damage.
-                while data and total <= MAX_BYTES:
-                    total += len(decompressor.decompress(data, CHUNK))
-                    data = decompressor.unconsumed_tail
-            check_size(path, total)
-
-
-def _is_hdf5(path: Path) -> bool:
-    with path.open("rb") as file:
-        for offset in HDF5_OFFSETS:
-            file.seek(offset)
-            if file.read(len(HDF5_MAGIC)) == HDF5_MAGIC:
-                return True
-    return False
-
-
-@contextlib.contextmanager
-def _open_hdf5(path: Path) -> Iterator[tuple[Any, Any]]:
-    """The opened file, and the module h5py."""
-    try:
-        import h5py
-    except ImportError as error:
+        return _version(path).read_array(path, listed.where)
+    except FileError:
+        raise
+    except (ValueError, OverflowError, zlib.error) as error:
         raise FileError(
-            f"{path.name} is a MATLAB v7.3 file, which needs h5py; install it, or save the file "
-            "with the option -v7."
+            f"{path.name} holds {name}, which is damaged: {error}. Write the file again."
         ) from error
+
+
+def _read_hdf5(path: Path, name: str, member: Any, listed: _Listed) -> NDArray[np.generic] | Tensor:
+    if not listed.sparse:
+        # HDF5 holds the arrays of MATLAB transposed.
+        return hdf5.read_array(path, name, member).T
+    held = hdf5.members(member)
+    none = np.zeros(0, dtype=np.int64)
+    # A matrix of zeros has neither rows nor entries.
+    pointers, rows, entries = (
+        hdf5.read_array(path, f"{name}/{part}", held[part]) if part in held else none
+        for part in ("jc", "ir", "data")
+    )
     try:
-        with h5py.File(path, "r") as file:
-            yield file, h5py
-    except Exception as error:  # Damaged bytes make h5py raise errors of many kinds.
-        raise FileError(
-            f"{path.name} is not a readable MATLAB v7.3 file; it may be truncated."
-        ) from error
+        return compressed_matrix(pointers, rows, entries, listed.shape, by_rows=False)
+    except ValueError as error:
+        raise FileError(f"{path.name} holds a damaged sparse matrix {name}: {error}.") from error
