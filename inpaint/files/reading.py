@@ -13,11 +13,12 @@ from inpaint.files import arrays, examples, mat, pictures
 from inpaint.files.checks import FilePath, check_file
 from inpaint.files.normalize import Ink, Orientation, Range, ReadOptions
 from inpaint.files.safetensors import read_safetensors, write_safetensors
+from inpaint.files.state_dict import read_keras, refuse_plain_weights
 from inpaint.generators import Generator, pretrained
 from inpaint.types import ImageSet, ImageShape
 
 IMAGE_ENDINGS = (".mat", ".npz", ".npy", ".png", ".jpg", ".jpeg", ".gz", "-ubyte")
-GENERATOR_ENDINGS = (".mat", ".safetensors")
+GENERATOR_ENDINGS = (".mat", ".safetensors", ".keras", ".h5")
 
 
 def read_images(
@@ -75,7 +76,9 @@ def read_generator(source: FilePath) -> Generator:
 
     Args:
         source: A .mat with `A_1`, `B_1`, `A_2`, `B_2` (and so on), a .safetensors written by
-            `write_generator`, or the name of a shipped generator. Nothing is unpickled.
+            `write_generator`, a Sequential model of Dense layers that Keras saved (.keras, .h5),
+            or the name of a shipped generator. Nothing is unpickled. Weights without
+            activations are read by `read_state_dict`.
 
     Raises:
         FileError: If there is no such file or shipped generator, or the file does not hold one.
@@ -90,9 +93,13 @@ def read_generator(source: FilePath) -> Generator:
             return mat.read_generator(path)
         case ".safetensors":
             return read_safetensors(path)
+        case ".keras" | ".h5" | ".hdf5":
+            return read_keras(path)
+        case ".npz":
+            raise refuse_plain_weights(path)
     raise FileError(
         f"{path.name} has no ending of a generator format; give a file that ends in "
-        f"{' or '.join(GENERATOR_ENDINGS)}."
+        f"{', '.join(GENERATOR_ENDINGS)}."
     )
 
 
