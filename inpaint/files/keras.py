@@ -7,7 +7,6 @@ as a whole model says its activations, weights alone do not.
 from __future__ import annotations
 
 import json
-import math
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,13 +63,18 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         FileError: If the file is damaged.
     """
+    members = hdf5.read_members(path, KIND, content=_member(path, WEIGHTS))
     found: dict[tuple[str, ...], NDArray[np.generic]] = {}
-    with hdf5.open_hdf5(path, KIND, _member(path, WEIGHTS)) as file:
-        for names, member in hdf5.walk(file):
-            if not SKIPPED & set(names):
-                check_size(path, 8 * math.prod(member.shape or ()))
-                found[names] = hdf5.read_array(path, "/".join(names), member)
-                check_size(path, sum(array.nbytes for array in found.values()))
+    for full_name, member in members.items():
+        names = tuple(full_name.split("/"))
+        if member.shape is None or SKIPPED & set(names):
+            continue
+        if member.array is None:
+            raise FileError(
+                f"{path.name} holds {list_names([full_name])}, which is not an array of real "
+                "numbers."
+            )
+        found[names] = member.array
     arrays: dict[str, NDArray[np.generic]] = {}
     for names, array in found.items():
         numbered = {each[-1] for each in found if each[:-1] == names[:-1]}
@@ -230,9 +234,8 @@ def _config(path: Path) -> str | bytes | None:
     """The description of the layers, as JSON."""
     if path.suffix.lower() == ".keras":
         return _member(path, CONFIG)
-    with hdf5.open_hdf5(path, KIND) as file:
-        text = file.attrs.get("model_config")
-    return text if isinstance(text, (str, bytes)) else None
+    text = hdf5.read_members(path, KIND, wanted=())[""].attributes.get("model_config")
+    return text if isinstance(text, str) else None
 
 
 def _member(path: Path, name: str) -> bytes | None:

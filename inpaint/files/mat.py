@@ -1,17 +1,15 @@
 """MATLAB files: images as columns, and generators as matrices A_1, B_1, A_2, ...
 
-Versions 4 (`mat4.py`), 5 (`mat5.py`) and 7.3 (HDF5, by the optional h5py) are read. Each column is
-an image stored column by column. Files of generators differ in the sign inside the last sigmoid;
-the border of an image that the generator makes shows which it is.
+Versions 4 (`mat4.py`), 5 (`mat5.py`) and 7.3 (`mat73.py`, by the optional h5py) are read. Each
+column is an image stored column by column. Files of generators differ in the sign inside the last
+sigmoid; the border of an image that the generator makes shows which it is.
 """
 
 from __future__ import annotations
 
 import math
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,10 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inpaint.errors import FileError, InpaintError
-from inpaint.files import hdf5, mat4, mat5
+from inpaint.files import hdf5, mat4, mat5, mat73
 from inpaint.files.checks import check_finite, check_size, check_square, list_names
 from inpaint.files.normalize import ReadOptions, detect_ink
-from inpaint.files.sparse import compressed_matrix
 from inpaint.generators import Dense, Generator
 from inpaint.types import ImageSet
 
@@ -152,16 +149,6 @@ def _images(columns: Matrix, side: int) -> Matrix:
     return columns.T.reshape(-1, 1, side, side).transpose(0, 1, 3, 2)
 
 
-@dataclass(frozen=True)
-class _Listed:
-    """An array of a file: its shape, whether it holds real numbers, and where they are."""
-
-    shape: tuple[int, ...]
-    real: bool
-    sparse: bool
-    where: Any = None
-
-
 def _load(
     path: Path,
     *,
@@ -189,75 +176,36 @@ def _load(
     dense = (each.shape for each in wanted.values() if not (each.sparse and keep_sparse))
     check_size(path, sum(8 * math.prod(shape) for shape in dense))
     matrices: dict[str, Any] = {}
-    for name, array in wanted.items():
-        matrix = _read(path, name, array)
+    for name, matrix in _read(path, wanted).items():
+        entries = matrix.coalesce().values().numpy() if isinstance(matrix, Tensor) else matrix
+        check_finite(path, name, entries)
         if isinstance(matrix, Tensor):
-            check_finite(path, name, matrix.coalesce().values().numpy())
             matrices[name] = matrix if keep_sparse else matrix.to_dense().numpy()
         else:
-            check_finite(path, name, matrix)
             matrices[name] = matrix.astype(np.float64)
     return matrices
 
 
-def _list(path: Path) -> dict[str, _Listed]:
+def _list(path: Path) -> dict[str, mat5.Variable]:
     """The arrays of a file by their names, from the headers alone."""
-    if hdf5.is_hdf5(path):
-        with hdf5.open_hdf5(path, "MATLAB v7.3") as file:
-            arrays = {name: _list_hdf5(member) for name, member in hdf5.members(file).items()}
-            return {name: array for name, array in arrays.items() if array is not None}
     try:
-        variables = _version(path).list_arrays(path)
-        return {name: _Listed(v.shape, v.real, v.sparse, v) for name, v in variables.items()}
-    except FileError:
-        raise
+        if hdf5.is_hdf5(path):
+            return mat73.list_arrays(path)
+        return mat5.list_arrays(path) if mat5.is_mat5(path) else mat4.list_arrays(path)
     except (ValueError, OverflowError, zlib.error) as error:
         raise FileError(
             f"{path.name} is not a readable MATLAB file; it may be truncated or of another format."
         ) from error
 
 
-def _version(path: Path) -> ModuleType:
-    """The reader of a file that is not HDF5."""
-    return mat5 if mat5.is_mat5(path) else mat4
-
-
-def _list_hdf5(member: Any) -> _Listed | None:
-    if not hdf5.is_group(member):
-        return _Listed(tuple(reversed(member.shape or ())), hdf5.is_plain(member), sparse=False)
-    if "MATLAB_sparse" not in member.attrs or "jc" not in member:
-        return None
-    shape = (int(member.attrs["MATLAB_sparse"]), member["jc"].size - 1)
-    return _Listed(shape, real=True, sparse=True)
-
-
-def _read(path: Path, name: str, listed: _Listed) -> NDArray[np.generic] | Tensor:
-    """A matrix of real numbers, as MATLAB shows it, or a sparse tensor."""
-    if hdf5.is_hdf5(path):
-        with hdf5.open_hdf5(path, "MATLAB v7.3") as file:
-            return _read_hdf5(path, name, hdf5.members(file)[name], listed)
+def _read(path: Path, wanted: dict[str, mat5.Variable]) -> dict[str, mat5.Array | Tensor]:
+    """Matrices of real numbers, as MATLAB shows them, or sparse tensors."""
     try:
-        return _version(path).read_array(path, listed.where)
-    except FileError:
-        raise
+        if hdf5.is_hdf5(path):
+            return mat73.read_arrays(path, wanted)
+        read = mat5.read_array if mat5.is_mat5(path) else mat4.read_array
+        return {name: read(path, variable) for name, variable in wanted.items()}
     except (ValueError, OverflowError, zlib.error) as error:
         raise FileError(
-            f"{path.name} holds {name}, which is damaged: {error}. Write the file again."
+            f"{path.name} holds a damaged array ({', '.join(wanted)}): {error}. Write it again."
         ) from error
-
-
-def _read_hdf5(path: Path, name: str, member: Any, listed: _Listed) -> NDArray[np.generic] | Tensor:
-    if not listed.sparse:
-        # HDF5 holds the arrays of MATLAB transposed.
-        return hdf5.read_array(path, name, member).T
-    held = hdf5.members(member)
-    none = np.zeros(0, dtype=np.int64)
-    # A matrix of zeros has neither rows nor entries.
-    pointers, rows, entries = (
-        hdf5.read_array(path, f"{name}/{part}", held[part]) if part in held else none
-        for part in ("jc", "ir", "data")
-    )
-    try:
-        return compressed_matrix(pointers, rows, entries, listed.shape, by_rows=False)
-    except ValueError as error:
-        raise FileError(f"{path.name} holds a damaged sparse matrix {name}: {error}.") from error
