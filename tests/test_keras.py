@@ -103,9 +103,10 @@ def test_pixels_of_keras_become_channels_rows_columns(channels_last: bool, tmp_p
     save_keras(tmp_path / "g.keras", config, arrays)
     generator = read_generator(tmp_path / "g.keras")
     assert generator.image_shape == (3, 4, 5)
-    flat = read_state_dict(
-        tmp_path / "g.keras", hidden="leaky_relu", negative_slope=0.25, image_shape=(1, 6, 10)
-    )
+    chosen = {"hidden": "leaky_relu", "negative_slope": 0.25}
+    flat = read_state_dict(tmp_path / "g.keras", image_shape=(1, 6, 10), **chosen)
+    with pytest.raises(FileError, match=r"orders pixels \[H, W, C\].*read_generator"):
+        read_state_dict(tmp_path / "g.keras", image_shape=(3, 4, 5), **chosen)
     expected = flat.pixels(Z).reshape(-1, *shape)
     expected = expected.permute(0, 3, 1, 2) if channels_last else expected
     torch.testing.assert_close(generator(Z), expected)

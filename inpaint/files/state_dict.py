@@ -23,7 +23,8 @@ from inpaint.files.safetensors import read_tensors
 from inpaint.generators import Activation, Dense, Generator
 from inpaint.types import ImageShape
 
-ENDINGS = (".safetensors", ".npz", ".h5", ".hdf5", ".keras")
+KERAS_ENDINGS = (".h5", ".hdf5", ".keras")
+ENDINGS = (".safetensors", ".npz", *KERAS_ENDINGS)
 
 
 def read_state_dict(
@@ -49,7 +50,8 @@ def read_state_dict(
             such as W1, b1, W2, b2, of `get_weights()` in their order, or named as in torch.
         prefix: What the names of the generator's layers begin with, such as "decoder".
         layers: Names of the generator's layers in their order, such as ("fc3", "fc4").
-        image_shape: Shape of one image; None takes a square of one channel. (C, H, W)
+        image_shape: Shape of one image, whose pixels are the last layer's outputs in this order;
+            None takes a square of one channel. (C, H, W)
         hidden: Activation of all layers but the last.
         output: Activation of the last layer. The values -1 to 1 of "tanh" are brought to 0 to 1.
         negative_slope: Slope of "leaky_relu" below zero.
@@ -59,6 +61,12 @@ def read_state_dict(
             layers are the generator's and in which order.
     """
     path = check_file(source)
+    if image_shape is not None and image_shape[0] > 1 and path.suffix.lower() in KERAS_ENDINGS:
+        raise FileError(
+            f"image_shape is {list(image_shape)}; Keras orders pixels [H, W, C] as a rule, and "
+            f"weights do not say whether {path.name} does. Give its whole Sequential model, with "
+            "its last Reshape, to inpaint.read_generator."
+        )
     tensors = _read_tensors(path)
     card = {"activations": f"{hidden}, then {output}, chosen when the weights were read"}
     if prefix is not None:
