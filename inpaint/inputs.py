@@ -254,7 +254,7 @@ def _as_stored(images: Any, image_shape: ImageShape | None) -> StoredSet:
     if isinstance(images, StoredSet):
         return images
     if isinstance(images, (str, os.PathLike)):
-        return replace(read_stored(images), from_file=True)
+        return replace(read_stored(images, image_shape=image_shape), from_file=True)
     if isinstance(images, Image.Image):
         return StoredSet((as_stored(images),), "a picture")
     if isinstance(images, (list, tuple)) and not is_numbers(images):

@@ -37,6 +37,11 @@ def prepare(folder: Path) -> None:
         | {f"net.{k}.bias": torch.zeros(size[0]) for k, size in sizes.items()},
         folder / "decoder.safetensors",
     )
+    layers = {"p.0": (10, 784), "q.0": (32, 10), "q.2": (784, 32)}
+    save_file(
+        {f"{name}.weight": 0.3 * torch.randn(*size) for name, size in layers.items()},
+        folder / "autoencoder.safetensors",
+    )
 
 
 @pytest.mark.slow

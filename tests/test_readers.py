@@ -141,10 +141,10 @@ BAD_IMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda p: scipy.io.savemat(p, {"X_n": {"a": {"b": {"c": np.ones((2, 2))}}}}),
         "real numbers",
     ),
-    "sparse": (
+    "a row": (
         "a.mat",
-        lambda p: scipy.io.savemat(p, {"X_n": scipy.sparse.eye_array(16).tocsc()}),
-        "not a matrix of real numbers",
+        lambda p: scipy.io.savemat(p, {"X_n": np.ones((1, 784))}),
+        "X_n, which is 1x784; an image is a column. Transpose it",
     ),
     "strings": ("a.mat", lambda p: scipy.io.savemat(p, {"X_n": "hello"}), "X_n"),
     "objects": (

@@ -121,8 +121,8 @@ BAD_STATES = {
     "widths": (dense(**{"net.2.weight": torch.ones(6, 3)}), "6 outputs.*5 inputs"),
     "NaN": (dense(**{"net.10.bias": torch.full((4,), torch.nan)}), "NaN or infinity"),
     "not square": (
-        dense(**{"net.10.weight": torch.ones(3, 5), "net.10.bias": torch.ones(3)}),
-        "3 values",
+        dense(**{"net.10.weight": torch.ones(6, 5), "net.10.bias": torch.ones(6)}),
+        "6 values",
     ),
 }
 

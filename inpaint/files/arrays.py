@@ -108,7 +108,9 @@ def load(path: Path, *names: str) -> dict[str, NDArray[np.generic]]:
         with zipfile.ZipFile(path) as archive:
             check_size(path, sum(entry.file_size for entry in archive.infolist()))
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files if not names or name in names}
+            found = {name: archive[name] for name in archive.files if not names or name in names}
+        # A damaged member comes as bytes.
+        return {name: array for name, array in found.items() if isinstance(array, np.ndarray)}
     except FileError:
         raise
     except Exception as error:  # Damaged bytes make numpy raise errors of many kinds.

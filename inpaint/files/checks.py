@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +86,12 @@ def check_square(path: Path, pixels: int) -> int:
             "not a square number."
         )
     return side
+
+
+def list_names(names: Iterable[str], limit: int = 12) -> str:
+    """The names of arrays that were found in a file, for a message of one line."""
+    found = list(names)
+    shown = [name if name.isprintable() else ascii(name) for name in found[:limit]]
+    shown = [name if len(name) <= 60 else f"{name[:60]}..." for name in shown]
+    more = [f"and {len(found) - limit} more"] if len(found) > limit else []
+    return ", ".join([*shown, *more]) or "no array"

@@ -50,7 +50,7 @@ class ImagesJob(Job):
     Attributes:
         source: Image file (.mat, .npz, .npy, .png, .jpg, IDX), folder of pictures, or name of a
             bundled set.
-        generator: Generator file (.mat, .safetensors) or name of a shipped one.
+        generator: Generator file (.mat, .safetensors, .keras, .h5) or name of a shipped one.
         orientation: Order of the numbers of a picture in SOURCE.
         ink: Colour of the ink in SOURCE.
         kind: What the generator's pictures are; those in SOURCE are read accordingly.
@@ -211,7 +211,7 @@ class EvaluateJob(Job):
         skip: Images that are left out before the first one evaluated.
         hold_out: Only this many images at the end of IMAGES are evaluated, and this many at the
             end of --train are not trained on; 0 takes all of both.
-        generator: Generator file (.mat, .safetensors) or name of a shipped one.
+        generator: Generator file (.mat, .safetensors, .keras, .h5) or name of a shipped one.
         network: Inpainting network: a shipped one, or a .safetensors file.
         train: IDX file of images for the baselines to learn from: the generator's training images.
         train_labels: IDX file of their labels.
@@ -269,7 +269,7 @@ class CalibrateJob(Job):
     """Everything that determines a calibration study.
 
     Attributes:
-        generator: Generator file (.mat, .safetensors) or name of a shipped one.
+        generator: Generator file (.mat, .safetensors, .keras, .h5) or name of a shipped one.
         keeps: Numbers N of observed pixels.
         truths: Number of truths at each N.
         noise: Standard deviation of the noise added to them, in units of the pixels.
@@ -330,7 +330,7 @@ class SampleJob(Job):
     """Everything that determines a grid of a generator's images.
 
     Attributes:
-        generator: Generator file (.mat, .safetensors) or name of a shipped one.
+        generator: Generator file (.mat, .safetensors, .keras, .h5) or name of a shipped one.
         count: Number of images.
         columns: Images in a row.
         seed: Determines the images.

@@ -1,33 +1,32 @@
 """MATLAB files: images as columns, and generators as matrices A_1, B_1, A_2, ...
 
-scipy reads version 5; the optional h5py reads version 7.3, which is HDF5. Each column is an image
-stored column by column. Files of generators differ in the sign inside the last sigmoid; the
-border of an image that the generator makes shows which it is.
+Versions 4 (`mat4.py`), 5 (`mat5.py`) and 7.3 (`mat73.py`, by the optional h5py) are read. Each
+column is an image stored column by column. Files of generators differ in the sign inside the last
+sigmoid; the border of an image that the generator makes shows which it is.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import struct
+import math
 import zlib
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from inpaint.errors import FileError, InpaintError
+from inpaint.files import hdf5, mat4, mat5, mat73
 from inpaint.files.arrays import stored_arrays
-from inpaint.files.checks import MAX_BYTES, check_finite, check_size, check_square
+from inpaint.files.checks import check_finite, check_size, check_square, list_names
 from inpaint.files.normalize import Orientation
 from inpaint.files.stored import StoredSet
 from inpaint.generators import Dense, Generator
 from inpaint.generators.kind import border
+from inpaint.types import ImageShape
 
 Matrix = NDArray[np.float64]
 
@@ -38,17 +37,10 @@ KINDS = {
 }
 """What a file can hold, and the arrays by which it is recognised."""
 
-COMPRESSED = 15
-"""Type of an element of a version 5 file that is compressed with zlib."""
-CHUNK = 2**20
-"""Bytes decompressed at once."""
 
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-HDF5_OFFSETS = (0, 512)
-"""HDF5 begins at the start of the file, or after the header that MATLAB writes."""
-
-
-def read_images(path: Path, orientation: Orientation | None) -> StoredSet:
+def read_images(
+    path: Path, orientation: Orientation | None, image_shape: ImageShape | None
+) -> StoredSet:
     """Read images `X_n` (as recorded) and, if present, `X_i` (ideal), one per column.
 
     Where X_n has fewer rows than X_i, its columns are values measured of the ideal images, such as
@@ -60,6 +52,8 @@ def read_images(path: Path, orientation: Orientation | None) -> StoredSet:
     matrices = _load(path, required=("X_n",), optional=("X_i",))
     recorded = matrices["X_n"]
     ideal = matrices.get("X_i")
+    if ideal is None or len(ideal) == len(recorded):
+        _check_columns(path, recorded, image_shape)
     side = check_square(path, recorded.shape[0])
     images, ideals = _images(recorded, side), None
     measured: tuple[str, ...] = ()
@@ -89,9 +83,9 @@ def read_generator(path: Path) -> Generator:
     Raises:
         FileError: If the file is not a MATLAB file or its arrays do not form a generator.
     """
-    shapes = _shapes(path)
+    listed = _list(path)
     count = 0
-    while f"A_{count + 1}" in shapes:
+    while f"A_{count + 1}" in listed:
         count += 1
     wanted = [f"{letter}_{k}" for k in range(1, max(count, 1) + 1) for letter in "AB"]
     matrices = _load(path, required=tuple(wanted))
@@ -115,13 +109,26 @@ def read_generator(path: Path) -> Generator:
         raise FileError(f"{path.name} holds no generator: {error}") from error
 
 
-def read_matrix(path: Path, name: str) -> Matrix:
-    """Read one matrix of real numbers.
+def read_matrix(path: Path, name: str) -> Tensor:
+    """Read one matrix of real numbers, as a dense tensor or, if it is stored so, a sparse one.
 
     Raises:
         FileError: If the file is not a MATLAB file or holds no such matrix.
     """
-    return _load(path, required=(name,))[name]
+    array = _load(path, required=(name,), keep_sparse=True)[name]
+    return array if isinstance(array, Tensor) else torch.from_numpy(array)
+
+
+def _check_columns(path: Path, images: Matrix, image_shape: ImageShape | None) -> None:
+    """Refuse images that are stored as rows, where their sizes show it."""
+    rows, columns = images.shape
+    pixels = None if image_shape is None else math.prod(image_shape)
+    square = math.isqrt(rows) ** 2 == rows
+    as_rows = math.isqrt(columns) ** 2 == columns and (rows == 1 or not square)
+    if rows < columns and (columns == pixels or as_rows):
+        raise FileError(
+            f"{path.name} holds X_n, which is {rows}x{columns}; an image is a column. Transpose it."
+        )
 
 
 def _fix_sign(generator: Generator) -> Generator:
@@ -144,109 +151,63 @@ def _images(columns: Matrix, side: int) -> Matrix:
 
 
 def _load(
-    path: Path, *, required: tuple[str, ...], optional: tuple[str, ...] = ()
-) -> dict[str, Matrix]:
-    """Read matrices of real numbers by their names; optional ones may be missing."""
-    shapes = _shapes(path)
-    missing = [name for name in required if name not in shapes]
+    path: Path,
+    *,
+    required: tuple[str, ...],
+    optional: tuple[str, ...] = (),
+    keep_sparse: bool = False,
+) -> dict[str, Any]:
+    """Read matrices of real numbers by their names; optional ones may be missing.
+
+    Sparse ones become dense, unless they are kept as tensors.
+    """
+    listed = _list(path)
+    missing = [name for name in required if name not in listed]
     if missing:
-        found = ", ".join(sorted(shapes)) or "no array"
-        other = [kind for kind, arrays in KINDS.items() if all(name in shapes for name in arrays)]
+        found = list_names(sorted(listed))
+        other = [kind for kind, arrays in KINDS.items() if all(name in listed for name in arrays)]
         hint = f"it holds {other[0]}" if other else f"it must hold {', '.join(required)}"
         raise FileError(f"{path.name} holds no {' or '.join(missing)} (found: {found}); {hint}.")
-    wanted = [name for name in (*required, *optional) if name in shapes]
-    check_size(path, sum(8 * int(np.prod(shapes[name], dtype=np.int64)) for name in wanted))
-    loaded = _arrays(path, wanted)
-    matrices = {}
-    for name in wanted:
-        array = loaded.get(name)
-        if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu":
+    wanted = {name: listed[name] for name in (*required, *optional) if name in listed}
+    for name, array in wanted.items():
+        if not array.real or len(array.shape) != 2:
             raise FileError(f"{path.name} holds {name}, which is not a matrix of real numbers.")
-        if name.startswith("X_") and array.size == 0:
+        if name.startswith("X_") and 0 in array.shape:
             raise FileError(f"{path.name} holds an empty {name}; it needs one column per image.")
+    dense = (each.shape for each in wanted.values() if not (each.sparse and keep_sparse))
+    check_size(path, sum(8 * math.prod(shape) for shape in dense))
+    matrices: dict[str, Any] = {}
+    for name, matrix in _read(path, wanted).items():
+        entries = matrix.coalesce().values().numpy() if isinstance(matrix, Tensor) else matrix
         if name != "X_n":  # In images NaN marks lost pixels.
-            check_finite(path, name, array)
-        matrices[name] = array.astype(np.float64)
+            check_finite(path, name, entries)
+        if isinstance(matrix, Tensor):
+            matrices[name] = matrix if keep_sparse else matrix.to_dense().numpy()
+        else:
+            matrices[name] = matrix.astype(np.float64)
     return matrices
 
 
-def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of each array by its name, from the headers alone."""
-    if _is_hdf5(path):
-        with _open_hdf5(path) as (file, h5py):
-            arrays = {name: file[name] for name in file}
-            return {
-                name: tuple(reversed(array.shape))
-                for name, array in arrays.items()
-                if isinstance(array, h5py.Dataset)
-            }
-    _check_compressed(path)
+def _list(path: Path) -> dict[str, mat5.Variable]:
+    """The arrays of a file by their names, from the headers alone."""
     try:
-        listed = scipy.io.whosmat(str(path))
-    except Exception as error:  # Damaged bytes make scipy raise errors of many kinds.
+        if hdf5.is_hdf5(path):
+            return mat73.list_arrays(path)
+        return mat5.list_arrays(path) if mat5.is_mat5(path) else mat4.list_arrays(path)
+    except (ValueError, OverflowError, zlib.error) as error:
         raise FileError(
             f"{path.name} is not a readable MATLAB file; it may be truncated or of another format."
         ) from error
-    return {name: tuple(shape) for name, shape, _ in listed}
 
 
-def _arrays(path: Path, wanted: Sequence[str]) -> dict[str, Any]:
-    """The arrays of these names, as MATLAB shows them."""
-    if _is_hdf5(path):
-        with _open_hdf5(path) as (file, _):
-            # HDF5 holds the arrays of MATLAB transposed.
-            return {name: np.asarray(file[name]).T for name in wanted}
+def _read(path: Path, wanted: dict[str, mat5.Variable]) -> dict[str, mat5.Array | Tensor]:
+    """Matrices of real numbers, as MATLAB shows them, or sparse tensors."""
     try:
-        return scipy.io.loadmat(str(path), variable_names=wanted)
-    except Exception as error:  # Damaged bytes make scipy raise errors of many kinds.
-        raise FileError(f"{path.name} cannot be read to its end; it may be truncated.") from error
-
-
-def _check_compressed(path: Path) -> None:
-    """Check the size of a version 5 file's compressed elements before scipy decompresses them.
-
-    A header of 128 bytes ends in the byte order; then each element has a type and a size.
-    """
-    with path.open("rb") as file:
-        order = {b"IM": "<", b"MI": ">"}.get(file.read(128)[126:])
-        total = 0
-        while order is not None and len(tag := file.read(8)) == 8:
-            kind, size = struct.unpack(f"{order}II", tag)
-            if kind != COMPRESSED:
-                file.seek(size, os.SEEK_CUR)
-                continue
-            decompressor = zlib.decompressobj()
-            data = file.read(size)
-            with contextlib.suppress(zlib.error):  # scipy reports the damage.
-                while data and total <= MAX_BYTES:
-                    total += len(decompressor.decompress(data, CHUNK))
-                    data = decompressor.unconsumed_tail
-            check_size(path, total)
-
-
-def _is_hdf5(path: Path) -> bool:
-    with path.open("rb") as file:
-        for offset in HDF5_OFFSETS:
-            file.seek(offset)
-            if file.read(len(HDF5_MAGIC)) == HDF5_MAGIC:
-                return True
-    return False
-
-
-@contextlib.contextmanager
-def _open_hdf5(path: Path) -> Iterator[tuple[Any, Any]]:
-    """The opened file, and the module h5py."""
-    try:
-        import h5py
-    except ImportError as error:
+        if hdf5.is_hdf5(path):
+            return mat73.read_arrays(path, wanted)
+        read = mat5.read_array if mat5.is_mat5(path) else mat4.read_array
+        return {name: read(path, variable) for name, variable in wanted.items()}
+    except (ValueError, OverflowError, zlib.error) as error:
         raise FileError(
-            f"{path.name} is a MATLAB v7.3 file, which needs h5py; install it, or save the file "
-            "with the option -v7."
-        ) from error
-    try:
-        with h5py.File(path, "r") as file:
-            yield file, h5py
-    except Exception as error:  # Damaged bytes make h5py raise errors of many kinds.
-        raise FileError(
-            f"{path.name} is not a readable MATLAB v7.3 file; it may be truncated."
+            f"{path.name} holds a damaged array ({', '.join(wanted)}): {error}. Write it again."
         ) from error

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import math
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from inpaint.errors import ArgumentError, FileError, ShapeError
 from inpaint.files import arrays, mat
-from inpaint.files.checks import check_file, check_finite, check_size
+from inpaint.files.checks import check_file, check_finite, list_names
+from inpaint.files.sparse import from_scipy
 from inpaint.operators import LinearOperator, is_operator_name, named_operator
 from inpaint.types import ImageShape, Operator
 
 MATRIX_ENDINGS = (".npy", ".npz", ".mat")
-SPARSE_PARTS = {"row", "col", "indices", "indptr"}
-"""Arrays by which an .npz of `scipy.sparse.save_npz` is recognised."""
+SPARSE_PARTS = ("format", "shape", "data", "row", "col", "indices", "indptr", "offsets")
+"""Arrays that `scipy.sparse.save_npz` writes."""
 MAX_ROWS = 1_000_000
 """Most rows of a sparse matrix; a small file can declare more than fit in memory."""
 
@@ -46,7 +46,9 @@ def read_operator(text: str, image_shape: ImageShape) -> Operator:
     path = check_file(text, otherwise="or name an operator such as block-average")
     try:
         if path.suffix.lower() == ".mat":
-            return LinearOperator(_by_rows(mat.read_matrix(path, "T"), image_shape), image_shape)
+            matrix = mat.read_matrix(path, "T")
+            _check_rows(path, matrix)
+            return LinearOperator(_by_rows(matrix, image_shape), image_shape)
         return LinearOperator(_read_array(path), image_shape)
     except ShapeError as error:
         raise ShapeError(f"{path.name}: {error}") from error
@@ -54,22 +56,28 @@ def read_operator(text: str, image_shape: ImageShape) -> Operator:
         raise ArgumentError(f"{path.name}: {error}") from error
 
 
-def _by_rows(matrix: NDArray[np.float64], image_shape: ImageShape) -> Tensor:
+def _by_rows(matrix: Tensor, image_shape: ImageShape) -> Tensor:
     """Reorder the columns of a matrix from column-major pixels to row-major ones."""
     channels, height, width = image_shape
     if matrix.shape[1] != math.prod(image_shape):
-        return torch.from_numpy(matrix)  # LinearOperator raises, with the reason.
-    by_rows = matrix.reshape(-1, channels, width, height).swapaxes(-1, -2)
-    return torch.from_numpy(np.ascontiguousarray(by_rows).reshape(matrix.shape))
+        return matrix  # LinearOperator raises, with the reason.
+    order = torch.arange(matrix.shape[1]).reshape(channels, width, height).mT.flatten()
+    return matrix.index_select(1, order)
 
 
 def _read_array(path: Path) -> Tensor:
-    sparse = _read_sparse(path) if path.suffix.lower() == ".npz" else None
-    if sparse is not None:
-        return sparse
-    array = arrays.load(path, "T").get("T")
+    loaded = arrays.load(path, "T", *SPARSE_PARTS)
+    array = loaded.get("T")
+    if array is None and "format" in loaded:
+        return _from_scipy(path, loaded)
     if array is None:
-        raise FileError(f"{path.name} holds no array named T; give an .npz that has one.")
+        found = list_names(arrays.load(path))
+        raise FileError(
+            f"{path.name} holds no array named T (found: {found}); write it with "
+            "np.savez(file, T=matrix)."
+        )
+    if not isinstance(array, np.ndarray):  # The member of the archive has lost its header.
+        raise FileError(f"{path.name} holds a damaged array T; write it again.")
     if array.ndim != 2 or array.dtype.kind not in "fiub":
         raise FileError(
             f"{path.name} holds T of type {array.dtype} and shape {list(array.shape)}; it must be "
@@ -79,29 +87,22 @@ def _read_array(path: Path) -> Tensor:
     return torch.from_numpy(array.astype(np.float64))
 
 
-def _read_sparse(path: Path) -> Tensor | None:
-    """Read a matrix that `scipy.sparse.save_npz` wrote; None if the file holds something else."""
+def _from_scipy(path: Path, parts: Mapping[str, NDArray[np.generic]]) -> Tensor:
+    """The matrix that `scipy.sparse.save_npz` wrote."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = {name.removesuffix(".npy") for name in archive.namelist()}
-            check_size(path, sum(entry.file_size for entry in archive.infolist()))
-        if not names & SPARSE_PARTS:
-            return None
-        matrix = scipy.sparse.load_npz(path).tocoo()
-        places = np.stack([matrix.row, matrix.col]).astype(np.int64)
-        outside = (places < 0).any() or (places.max(1, initial=-1) >= matrix.shape).any()
-        if outside or matrix.data.dtype.kind not in "fiub":
-            raise ValueError
-        entries = torch.from_numpy(matrix.data.astype(np.float64))
-    except FileError:
-        raise
-    except Exception as error:  # Damaged bytes make scipy raise errors of many kinds.
+        matrix = from_scipy(parts)
+    except ValueError as error:
         raise FileError(
-            f"{path.name} is not a sound sparse matrix; write it with scipy.sparse.save_npz."
+            f"{path.name} is not a sound sparse matrix: {error}. Write it with "
+            "scipy.sparse.save_npz."
         ) from error
-    size = [int(side) for side in matrix.shape]
-    if size[0] > MAX_ROWS:
+    _check_rows(path, matrix)
+    return matrix
+
+
+def _check_rows(path: Path, matrix: Tensor) -> None:
+    """Require that the values of a sparse matrix fit in memory."""
+    if matrix.is_sparse and len(matrix) > MAX_ROWS:
         raise FileError(
-            f"{path.name} declares a matrix of {size[0]:,} rows; at most {MAX_ROWS:,} are read."
+            f"{path.name} declares a matrix of {len(matrix):,} rows; at most {MAX_ROWS:,} are read."
         )
-    return torch.sparse_coo_tensor(torch.from_numpy(places), entries, size, check_invariants=True)

@@ -96,7 +96,7 @@ def load(job: DamageJob) -> Problem:
         ArgumentError: If a number is out of range.
     """
     generator = read_generator(job.generator)
-    stored = read_stored(job.source, job.orientation)
+    stored = read_stored(job.source, job.orientation, generator.image_shape)
     return pose(job, select(stored, job.numbers), generator, total=stored.total)
 
 
@@ -163,13 +163,14 @@ def read_whole(
     Raises:
         FileError: If the source cannot be read.
     """
-    stored = read_stored(source, orientation)
+    shape = None if generator is None else generator.image_shape
+    stored = read_stored(source, orientation, shape)
     options = ReadOptions(orientation, ink, value_range)
     if generator is None:
         return stored, *normalize(stored, None, None, damaged=damaged, options=options)
     found = picture_kind(generator) if kind is None else PictureKind(kind)
     measured = any(picture.ideal is not None for picture in stored.pictures)
-    shape = None if measured else generator.image_shape
+    shape = None if measured else shape
     images, read = normalize(stored, found, shape, damaged=damaged, options=options)
     if images.images.shape[1:] == generator.image_shape:
         seen = ~torch.isnan(images.images)

@@ -11,6 +11,7 @@ from inpaint.files.checks import FilePath, check_file, check_shadow
 from inpaint.files.interpret import normalize
 from inpaint.files.normalize import Ink, Orientation, Range, ReadOptions
 from inpaint.files.safetensors import read_safetensors, write_safetensors
+from inpaint.files.state_dict import read_keras, refuse_plain_weights
 from inpaint.files.stored import StoredSet, stored_images
 from inpaint.generators import Generator, pretrained
 from inpaint.generators.kind import DARK_INK, PHOTOGRAPH, PictureKind
@@ -18,7 +19,7 @@ from inpaint.operators import Mask
 from inpaint.types import ImageSet, ImageShape
 
 IMAGE_ENDINGS = (".mat", ".npz", ".npy", ".png", ".jpg", ".jpeg", ".gz", "-ubyte")
-GENERATOR_ENDINGS = (".mat", ".safetensors")
+GENERATOR_ENDINGS = (".mat", ".safetensors", ".keras", ".h5")
 
 
 def read_images(
@@ -58,7 +59,7 @@ def read_images(
         ArgumentError: If an argument is not one of its choices.
     """
     options = ReadOptions(orientation, ink, value_range)
-    stored = read_stored(source, orientation)
+    stored = read_stored(source, orientation, image_shape)
     kind = usual_kind(stored, image_shape) if kind is None else kind
     observed = None if mask is None else mask.observed.all(-3).cpu().numpy()
     images, _ = normalize(
@@ -73,12 +74,17 @@ def usual_kind(stored: StoredSet, image_shape: ImageShape | None) -> PictureKind
     return PHOTOGRAPH if channels > 1 else DARK_INK
 
 
-def read_stored(source: FilePath, orientation: Orientation | None = None) -> StoredSet:
+def read_stored(
+    source: FilePath,
+    orientation: Orientation | None = None,
+    image_shape: ImageShape | None = None,
+) -> StoredSet:
     """The pictures of a file, a folder or a bundled set, before their numbers are understood.
 
     Args:
         source: See `read_images`.
         orientation: See `read_images`.
+        image_shape: Shape of the generator's images, where it is known. (C, H, W)
 
     Raises:
         FileError: See `read_images`.
@@ -97,7 +103,7 @@ def read_stored(source: FilePath, orientation: Orientation | None = None) -> Sto
     path = check_file(source, otherwise=f"or name a bundled set ({names})")
     match path.suffix.lower():
         case ".mat":
-            return mat.read_images(path, orientation)
+            return mat.read_images(path, orientation, image_shape)
         case ".npz" | ".npy":
             return arrays.read_images(path, orientation)
         case ".png" | ".jpg" | ".jpeg":
@@ -115,7 +121,9 @@ def read_generator(source: FilePath) -> Generator:
 
     Args:
         source: A .mat with `A_1`, `B_1`, `A_2`, `B_2` (and so on), a .safetensors written by
-            `write_generator`, or the name of a shipped generator. Nothing is unpickled.
+            `write_generator`, a Sequential model of Dense layers that Keras saved (.keras, .h5),
+            or the name of a shipped generator. Nothing is unpickled. Weights without
+            activations are read by `read_state_dict`.
 
     Raises:
         FileError: If there is no such file or shipped generator, or the file does not hold one.
@@ -130,9 +138,13 @@ def read_generator(source: FilePath) -> Generator:
             return mat.read_generator(path)
         case ".safetensors":
             return read_safetensors(path)
+        case ".keras" | ".h5" | ".hdf5":
+            return read_keras(path)
+        case ".npz":
+            raise refuse_plain_weights(path)
     raise FileError(
         f"{path.name} has no ending of a generator format; give a file that ends in "
-        f"{' or '.join(GENERATOR_ENDINGS)}."
+        f"{', '.join(GENERATOR_ENDINGS)}."
     )
 
 

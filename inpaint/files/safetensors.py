@@ -153,8 +153,10 @@ def _entry(metadata: dict[str, str], name: str, kind: type, path: FilePath) -> A
     """Read an entry of the metadata from JSON."""
     if name not in metadata:
         raise FileError(
-            f"{path} has no {name!r} in its metadata, so it is not a generator of this program. "
-            "Write it with inpaint.write_generator."
+            f"{path} has no {name!r} in its metadata, so it is not a generator of this program. A "
+            "state dict does not say its activations: in Python, read it by "
+            "inpaint.files.state_dict.read_state_dict(file, hidden=..., output=...), write the "
+            "result by inpaint.write_generator, and give that file."
         )
     try:
         value = json.loads(metadata[name])
