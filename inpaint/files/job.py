@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from inpaint.checks import check_choice, check_integer, check_number
-from inpaint.config import RestoreConfig
+from inpaint.config import RestoreConfig, changed_settings
 from inpaint.errors import ArgumentError, FileError
-from inpaint.files.words import Job, option
-from inpaint.network.config import NetworkConfig
+from inpaint.files.words import Job, option, option_of
 from inpaint.posterior.config import PosteriorConfig
 from inpaint.posterior.estimates import ESTIMATES, LEVEL, PLAIN
-from inpaint.training.config import TrainConfig
 
 KEEPS = (500, 400, 350, 300)
 """Numbers of observed pixels in the published figures, and the default of a sweep."""
@@ -207,7 +205,10 @@ class EvaluateJob(Job):
         train: IDX file of images for the baselines to learn from: the generator's training images.
         train_labels: IDX file of their labels.
         methods: Methods, such as minimum,pca.
-        config: How to search; its seed also determines the noise.
+        samples: Judge what the generator draws instead of what it restores: compare 4,000 samples
+            with the images, and other images of IMAGES (or --train) with the same.
+        classifier: What judges samples: a shipped classifier, or a .safetensors file.
+        config: How to search; its seed also determines the noise, and the samples.
     """
 
     command: ClassVar[str] = "evaluate"
@@ -233,6 +234,8 @@ class EvaluateJob(Job):
     train: Path | None = option(None, shown="baselines that learn do not run", is_input=True)
     train_labels: Path | None = option(None, is_input=True)
     methods: tuple[str, ...] = option((), shown="all but mean and median")
+    samples: bool = option(False)
+    classifier: str = option("digits", metavar="NAME|FILE", is_input=True)
     config: RestoreConfig = field(default_factory=lambda: RestoreConfig.preset("fast"))
 
     def __post_init__(self) -> None:
@@ -248,10 +251,28 @@ class EvaluateJob(Job):
         _check_different("keep", self.keeps)
         if len({Path(mask).name for mask in self.masks}) < len(self.masks):
             raise ArgumentError(f"mask is {','.join(self.masks)}; give masks of different names.")
+        self._check_question()
 
     def ignored_fields(self) -> set[str]:
         """N has no meaning where masks are given."""
         return {"keeps"} if self.masks else set()
+
+    def _check_question(self) -> None:
+        """Require options that mean something for what is asked."""
+        if not self.samples:
+            if "classifier" in self.changed():
+                raise ArgumentError("--classifier judges samples; add --samples, or leave it out.")
+            return
+        searching = ("keeps", "masks", "noise", "limit", "skip", "network", "methods")
+        options = {each.name: option_of(each) for each in fields(self)}
+        given = [options[name] for name in searching if name in self.changed()]
+        settings = changed_settings(self.config, RestoreConfig.preset("fast"))
+        given += [f"--{name.replace('_', '-')}" for name in settings if name != "seed"]
+        if given:
+            raise ArgumentError(
+                f"--samples restores nothing, so {given[0]} has no effect; leave one of the two"
+                " out."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -339,52 +360,6 @@ class SampleJob(Job):
         check_integer("count", self.count, 1, 10_000)
         check_integer("columns", self.columns, 1, 100)
         check_integer("seed", self.seed, 0, 2**63 - 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingImagesJob(Job):
-    """Images to train on.
-
-    Attributes:
-        images: IDX file of the training images, gz or not.
-        labels: IDX file of their labels.
-        digits: Labels to train on.
-        hold_out: Images at the end of the file that are left out.
-    """
-
-    images: Path = option(argument=True, is_input=True)
-    labels: Path = option(is_input=True)
-    digits: tuple[int, ...] = option((), shown="all")
-    hold_out: int = option(10_000)
-
-    def __post_init__(self) -> None:
-        check_integer("hold_out", self.hold_out, 0, LARGEST)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainJob(TrainingImagesJob):
-    """Everything that determines the training of a generator.
-
-    Attributes:
-        config: How to train.
-    """
-
-    command: ClassVar[str] = "train"
-
-    config: TrainConfig = field(default_factory=TrainConfig)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainNetworkJob(TrainingImagesJob):
-    """Everything that determines the training of an inpainting network.
-
-    Attributes:
-        config: How to train.
-    """
-
-    command: ClassVar[str] = "train-network"
-
-    config: NetworkConfig = field(default_factory=NetworkConfig)
 
 
 def _check_different(name: str, numbers: tuple[int, ...]) -> None:

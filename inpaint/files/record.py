@@ -33,9 +33,8 @@ from inpaint.files.job import (
     RestoreJob,
     SampleJob,
     SweepJob,
-    TrainJob,
-    TrainNetworkJob,
 )
+from inpaint.files.training_job import TrainClassifierJob, TrainJob, TrainNetworkJob
 from inpaint.files.words import Job, default_of, option_of
 from inpaint.generators.pretrained import pretrained_names
 from inpaint.operators import is_mask_name, is_operator_name
@@ -54,6 +53,7 @@ JOBS: dict[str, type[Job]] = {
         SampleJob,
         TrainJob,
         TrainNetworkJob,
+        TrainClassifierJob,
     )
 }
 """Every kind of job by its command."""
