@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from inpaint.cli import app
 from inpaint.config import RestoreConfig
-from inpaint.files.examples import PenStroke, render_stroke
+from inpaint.files.digits import Eight
 from inpaint.generators import Dense, Generator
 from inpaint.operators import (
     BlockAverage,
@@ -187,7 +187,7 @@ def as_module(generator: Generator) -> nn.Module:
 def pen_strokes(count: int) -> Tensor:
     """Drawn eights, always the same. [count, 1, 28, 28]"""
     rng = np.random.default_rng(0)
-    drawings = [render_stroke(PenStroke.random(rng)) for _ in range(count)]
+    drawings = [Eight.random(rng).draw() for _ in range(count)]
     return torch.from_numpy(np.stack(drawings))[:, None].float()
 
 

@@ -12,6 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 from inpaint import RestoreConfig, write_generator
+from inpaint.classifier.config import ClassifierConfig
 from inpaint.cli import app
 from inpaint.files.job import KEEPS
 from inpaint.network.config import NetworkConfig
@@ -202,7 +203,12 @@ def test_doctor_says_what_runs_here() -> None:
 
 @pytest.mark.parametrize(
     ("command", "config"),
-    [("restore", RestoreConfig), ("train", TrainConfig), ("train-network", NetworkConfig)],
+    [
+        ("restore", RestoreConfig),
+        ("train", TrainConfig),
+        ("train-network", NetworkConfig),
+        ("train-classifier", ClassifierConfig),
+    ],
 )
 def test_every_setting_has_an_option_with_its_default(command: str, config: type) -> None:
     text = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "250"}).output

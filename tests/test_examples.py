@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
 
+from inpaint.classifier.files import load_classifier
 from inpaint.errors import ArgumentError
-from inpaint.files.examples import NOISE, bundled_names, hand_drawn, load_bundled, render_strokes
+from inpaint.files.examples import NOISE, bundled_names, hand_drawn, load_bundled
+from inpaint.files.strokes import render_strokes
+from inpaint.studies.samples import CONFIDENT
+
+EIGHTS = "a8ec3f6c5cceb87322e914a3101d3af77fe3fc252b43e40ebce6bff2c7b494db"
+"""SHA-256 of the ink of the bundled eights."""
 
 
 def test_bundled_sets_have_the_same_images_on_every_call() -> None:
-    assert bundled_names() == ("eights",)
+    assert bundled_names() == ("eights", "digits")
     first, second = load_bundled("eights"), load_bundled()
     assert first.images.shape == (4, 1, 28, 28)
     assert first.ideal is not None
@@ -19,6 +27,24 @@ def test_bundled_sets_have_the_same_images_on_every_call() -> None:
     assert torch.equal(first.images, second.images)
     assert torch.equal(first.ideal, second.ideal)
     assert "not handwriting" in first.source
+
+
+def test_the_bundled_eights_stay_what_they_were() -> None:
+    """Published figures and every older record are of these four."""
+    ideal = load_bundled("eights").ideal
+    assert ideal is not None
+    # A pixel's ink is a count of 64ths, so this is exact on every machine.
+    covered = ((1 - ideal) * 64).round().to(torch.uint8).numpy()
+    assert hashlib.sha256(covered.tobytes()).hexdigest() == EIGHTS
+
+
+def test_the_bundled_digits_are_one_of_each() -> None:
+    digits = load_bundled("digits")
+    assert digits.images.shape == (10, 1, 28, 28)
+    assert digits.ideal is not None
+    assert torch.equal(digits.images, load_bundled("digits").images)
+    probabilities = load_classifier("digits").probabilities(digits.ideal)
+    assert float(probabilities.diagonal().min()) > CONFIDENT
 
 
 def test_the_noise_has_the_level_it_is_said_to_have() -> None:

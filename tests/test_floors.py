@@ -12,8 +12,18 @@ FRONT_DOOR = "inpaint"
 """Imports its parts on demand, and none of them imports from it."""
 
 ABOVE = {
-    "cli": {"bench", "studies", "training", "network", "plots", "files", "posterior", "search"},
-    "studies": {"posterior", "search", "files"},
+    "cli": {
+        "bench",
+        "studies",
+        "training",
+        "network",
+        "classifier",
+        "plots",
+        "files",
+        "posterior",
+        "search",
+    },
+    "studies": {"posterior", "search", "files", "classifier"},
     "posterior": {"search", "generators", "operators"},
     "plots": {"search"},
     "search": {"generators", "operators"},

@@ -36,6 +36,10 @@ COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
         (*DIGITS, "--hidden", "8", "--encoder-hidden", "8,8", *TRAINING, "--steps", "2"),
         "tiny.json",
     ),
+    "train-classifier": (
+        (*DIGITS, "--strokes", "0.5", "--batch-size", "4", "--name", "tiny", "--steps", "2"),
+        "tiny.json",
+    ),
     "train-network": (
         (*DIGITS, "--width", "8", "--batch-size", "4", "--name", "tiny", "--steps", "2"),
         "tiny.json",

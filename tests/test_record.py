@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from inpaint import PosteriorConfig, RestoreConfig, TrainConfig, write_generator
+from inpaint.classifier.config import ClassifierConfig
 from inpaint.errors import ArgumentError, FileError
 from inpaint.files.examples import load_bundled
 from inpaint.files.job import (
@@ -32,7 +33,7 @@ from inpaint.files.record import (
     to_record,
 )
 from inpaint.files.results import write_restoration
-from inpaint.files.training_job import TrainJob, TrainNetworkJob
+from inpaint.files.training_job import TrainClassifierJob, TrainJob, TrainNetworkJob
 from inpaint.files.words import Job
 from inpaint.network.config import NetworkConfig
 from inpaint.plots.comparison import compare
@@ -74,6 +75,12 @@ EVERY_JOB: dict[str, Job] = {
     ),
     "train-network": TrainNetworkJob(
         images=Path("images"), labels=Path("labels"), config=NetworkConfig(steps=2)
+    ),
+    "train-classifier": TrainClassifierJob(
+        images=Path("images"),
+        labels=Path("labels"),
+        strokes=0.1,
+        config=ClassifierConfig(steps=2),
     ),
 }
 """A job of each command, most fields away from their defaults."""

@@ -13,6 +13,7 @@ from inpaint.errors import InpaintError
 from inpaint.generators import Generator, pretrained, samples
 from inpaint.plots import sheet
 from inpaint.plots.columns import plot_samples, to_png
+from inpaint.studies.samples import FIGURES, read_card
 
 SAMPLES = 100
 WALK_STEPS = 11
@@ -63,6 +64,29 @@ def show_samples(generator: Generator) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
+    show_figures(generator)
+
+
+def show_figures(generator: Generator) -> None:
+    """How near its samples are to real images, as measured after its training."""
+    st.subheader("How well does it draw?", anchor=False)
+    entries = read_card(generator.card)
+    if not entries:
+        st.markdown(
+            "This generator's file holds no figures. With real images that it was not trained on, "
+            "this measures them; `inpaint train` does so by itself:"
+        )
+        st.code(
+            "inpaint evaluate IMAGES --labels LABELS --samples --generator FILE", language="bash"
+        )
+        return
+    rows = [
+        {"figure": each.title, "samples": entries.get(each.title, ""), "what it says": each.meaning}
+        for each in FIGURES
+    ]
+    with st.container(key="figures"):
+        st.table(rows, hide_index=True)
+    st.caption(f"Measured: {entries.get('measured', 'when is not said')}.")
 
 
 def show_by_hand(generator: Generator) -> None:

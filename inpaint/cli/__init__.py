@@ -116,6 +116,7 @@ for _command in (
     calibrate.calibrate,
     train.train,
     train.train_network,
+    train.train_classifier,
     bench.bench,
     doctor.doctor,
 ):

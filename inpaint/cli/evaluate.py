@@ -24,6 +24,9 @@ FILES = "evaluation.json and figure.png"
 @options.command_of(EvaluateJob, output=options.OUTPUT / "evaluation")
 def evaluate(job: EvaluateJob, *, output: Path, record: Record | None) -> None:
     """Restore held-out images by all methods; print the table, write figures and record."""
+    if job.samples:
+        _judge_samples(job, output, record)
+        return
     from inpaint.files.output import check_writable
     from inpaint.files.record import check_inputs
     from inpaint.operators import require_mask
@@ -66,6 +69,29 @@ def evaluate(job: EvaluateJob, *, output: Path, record: Record | None) -> None:
         reached = "what was reached so far was written" if folders else "there is no result yet"
         terminal.warn(f"Stopped by Ctrl-C; {reached}.")
         raise typer.Exit(terminal.INTERRUPTED)
+
+
+def _judge_samples(job: EvaluateJob, output: Path, record: Record | None) -> None:
+    """Compare the generator's samples with the held-out images."""
+    from inpaint.cli.tables import print_samples
+    from inpaint.files.output import check_writable, write_files
+    from inpaint.files.record import check_inputs, encode_record, make_record
+    from inpaint.generators.samples import sample_images
+    from inpaint.plots.columns import plot_samples, to_png
+    from inpaint.studies.samples import digest_inputs, judge_samples, load_sample_inputs
+
+    inputs = load_sample_inputs(job)
+    sha256 = digest_inputs(job, inputs)
+    if record is not None:
+        check_inputs(record, job, sha256)
+    check_writable(output)
+    seed = job.config.seed
+    study = judge_samples(inputs, seed=seed)
+    figure = plot_samples(sample_images(inputs.generator, 100, seed=seed))
+    content = encode_record(make_record(job, sha256=sha256, results={"samples": study}))
+    write_files(output, {"evaluation.json": content, "figure.png": to_png(figure)})
+    print_samples(study)
+    terminal.say(f"Wrote {FILES} to {output}.")
 
 
 def _report(watch: terminal.Watch, title: str, progress: Progress) -> bool:

@@ -10,6 +10,7 @@ from inpaint.posterior.estimates import ESTIMATES
 if TYPE_CHECKING:
     from inpaint.plots.comparison import Comparison
     from inpaint.posterior.estimator import Estimated
+    from inpaint.studies.samples import SampleFigures, SampleStudy
     from inpaint.types import Measurement
 
 
@@ -105,3 +106,33 @@ def warn_of_posterior(measurement: Measurement, estimated: Estimated) -> None:
     for label, summary in zip(measurement.labels, estimated.summaries, strict=False):
         if not summary.converged:
             terminal.warn(f"Image {label}. {summary.sentence}")
+
+
+def print_samples(study: SampleStudy) -> None:
+    """Print how near a generator's samples, and other real images, are to the real ones."""
+    from inpaint.studies.samples import FIGURES, show
+
+    def row(name: str, found: SampleFigures) -> list[str]:
+        return [name, *(show(getattr(found, figure.name)) for figure in FIGURES)]
+
+    rows = [row(f"{study.count} samples of {study.generator}", study.samples)]
+    if study.real is not None:
+        rows.append(row(f"{study.reals} other real images", study.real))
+    classes = ", ".join(map(str, study.classes))
+    terminal.table(
+        ["images", *(figure.title for figure in FIGURES)],
+        rows,
+        title=f"Against {study.references} real images of class {classes}",
+        words=("images",),
+    )
+    for figure in FIGURES:
+        terminal.say(f"{figure.title}: {figure.meaning}")
+    terminal.say(
+        f"The classifier {study.classifier} takes {study.accuracy:.1%} of the real images for "
+        "their label."
+    )
+    if study.real is None:
+        terminal.say(
+            "There are too few other real images to compare with; give some by --train and "
+            "--train-labels."
+        )

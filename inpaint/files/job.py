@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from inpaint.checks import check_choice, check_integer, check_number
-from inpaint.config import RestoreConfig
+from inpaint.config import RestoreConfig, changed_settings
 from inpaint.errors import ArgumentError, FileError
-from inpaint.files.words import Job, option
+from inpaint.files.words import Job, option, option_of
 from inpaint.posterior.config import PosteriorConfig
 from inpaint.posterior.estimates import ESTIMATES, LEVEL, PLAIN
 
@@ -216,7 +216,10 @@ class EvaluateJob(Job):
         train: IDX file of images for the baselines to learn from: the generator's training images.
         train_labels: IDX file of their labels.
         methods: Methods, such as minimum,pca.
-        config: How to search; its seed also determines the noise.
+        samples: Judge what the generator draws instead of what it restores: compare 4,000 samples
+            with the images, and other images of IMAGES (or --train) with the same.
+        classifier: What judges samples: a shipped classifier, or a .safetensors file.
+        config: How to search; its seed also determines the noise, and the samples.
     """
 
     command: ClassVar[str] = "evaluate"
@@ -243,6 +246,8 @@ class EvaluateJob(Job):
     train: Path | None = option(None, shown="baselines that learn do not run", is_input=True)
     train_labels: Path | None = option(None, is_input=True)
     methods: tuple[str, ...] = option((), shown="all but mean and median")
+    samples: bool = option(False)
+    classifier: str = option("digits", metavar="NAME|FILE", is_input=True)
     config: RestoreConfig = field(default_factory=lambda: RestoreConfig.preset("fast"))
 
     def __post_init__(self) -> None:
@@ -258,10 +263,28 @@ class EvaluateJob(Job):
         _check_different("keep", self.keeps)
         if len({Path(mask).name for mask in self.masks}) < len(self.masks):
             raise ArgumentError(f"mask is {','.join(self.masks)}; give masks of different names.")
+        self._check_question()
 
     def ignored_fields(self) -> set[str]:
         """N has no meaning where masks are given."""
         return {"keeps"} if self.masks else set()
+
+    def _check_question(self) -> None:
+        """Require options that mean something for what is asked."""
+        if not self.samples:
+            if "classifier" in self.changed():
+                raise ArgumentError("--classifier judges samples; add --samples, or leave it out.")
+            return
+        searching = ("keeps", "masks", "noise", "limit", "skip", "network", "methods")
+        options = {each.name: option_of(each) for each in fields(self)}
+        given = [options[name] for name in searching if name in self.changed()]
+        settings = changed_settings(self.config, RestoreConfig.preset("fast"))
+        given += [f"--{name.replace('_', '-')}" for name in settings if name != "seed"]
+        if given:
+            raise ArgumentError(
+                f"--samples restores nothing, so {given[0]} has no effect; leave one of the two"
+                " out."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

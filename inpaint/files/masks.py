@@ -80,7 +80,8 @@ def read_mask(
         with mask_pictures.open_picture(path) as picture:
             levels, says = mask_pictures.read_levels(picture, means, path.name)
     elif ending == ".mat":
-        levels = mat.read_matrix(path, "mask")
+        matrix = mat.read_matrix(path, "mask")
+        levels = (matrix.to_dense() if matrix.is_sparse else matrix).numpy()
     else:
         levels, held = _read_arrays(path)
     return array_mask(

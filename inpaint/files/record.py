@@ -34,7 +34,7 @@ from inpaint.files.job import (
     SampleJob,
     SweepJob,
 )
-from inpaint.files.training_job import TrainJob, TrainNetworkJob
+from inpaint.files.training_job import TrainClassifierJob, TrainJob, TrainNetworkJob
 from inpaint.files.words import Job, default_of, option_of
 from inpaint.generators.pretrained import pretrained_names
 from inpaint.operators import is_mask_name, is_operator_name
@@ -53,6 +53,7 @@ JOBS: dict[str, type[Job]] = {
         SampleJob,
         TrainJob,
         TrainNetworkJob,
+        TrainClassifierJob,
     )
 }
 """Every kind of job by its command."""

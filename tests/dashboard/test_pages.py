@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from inpaint import RestoreConfig
 from inpaint.config import PRESETS
 from inpaint.plots.comparison import CAPTIONS, COLUMNS
+from inpaint.studies.samples import FIGURES
 from tests.dashboard.helpers import (
     choose,
     command,
@@ -280,10 +281,24 @@ def test_the_sweep_page_restores_at_each_number_of_pixels(app: AppTest) -> None:
     assert app.number_input("restarts").value == 5, "settings are kept from page to page"
 
 
+def test_a_generator_without_figures_says_how_to_measure_them(app: AppTest, tmp_path: Path) -> None:
+    app.switch_page("views/generator.py")
+    settle(app)
+    upload(app, "generator", "small.mat", small_generator(tmp_path))
+    assert "holds no figures" in texts(app)
+    assert not app.table
+
+
 def test_the_generator_page_shows_what_it_can_make(app: AppTest) -> None:
     app.switch_page("views/generator.py")
     settle(app)
     assert "latent vectors drawn at random" in texts(app)
+    assert [header.value for header in app.subheader] == ["How well does it draw?"]
+    figures = app.table[0].value
+    assert list(figures["figure"]) == [figure.title for figure in FIGURES]
+    assert list(figures["what it says"]) == [figure.meaning for figure in FIGURES]
+    assert all("real images" in text for text in figures["samples"])
+    assert "held-out images of class 8" in texts(app)
     assert [tab.label for tab in app.tabs] == [
         "Samples",
         "By hand",

@@ -22,6 +22,7 @@ from inpaint.posterior.estimates import ESTIMATES
 from inpaint.posterior.estimator import Estimator
 from inpaint.studies.baselines.catalog import BASELINES, UNTRAINED, fit_baseline
 from inpaint.studies.baselines.training_set import TrainingSet
+from inpaint.training.data import count_shared
 from inpaint.types import Measurement, OnProgress, Progress, asks_to_stop
 
 BATCH = 20
@@ -212,18 +213,13 @@ def _check(
             f"have shape {mask.image_shape}; choose a network of that shape."
         )
     if training is not None:
-        known = {_fingerprint(image) for image in training}
-        shared = sum(_fingerprint(image) in known for image in ideal)
+        shared = count_shared(training, ideal)
         if shared:
             raise ArgumentError(
                 f"{shared} of the {len(ideal)} images are training images of the baselines as "
                 "well; keep them apart, such as with --hold-out."
             )
     return mask
-
-
-def _fingerprint(image: Tensor) -> bytes:
-    return image.detach().cpu().float().contiguous().numpy().tobytes()
 
 
 def _prepare(

@@ -1,0 +1,81 @@
+"""Classifiers in safetensors files, and the one shipped with the package."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from inpaint.classifier.model import Classifier
+from inpaint.errors import FileError, ShapeError
+from inpaint.files.safetensors import pack_tensors, read_tensors
+from inpaint.generators.pretrained.catalog import SUFFIX, Catalog
+
+_CATALOG = Catalog("classifier", folder="classifiers", alternative=f"a file that ends in {SUFFIX}")
+_ENTRY = "classifier"
+
+
+def pack_classifier(classifier: Classifier) -> bytes:
+    """A classifier as the content of a safetensors file."""
+    facts = {
+        "image_shape": classifier.image_shape,
+        "classes": classifier.classes,
+        "name": classifier.name,
+    }
+    return pack_tensors(classifier.state_dict(), {_ENTRY: json.dumps(facts)})
+
+
+def read_classifier(path: str | Path) -> Classifier:
+    """Read what `pack_classifier` packed.
+
+    Raises:
+        FileError: If the file cannot be read, or does not hold a valid classifier.
+    """
+    tensors, metadata = read_tensors(path)
+    if _ENTRY not in metadata:
+        raise FileError(
+            f"{path} holds no classifier of this program; train one by inpaint train-classifier."
+        )
+    try:
+        facts = json.loads(metadata[_ENTRY])
+        channels, height, width = facts["image_shape"]
+        classifier = Classifier(
+            (channels, height, width), facts["classes"], name=str(facts["name"])
+        )
+        classifier.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    except (KeyError, TypeError, ValueError, RuntimeError, ShapeError) as error:
+        raise FileError(f"{path} does not hold a valid classifier: {error}") from error
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in classifier.state_dict().values()):
+        raise FileError(f"{path} holds weights that are NaN or infinite; choose another file.")
+    return classifier.eval().requires_grad_(requires_grad=False)
+
+
+def classifier_names() -> tuple[str, ...]:
+    """The names of the shipped classifiers, in alphabetical order."""
+    return _CATALOG.names()
+
+
+def load_classifier(name: str) -> Classifier:
+    """Load a classifier shipped with the package, or one from a file.
+
+    Args:
+        name: One of `classifier_names`, or a path that ends in .safetensors.
+
+    Raises:
+        ArgumentError: If no classifier has this name.
+        FileError: If the file cannot be read.
+    """
+    if name.endswith(SUFFIX):
+        return read_classifier(name)
+    with _CATALOG.weights(name) as path:
+        return read_classifier(path)
+
+
+def classifier_card(name: str) -> str:
+    """The model card of a shipped classifier, as Markdown.
+
+    Raises:
+        ArgumentError: If no classifier has this name.
+    """
+    return _CATALOG.card(name)
