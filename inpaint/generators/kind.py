@@ -89,6 +89,11 @@ def picture_kind(generator: AnyGenerator) -> PictureKind:
     )
 
 
+def turn_ink(images: Tensor, kind: PictureKind) -> Tensor:
+    """Images of dark ink as a generator's kind has them, and the other way round."""
+    return 1 - images if kind.content == "light-ink" else images
+
+
 def border(images: Tensor) -> Tensor:
     """The outermost pixels of images. [..., H, W] -> [..., 2 H + 2 W]"""
     sides = (images[..., 0, :], images[..., -1, :], images[..., :, 0], images[..., :, -1])

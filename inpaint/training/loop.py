@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from inpaint.generators import Generator
+from inpaint.generators.kind import CARD_ENTRY, CONTENTS
 from inpaint.training import inversion, penalties
 from inpaint.training.augmentation import augment, damage
 from inpaint.training.config import TrainConfig
@@ -206,6 +207,8 @@ class _GeneratorTraining(TrainingSession):
             "steps": f"{min(self.step, config.steps)} + {max(0, self.step - config.steps)}",
             "seed": str(config.seed),
             "data": f"{len(self.images)} images, sha256 {self.digest}",
+            # Training images are read with 1 for paper.
+            CARD_ENTRY: CONTENTS["dark-ink"],
         }
         generator = to_generator(self.average, config, self.image_shape, card=card)
         generator = generator.to(dtype=torch.float32, device="cpu")

@@ -11,6 +11,7 @@ from inpaint.files.job import CalibrateJob
 from inpaint.files.reading import read_generator
 from inpaint.files.record import make_record
 from inpaint.generators import AnyGenerator
+from inpaint.generators.kind import PictureKind, picture_kind, turn_ink
 from inpaint.operators import Mask
 from inpaint.studies.calibrate.calibration import (
     Calibration,
@@ -78,7 +79,8 @@ def read_inputs(job: CalibrateJob) -> tuple[AnyGenerator, Tensor | None, dict[st
         FileError: If an input cannot be read.
         ArgumentError: If no image is left.
     """
-    generator, images = read_generator(job.generator), _read_images(job)
+    generator = read_generator(job.generator)
+    images = _read_images(job, picture_kind(generator))
     return generator, images, _digests(generator, images)
 
 
@@ -131,13 +133,13 @@ def _digests(generator: AnyGenerator, images: Tensor | None) -> dict[str, str | 
     return found if images is None else found | {"images": digest_images(images)}
 
 
-def _read_images(job: CalibrateJob) -> Tensor | None:
+def _read_images(job: CalibrateJob, kind: PictureKind) -> Tensor | None:
     """The real images of a study, if it has any."""
     if job.images is None or job.labels is None:
         return None
     held_out = slice(-job.hold_out or None, None)
     found = read_digits(job.images, job.labels, digits=job.digits, part=held_out)
-    return found[: job.truths]
+    return turn_ink(found[: job.truths], kind)
 
 
 def _truths(

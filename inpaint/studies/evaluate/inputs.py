@@ -14,6 +14,7 @@ from inpaint.files.masks import read_mask, refuse_white
 from inpaint.files.problem import digest_tensors
 from inpaint.files.reading import read_generator
 from inpaint.generators import AnyGenerator
+from inpaint.generators.kind import PictureKind, picture_kind, turn_ink
 from inpaint.network.files import load_network, network_names
 from inpaint.network.model import InpaintingNetwork
 from inpaint.operators import Mask, is_mask_name, measure
@@ -81,7 +82,8 @@ def load_inputs(job: EvaluateJob) -> EvaluationInputs:
     """
     generator = read_generator(job.generator)
     held_out = slice(-job.hold_out or None, None)
-    images = read_digits(job.images, job.labels, digits=job.digits, part=held_out)
+    kind = picture_kind(generator)
+    images = turn_ink(read_digits(job.images, job.labels, digits=job.digits, part=held_out), kind)
     if job.skip >= len(images):
         raise ArgumentError(
             f"skip is {job.skip}; there are {len(images)} such images. Choose 0 to "
@@ -93,7 +95,7 @@ def load_inputs(job: EvaluateJob) -> EvaluationInputs:
         image_set=whole[job.skip : job.skip + job.limit],
         generator=generator,
         network=_read_network(job),
-        training=_read_training(job),
+        training=_read_training(job, kind),
     )
 
 
@@ -140,14 +142,15 @@ def _read_network(job: EvaluateJob) -> InpaintingNetwork | None:
     return load_network(job.generator) if job.generator in network_names() else None
 
 
-def _read_training(job: EvaluateJob) -> Tensor | None:
+def _read_training(job: EvaluateJob, kind: PictureKind) -> Tensor | None:
     """The images that baselines learn from; None if none are named."""
     if job.train is None or job.train_labels is None:
         return None
     rest = slice(None, -job.hold_out or None)
     try:
-        return read_digits(job.train, job.train_labels, digits=job.digits, part=rest)
+        found = read_digits(job.train, job.train_labels, digits=job.digits, part=rest)
     except ArgumentError as error:
         raise ArgumentError(
             f"{error} hold_out is {job.hold_out}: so many images at its end are left out."
         ) from error
+    return turn_ink(found, kind)
