@@ -304,7 +304,7 @@ def _long_row(keep: int, row: ComparisonRow) -> list[object]:
         search.rate,
         *search.interval,
         search.restarts_for_99,
-        len(search.modes),
+        search.distinct,
         row.verdict.flag,
     ]
 
