@@ -52,9 +52,7 @@ def posterior(job: PosteriorJob, *, output: Path, record: Record | None) -> None
         f"{' '.join(draws.reasons)}"
     )
     terminal.say(f"Wrote {FILES} to {output}.")
-    if watch.stopped:
-        terminal.warn("Stopped by Ctrl-C; what was reached so far was written.")
-        raise typer.Exit(terminal.INTERRUPTED)
+    watch.leave_if_stopped()
     warn_of_posterior(problem.measurement, estimated)
     if not all(summary.converged for summary in estimated.summaries):
         raise typer.Exit(NOT_CONVERGED)

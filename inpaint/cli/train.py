@@ -41,9 +41,7 @@ def train(job: TrainJob, *, output: Path, record: Record | None, checkpoint: Pat
         f"{job.config.name}.png": to_png(plot_samples(samples)),
     }
     _finish(job, output, content, sha256, result.record, len(images))
-    if watch.stopped:
-        terminal.warn("Stopped by Ctrl-C; the generator as it stood was written.")
-        raise typer.Exit(terminal.INTERRUPTED)
+    watch.leave_if_stopped("the generator as it stood was written")
 
 
 @options.command_of(
@@ -64,9 +62,7 @@ def train_network(
         result = fit(images, job.config, checkpoint=checkpoint, on_progress=watch.report)
     content = {f"{job.config.name}.safetensors": pack_network(result.network)}
     _finish(job, output, content, sha256, result.record, len(images))
-    if watch.stopped:
-        terminal.warn("Stopped by Ctrl-C; the network as it stood was written.")
-        raise typer.Exit(terminal.INTERRUPTED)
+    watch.leave_if_stopped("the network as it stood was written")
 
 
 def _read(job: TrainingImagesJob, record: Record | None) -> tuple[Tensor, dict[str, str | None]]:
@@ -91,10 +87,9 @@ def _finish(
     count: int,
 ) -> None:
     """Write the results of a training, with its record."""
-    from inpaint.files.output import write_files
-    from inpaint.files.record import encode_record, make_record
+    from inpaint.files.record import make_record, write_results
 
     record = make_record(job, sha256=sha256, results=results)
-    content |= {f"{job.config.name}.json": encode_record(record)}
-    write_files(output, content)
-    terminal.say(f"Trained on {count} images; wrote {', '.join(content)} to {output}.")
+    name = f"{job.config.name}.json"
+    write_results(output, content, name, record)
+    terminal.say(f"Trained on {count} images; wrote {', '.join((*content, name))} to {output}.")
