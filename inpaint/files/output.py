@@ -60,7 +60,7 @@ def write_files(
             _check_free(directory, content)
             writing = directory / WRITING
             try:
-                names = sorted(content, key=lambda name: name == record)
+                names = sorted(content, key=lambda name: (name == record, name.endswith(".json")))
                 for name in names:
                     (writing / name).parent.mkdir(parents=True, exist_ok=True)
                     (writing / name).write_bytes(content[name])
@@ -131,7 +131,8 @@ def _finish(directory: Path) -> None:
     plan = json.loads((written / PLAN).read_text())
     # After an interruption, some files are in their places already.
     moves = [name for name in plan["move"] if (written / name).exists()]
-    for name in (*plan["remove"], *reversed(moves)):
+    # Records are removed first and come last, so that none lists a file that is not there.
+    for name in sorted({*plan["remove"], *moves}, key=lambda name: not name.endswith(".json")):
         (directory / name).unlink(missing_ok=True)
     for name in moves:
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
