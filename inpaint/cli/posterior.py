@@ -25,8 +25,9 @@ def posterior(job: PosteriorJob, *, output: Path, record: Record | None) -> None
     """Sample the posterior of damaged images; write its figure, arrays and diagnostics."""
     from inpaint.files.output import check_writable
     from inpaint.files.results import write_posterior
-    from inpaint.posterior.estimator import sample_estimated
+    from inpaint.posterior.examine import sample_estimated
     from inpaint.posterior.sampler import check_fit
+    from inpaint.types import Progress
 
     problem = load_problem(job, record)
     check_fit(problem.measurement, problem.generator, job.config)
@@ -40,8 +41,9 @@ def posterior(job: PosteriorJob, *, output: Path, record: Record | None) -> None
             level=job.level,
             on_progress=watch.report,
         )
-    problem = problem.first(len(estimated.images))
-    write_posterior(output, problem, estimated, findings)
+        problem = problem.first(len(estimated.images))
+        watch.report_last(Progress("drawing", 0, None))
+        write_posterior(output, problem, estimated, findings)
     print_posterior(problem.measurement, estimated)
     for number, finding in zip(problem.measurement.numbers, findings, strict=True):
         terminal.say(f"Image {number}. {finding.flag.capitalize()}: {finding.sentence}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from inpaint.posterior.chain import Chain, begin_chain, draw_first_states, random_stream
-from inpaint.posterior.config import PosteriorConfig
-from inpaint.posterior.evaluator import Evaluator
+from inpaint.posterior.config import FEWEST_PARTICLES, PARTICLES_PER_LATENT, PosteriorConfig
+from inpaint.posterior.evaluator import Evaluator, Stopped
 from inpaint.posterior.mixture import Array, Mixture
 from inpaint.posterior.pilot import Counts, run_pilots
 from inpaint.posterior.pooling import pool_chains
@@ -44,6 +44,7 @@ class SamplingProgress:
     finished: int = 0
     gradients: int = 0
     cancelled: bool = False
+    last_report: Progress | None = None
 
     def add_finished(self, draws: PosteriorDraws) -> None:
         """Count the images of a chunk as finished."""
@@ -66,8 +67,15 @@ class SamplingProgress:
         shares = 1 - reached / math.log10(LOWEST_SHOWN)
         done = (self.finished + float(shares.sum())) / self.images
         note = f"{note}{self.gradients + gradients:,} gradients"
-        if asks_to_stop(self.on_progress(Progress(stage, done, 1.0, note))):
+        self.last_report = Progress(stage, done, 1.0, note)
+        self.repeat()
+
+    def repeat(self) -> bool:
+        """Report the same as before, in the middle of a stage; return whether to go on."""
+        report = self.last_report or Progress("looking for modes", 0.0, 1.0, "0 gradients")
+        if self.on_progress is not None and asks_to_stop(self.on_progress(report)):
             self.cancelled = True
+        return not self.cancelled
 
 
 @dataclass
@@ -92,6 +100,9 @@ class Chunk:
         Args:
             size: Length of a latent vector.
             known_minima: See `run_pilots`.
+
+        Raises:
+            Stopped: If the caller ends it before there are states.
         """
         config = self.config
         streams = [
@@ -121,6 +132,13 @@ class Chunk:
         for chain, gradients in zip(itertools.chain(*self.chains), taken.flat, strict=True):
             chain.gradients += int(gradients)
 
+    def begin_few(self, size: int) -> None:
+        """Draw the fewest particles from the prior, so that a sampling that ends has a result."""
+        few = max(PARTICLES_PER_LATENT * size, FEWEST_PARTICLES)
+        self.config = replace(self.config, start="prior", particles=few)
+        self.evaluator = replace(self.evaluator, may_continue=lambda: True)
+        self.begin(size, None)
+
     def run(self) -> None:
         """Take stages until no chain needs one."""
         stage = 0
@@ -128,7 +146,7 @@ class Chunk:
             while not self.progress.cancelled and self._advance():
                 stage += 1
                 self._report_stage(stage)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Stopped):
             self.progress.cancelled = True
 
     def _advance(self) -> bool:

@@ -209,7 +209,7 @@ def _find_minima(
     shared = {name: getattr(config, name) for name in SHARED}
     search = RestoreConfig(steps=STEPS, **shared).resolved()
     starts = torch.from_numpy(drawn).flatten(1, 2)
-    found = descend(evaluator.objective, evaluator.backend, starts, search)
+    found = descend(evaluator.objective, evaluator.backend, starts, search, evaluator.may_continue)
     latents, costs, evaluations = (part.unflatten(1, (chains, STARTS)) for part in found)
     places, levels = to_numpy(latents), to_numpy(costs)
     gradients = evaluations.sum(2).cpu().numpy()
