@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import torch
 
 
+LONGEST_NAME = 200
+"""Most bytes of a name, which leaves room for endings."""
+
+
 def check_integer(name: str, value: Any, low: int, high: int) -> None:
     """Require an integer from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
@@ -39,6 +43,21 @@ def check_number(name: str, value: Any, *, positive: bool) -> None:
     if not _finite(value) or value < 0 or (positive and value == 0):
         rule = "above 0" if positive else "0 or above"
         raise ArgumentError(f"{name} is {value!r}; choose a finite number {rule}.")
+
+
+def check_file_name(name: str, value: Any) -> None:
+    """Require a text that can be the name of a file, without its ending, on any system."""
+    plain = isinstance(value, str) and value == value.strip() and not value.startswith(".")
+    if not plain or not value or any(c in '/\\:*?"<>|' or ord(c) < 32 for c in value):
+        raise ArgumentError(
+            f"{name} is {value!r}; files are named after it. Choose letters, digits, spaces, '-', "
+            "'_' and '.', the first and the last not a space and the first not a dot."
+        )
+    if len(value.encode()) > LONGEST_NAME:
+        raise ArgumentError(
+            f"{name} has {len(value.encode())} bytes; files are named after it. Choose at most "
+            f"{LONGEST_NAME}."
+        )
 
 
 def check_between(name: str, value: Any, low: float, high: float) -> None:

@@ -9,7 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from torch import Tensor
 
 from inpaint.errors import FileError
 from inpaint.files.output import (
@@ -20,6 +22,7 @@ from inpaint.files.output import (
     hash_of,
     write_files,
 )
+from tests.helpers import inpaint, refused, write_idx
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows cannot fork.")
 
@@ -216,3 +219,16 @@ def test_names_in_the_way_are_found_beforehand(tmp_path: Path) -> None:
         with pytest.raises(FileError, match="cannot be written"):
             write_files(tmp_path, dict.fromkeys(names, b""))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["N9", "run.json"]
+
+
+def test_a_training_that_could_not_be_written_is_refused_beforehand(
+    tmp_path: Path, drawings: Tensor
+) -> None:
+    pictures, labels = (tmp_path / name for name in ("pictures-ubyte", "labels-ubyte"))
+    write_idx(pictures, (255 * drawings[:, 0]).numpy().astype(np.uint8))
+    write_idx(labels, np.full(len(drawings), 8, np.uint8))
+    words = ("train", pictures, "--labels", labels, "--hold-out", 0, "--steps", 10**8)
+    refused(inpaint(*words, "--name", "a/b", "--output", tmp_path / "out"), "name is 'a/b'")
+    (tmp_path / "out" / "mine.json").mkdir(parents=True)
+    refused(inpaint(*words, "--name", "mine", "--output", tmp_path / "out"), "mine.json")
+    refused(inpaint(*words, "--checkpoint", tmp_path, "--output", tmp_path / "out"), "folder")

@@ -30,10 +30,11 @@ def calibrate(job: CalibrateJob, *, output: Path, record: Record | None) -> None
     check_writable(output)
     with terminal.Watch("preparing") as watch:
         study = run_study(job, on_progress=watch.report)
+        if study.entries:
+            content = {"calibration.png": to_png(plot_calibration(study))}
+            write_results(output, content, "calibration.json", study.record())
     if not study.entries:
         watch.leave_if_stopped("there is no result yet")
-    content = {"calibration.png": to_png(plot_calibration(study))}
-    write_results(output, content, "calibration.json", study.record())
     _print(study)
     terminal.say(f"Wrote {FILES} to {output}.")
     watch.leave_if_stopped()

@@ -41,12 +41,12 @@ def sweep(job: SweepJob, *, output: Path, record: Record | None) -> None:
             on_point=draw,
             on_progress=watch.report,
         )
-    tables = {"errors.csv": result.to_csv(), "sweep.csv": result.to_long_csv()}
-    if result.partial_searches:
-        tables["partial_searches.csv"] = result.to_partial_csv()
-    content |= {name: text.encode() for name, text in tables.items()}
-    content["curves.png"] = to_png(plot_sweep(result))
-    write_results(output, content, "run.json", sweeping.record_sweep(job, problem, result))
+        tables = {"errors.csv": result.to_csv(), "sweep.csv": result.to_long_csv()}
+        if result.partial_searches:
+            tables["partial_searches.csv"] = result.to_partial_csv()
+        content |= {name: text.encode() for name, text in tables.items()}
+        content["curves.png"] = to_png(plot_sweep(result))
+        write_results(output, content, "run.json", sweeping.record_sweep(job, problem, result))
     _print(result)
     folders = ", ".join(str(output / _folder(point.keep)) for point in result.points)
     terminal.say(

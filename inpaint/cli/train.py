@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,15 +33,17 @@ def train(job: TrainJob, *, output: Path, record: Record | None, checkpoint: Pat
     from inpaint.plots.columns import plot_samples, to_png
     from inpaint.training.loop import train as fit
 
-    check_writable(output)
+    name = job.config.name
+    check_writable(output, (f"{name}.{ending}" for ending in ("safetensors", "png", "json")))
     with terminal.Watch("preparing") as watch:
         result = fit(images, job.config, checkpoint=checkpoint, on_progress=watch.report)
-    samples = sample_images(result.generator, 100, seed=job.config.seed)
-    content = {
-        f"{job.config.name}.safetensors": pack_generator(result.generator),
-        f"{job.config.name}.png": to_png(plot_samples(samples)),
-    }
-    _finish(job, output, content, sha256, result.record, len(images))
+        samples = sample_images(result.generator, 100, seed=job.config.seed)
+        content = {
+            f"{name}.safetensors": pack_generator(result.generator),
+            f"{name}.png": to_png(plot_samples(samples)),
+        }
+        _write(job, output, content, sha256, result.record)
+    _say(output, (*content, f"{name}.json"), len(images))
     watch.leave_if_stopped("the generator as it stood was written")
 
 
@@ -57,11 +60,13 @@ def train_network(
     from inpaint.network.files import pack_network
     from inpaint.network.training import train_network as fit
 
-    check_writable(output)
+    name = job.config.name
+    check_writable(output, (f"{name}.{ending}" for ending in ("safetensors", "json")))
     with terminal.Watch("preparing") as watch:
         result = fit(images, job.config, checkpoint=checkpoint, on_progress=watch.report)
-    content = {f"{job.config.name}.safetensors": pack_network(result.network)}
-    _finish(job, output, content, sha256, result.record, len(images))
+        content = {f"{name}.safetensors": pack_network(result.network)}
+        _write(job, output, content, sha256, result.record)
+    _say(output, (*content, f"{name}.json"), len(images))
     watch.leave_if_stopped("the network as it stood was written")
 
 
@@ -78,18 +83,19 @@ def _read(job: TrainingImagesJob, record: Record | None) -> tuple[Tensor, dict[s
     return images, sha256
 
 
-def _finish(
+def _write(
     job: TrainJob | TrainNetworkJob,
     output: Path,
     content: dict[str, bytes],
     sha256: dict[str, str | None],
     results: dict[str, Any],
-    count: int,
 ) -> None:
     """Write the results of a training, with its record."""
     from inpaint.files.record import make_record, write_results
 
     record = make_record(job, sha256=sha256, results=results)
-    name = f"{job.config.name}.json"
-    write_results(output, content, name, record)
-    terminal.say(f"Trained on {count} images; wrote {', '.join((*content, name))} to {output}.")
+    write_results(output, content, f"{job.config.name}.json", record)
+
+
+def _say(output: Path, names: Iterable[str], count: int) -> None:
+    terminal.say(f"Trained on {count} images; wrote {', '.join(names)} to {output}.")

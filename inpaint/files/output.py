@@ -131,8 +131,8 @@ def _finish(directory: Path) -> None:
     plan = json.loads((written / PLAN).read_text())
     # After an interruption, some files are in their places already.
     moves = [name for name in plan["move"] if (written / name).exists()]
-    # Records are removed first and come last, so that none lists a file that is not there.
-    for name in sorted({*plan["remove"], *moves}, key=lambda name: not name.endswith(".json")):
+    # Records go first and come last, so that none lists a file that is not there.
+    for name in sorted({*plan["remove"], *moves}, key=_records_first):
         (directory / name).unlink(missing_ok=True)
     for name in moves:
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
@@ -142,6 +142,11 @@ def _finish(directory: Path) -> None:
             folder.rmdir()
     (written / PLAN).unlink()
     shutil.rmtree(written)
+
+
+def _records_first(name: str) -> tuple[bool, int]:
+    """The order in which files are removed: a record before those in the folders inside."""
+    return not name.endswith(".json"), name.count("/")
 
 
 def _replaced(directory: Path, content: Iterable[str]) -> set[str]:

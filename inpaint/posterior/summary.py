@@ -153,7 +153,7 @@ def _summarise_image(
     noise = _quantiles(posterior.noise_levels[image][:, None], level)[:, 0].tolist()
     shown = evenly(latents, SAMPLES)
     chains = posterior.latents[image]  # [K, P, D]
-    ranked = evenly(torch.arange(chains.shape[1]), CUT_DRAWS // len(chains) if cut else RANKED)
+    ranked = evenly(torch.arange(chains.shape[1]), RANKED // 8 if cut else RANKED)
     r_hat, r_hat_high, ess = _diagnose(generator.pixels(chains[:, ranked])[..., std > VARIES])
     evidence = posterior.log_evidence[image]
     finished = bool(posterior.finished[image])
