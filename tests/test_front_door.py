@@ -366,7 +366,7 @@ def test_a_large_batch_is_searched_in_parts_that_change_nothing(
     many = np.concatenate([pictures, pictures[::-1]])
     config = inpaint.RestoreConfig(restarts=3, screen=10, backend="cpp")
     whole = inpaint.restore(many, "eights-10", config, mask="box:8")
-    monkeypatch.setattr("inpaint.search.restore.PART_BYTES", 1)
+    monkeypatch.setattr("inpaint.search.memory.PART_BYTES", 1)
     parts = inpaint.restore(many, "eights-10", config, mask="box:8")
     for name in ("latents", "costs", "starts", "start_costs", "status"):
         assert torch.equal(getattr(parts.search, name), getattr(whole.search, name)), name

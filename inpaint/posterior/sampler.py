@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from inpaint.checks import check_device
+from inpaint.checks import check_device, check_fits
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.generators import AnyGenerator
 from inpaint.posterior.chain import PILOT_DRAWS
@@ -25,6 +25,9 @@ from inpaint.search.backends import choose
 from inpaint.search.backends.torch import limited_threads
 from inpaint.search.objective import Objective, check_measurement, make_objective
 from inpaint.types import Measurement, OnProgress, SearchResult
+
+STATES, IMAGES = 3, 4
+"""Copies of a chain's states while it moves, and of its draws' images while they are examined."""
 
 CHUNK_BYTES = 2**25
 """Bytes of states, moves, proposals and pixels up to which images are sampled together."""
@@ -136,7 +139,8 @@ def check_fit(measurement: Measurement, generator: AnyGenerator, config: Posteri
 
     Raises:
         ShapeError: If there is no image, or the generator makes images of a different shape.
-        ArgumentError: If a value is not finite, or particles or max_gradients are too few.
+        ArgumentError: If a value is not finite, particles or max_gradients are too few, or the
+            particles take more memory than is free.
     """
     check_measurement(measurement, generator)
     needed = PARTICLES_PER_LATENT * generator.latent_size
@@ -145,6 +149,9 @@ def check_fit(measurement: Measurement, generator: AnyGenerator, config: Posteri
             f"particles is {config.particles}; a generator with {generator.latent_size} latent "
             f"numbers needs at least {needed}."
         )
+    if config.device == "cpu":
+        needed = _particle_bytes(config, generator.latent_size, math.prod(generator.image_shape))
+        check_fits("particles", config.particles, needed, "Choose fewer particles or chains.")
     # Each chain evaluates its first states, then takes one stage.
     stage = 1 + config.moves * (1 + config.leapfrog)
     least = config.chains * config.particles * stage
@@ -156,6 +163,13 @@ def check_fit(measurement: Measurement, generator: AnyGenerator, config: Posteri
             f"{config.particles} particles take {least} in their first stage alone. Choose more "
             "gradients, or fewer particles."
         )
+
+
+def _particle_bytes(config: PosteriorConfig, size: int, pixels: int) -> int:
+    """Memory of one particle of each chain of an image: its states, then its draws' images."""
+    vectors = STATES * (config.moves * (2 + config.final_stages) + config.jumps)
+    draws = config.draws // config.particles
+    return config.chains * (8 * vectors * (size + 1) + draws * IMAGES * 4 * pixels)
 
 
 def check_proper(objective: Objective, generator: AnyGenerator) -> None:
