@@ -12,12 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaint.posterior.chain import Chain, begin_chain, draw_first_states, random_stream
+from inpaint.posterior.chain import (
+    PILOT_DRAWS,
+    Chain,
+    begin_chain,
+    draw_first_states,
+    random_stream,
+)
 from inpaint.posterior.config import FEWEST_PARTICLES, PARTICLES_PER_LATENT, PosteriorConfig
 from inpaint.posterior.evaluator import Evaluator, Stopped
 from inpaint.posterior.mixture import Array, Mixture
 from inpaint.posterior.pilot import Counts, run_pilots
-from inpaint.posterior.pooling import pool_chains
+from inpaint.posterior.pooling import TREE_LEVELS, pool_chains
 from inpaint.posterior.types import PosteriorDraws
 from inpaint.types import OnProgress, Progress, asks_to_stop
 
@@ -117,20 +123,32 @@ class Chunk:
             )
         drawn = np.array(
             [
-                [draw_first_states(config, size, *pair) for pair in zip(*rows, strict=True)]
+                [self._first_states(size, *pair) for pair in zip(*rows, strict=True)]
                 for rows in zip(streams, mixtures, strict=True)
             ]
         )
         latents, costs = self.evaluator.costs(drawn)
         self.chains = [
             [
-                begin_chain(latents[b, k], costs[b, k], row[k], mixtures[b][k], config)
+                self._first_chain(latents[b, k], costs[b, k], row[k], mixtures[b][k])
                 for k in range(config.chains)
             ]
             for b, row in enumerate(streams)
         ]
         for chain, gradients in zip(itertools.chain(*self.chains), taken.flat, strict=True):
             chain.gradients += int(gradients)
+
+    def _first_states(
+        self, size: int, stream: np.random.Generator, mixture: Mixture | None
+    ) -> Array:
+        self.evaluator.ask(self.config.particles * (1 if mixture is None else PILOT_DRAWS))
+        return draw_first_states(self.config, size, stream, mixture)
+
+    def _first_chain(
+        self, latents: Array, costs: Array, stream: np.random.Generator, mixture: Mixture | None
+    ) -> Chain:
+        self.evaluator.ask(len(costs))
+        return begin_chain(latents, costs, stream, mixture, self.config)
 
     def begin_few(self, size: int) -> None:
         """Draw the fewest particles from the prior, so that a sampling that ends has a result."""
@@ -166,6 +184,7 @@ class Chunk:
         thresholds, lengths = np.zeros((*shape, moves)), np.zeros(shape)
         factors, betas = np.zeros((images, config.chains, size, size)), np.zeros(shape[:2])
         for b, k, chain in active:
+            self.evaluator.ask(config.particles * max(config.moves, config.jumps))
             latents[b, k], factors[b, k] = chain.begin_stage()
         self._jump([entry for entry in active if entry[2].proposals is not None], latents)
         for b, k, chain in active:
@@ -186,6 +205,7 @@ class Chunk:
             proposals[b, k] = chain.proposals
         proposals, costs = self.evaluator.costs(proposals)
         for b, k, chain in jumping:
+            self.evaluator.ask(costs[b, k].size)
             latents[b, k] = chain.jump(proposals[b, k], costs[b, k])
 
     def _report_pilots(self, gradients: Counts) -> bool:
@@ -217,7 +237,7 @@ class Chunk:
         dtype = objective.target.dtype
         for chain in itertools.chain(*self.chains):
             chain.keep_draws()
-        pooled = [pool_chains(row, sum(len(chain.latents) for chain in row)) for row in self.chains]
+        pooled = [self._pool(row) for row in self.chains]
         noise = [
             self._draw_noise(*pair, count, number)
             for pair, count, number in zip(
@@ -242,6 +262,14 @@ class Chunk:
             config=self.config,
             known_noise=objective.known_noise,
         )
+
+    def _pool(self, row: list[Chain]) -> tuple[Array, Array]:
+        """The draws of all chains of an image together; see `pool_chains`."""
+        last = self.config.misfit_weight
+        stopped = self.progress.cancelled and any(c.inverse_temperature < last for c in row)
+        # The order of draws that must not be used does not matter, and takes a while.
+        count = sum(len(chain.latents) for chain in row)
+        return pool_chains(row, count, 0 if stopped else TREE_LEVELS)
 
     def _draw_noise(self, latents: Array, costs: Array, count: float, number: int) -> Array:
         """A noise standard deviation for each draw of an image. [n]

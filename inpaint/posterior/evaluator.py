@@ -24,6 +24,9 @@ MOVED_VALUES = 2**22
 DESCENT_GRADIENTS = 40_000
 """Gradients that a descent takes between two questions."""
 
+MANY_VECTORS = 20_000
+"""Latent vectors whose mixtures and weights take long enough to ask before."""
+
 MayContinue = Callable[[], bool]
 """Asked from time to time; False ends the work with `Stopped`."""
 
@@ -111,6 +114,15 @@ class Evaluator:
             np.concatenate(each, axis=2) for each in zip(*parts, strict=True)
         )
         return states, costs, accepted
+
+    def ask(self, vectors: int) -> None:
+        """Ask before work on many latent vectors that J has no part in.
+
+        Raises:
+            Stopped: If the caller wants to stop.
+        """
+        if vectors >= MANY_VECTORS and not self.may_continue():
+            raise Stopped
 
     def _parts(self, rows: int, count: int, *, together: int = 1) -> Iterator[slice]:
         """Slices of `count` vectors in each of `rows` that are evaluated together.
