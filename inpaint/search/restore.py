@@ -294,7 +294,8 @@ class _Search:
         Args:
             latents: Starting points, if they are given. [B, R, D]
         """
-        count = min(FEW, self._config.restarts if latents is None else latents.shape[1])
+        given = self._config.restarts if latents is None else latents.shape[1]
+        count = min(FEW, self._together, given)
         self._config = replace(self._config, restarts=count, screen=0, stop_after=1)
         if latents is None:
             latents = self._streams().draw(count).to(self._objective.target)
