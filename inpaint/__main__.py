@@ -1,7 +1,7 @@
 """The command line: `inpaint`, or `python -m inpaint`.
 
-Ctrl-C ends it silently from the start, even while libraries are loading; a running command takes
-Ctrl-C as a request to stop (`inpaint.cli.terminal.Watch`).
+Ctrl-C and SIGTERM end it with one sentence from the start, even while libraries are loading; a
+running command takes them as a request to stop (`inpaint.cli.terminal.Watch`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import signal
 import sys
 from types import FrameType
 
-INTERRUPTED = 130
-
 
 def main() -> None:
     """The console script."""
@@ -21,6 +19,7 @@ def main() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (open as long as the process)
     signal.signal(signal.SIGINT, _leave)
+    signal.signal(signal.SIGTERM, _leave)
     if hasattr(signal, "SIGPIPE"):
         # A reader that stops early, such as `head`, ends the command silently.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -33,7 +32,7 @@ def main() -> None:
 def _leave(number: int, frame: FrameType | None) -> None:
     """End at once; an exception could be lost in a library that is being imported."""
     os.write(2, b"Stopped before there was a result.\n")
-    os._exit(INTERRUPTED)
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

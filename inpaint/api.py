@@ -17,7 +17,7 @@ from inpaint.inputs import as_images, as_measurement, as_operator, read_as_gener
 from inpaint.operators import measure as measure_images
 from inpaint.posterior.config import PosteriorConfig
 from inpaint.posterior.estimates import LEVEL
-from inpaint.posterior.estimator import sample_estimated
+from inpaint.posterior.examine import sample_estimated
 from inpaint.progress import showing
 from inpaint.restoration import Posterior, Restoration
 from inpaint.search.restore import restore as search

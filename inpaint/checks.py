@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 from collections.abc import Iterable
 from numbers import Integral, Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inpaint.errors import ArgumentError, ShapeError
 
 if TYPE_CHECKING:
     import torch
+
+
+USABLE = 0.75
+"""Share of the free memory that one piece of work may take."""
+
+LONGEST_NAME = 200
+"""Most bytes of a name, which leaves room for endings."""
 
 
 def check_integer(name: str, value: Any, low: int, high: int) -> None:
@@ -41,10 +50,53 @@ def check_number(name: str, value: Any, *, positive: bool) -> None:
         raise ArgumentError(f"{name} is {value!r}; choose a finite number {rule}.")
 
 
+def check_file_name(name: str, value: Any) -> None:
+    """Require a text that can be the name of a file, without its ending, on any system."""
+    plain = isinstance(value, str) and value == value.strip() and not value.startswith(".")
+    if not plain or not value or any(c in '/\\:*?"<>|' or ord(c) < 32 for c in value):
+        raise ArgumentError(
+            f"{name} is {value!r}; files are named after it. Choose letters, digits, spaces, '-', "
+            "'_' and '.', the first and the last not a space and the first not a dot."
+        )
+    if len(value.encode()) > LONGEST_NAME:
+        raise ArgumentError(
+            f"{name} has {len(value.encode())} bytes; files are named after it. Choose at most "
+            f"{LONGEST_NAME}."
+        )
+
+
 def check_between(name: str, value: Any, low: float, high: float) -> None:
     """Require a finite number from `low` to `high`."""
     if not _finite(value) or not low <= value <= high:
         raise ArgumentError(f"{name} is {value!r}; choose a number from {low:g} to {high:g}.")
+
+
+def check_fits(name: str, count: int, bytes_each: int, way_out: str) -> None:
+    """Require that `count` things of `bytes_each` fit into the memory that is free."""
+    free = free_memory()
+    if free is None or count * bytes_each <= USABLE * free:
+        return
+    fits = int(USABLE * free / bytes_each)
+    raise ArgumentError(
+        f"{name} is {count}, which takes {count * bytes_each / 1e9:.3g} GB of memory here, and "
+        f"{free / 1e9:.3g} GB are free. At most {fits} fit. {way_out}"
+    )
+
+
+def free_memory() -> int | None:
+    """Bytes of memory that this process can still use; None where the system does not say."""
+    found = []
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        sizes = dict(line.split(":") for line in lines)
+        found.append(1024 * int(sizes["MemAvailable"].split()[0]))
+    # A container may have less than the machine; its files in memory can be given back.
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        group = Path("/sys/fs/cgroup")
+        most, used = (int((group / f"memory.{x}").read_text()) for x in ("max", "current"))
+        parts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        found.append(most - used + int(parts["inactive_file"]))
+    return min(found, default=None)
 
 
 def check_device(name: torch.device | str | int) -> torch.device:

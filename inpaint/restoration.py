@@ -20,12 +20,8 @@ from inpaint.checks import check_type
 from inpaint.generators import AnyGenerator
 from inpaint.posterior.config import PosteriorConfig
 from inpaint.posterior.estimates import LEVEL
-from inpaint.posterior.estimator import (
-    Estimated,
-    Estimator,
-    sample_estimated,
-    summarise_estimated,
-)
+from inpaint.posterior.estimator import Estimated, Estimator
+from inpaint.posterior.examine import sample_estimated, summarise_estimated
 from inpaint.posterior.finding import Finding
 from inpaint.posterior.summary import interval_of
 from inpaint.posterior.types import PosteriorDraws, PosteriorSummary

@@ -296,6 +296,16 @@ def test_a_torch_module_is_given_again_when_loading(tmp_path: Path) -> None:
         inpaint.load(folder, generator=Decoder())
 
 
+def test_files_of_two_runs_in_a_folder_are_refused(
+    result: inpaint.Restoration, tmp_path: Path
+) -> None:
+    one, two = result.save(tmp_path / "one"), result[:1].save(tmp_path / "two")
+    (two / "restoration.npz").write_bytes((one / "restoration.npz").read_bytes())
+    with pytest.raises(FileError, match="not written together with its record"):
+        inpaint.load(two)
+    assert len(inpaint.load(one)) == len(result)
+
+
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="neither a restoration nor a posterior"):
         inpaint.load(tmp_path)
@@ -374,7 +384,7 @@ def test_a_large_batch_is_searched_in_parts_that_change_nothing(
     many = np.concatenate([pictures, pictures[::-1]])
     config = inpaint.RestoreConfig(restarts=3, screen=10, backend="cpp")
     whole = inpaint.restore(many, "eights-10", config, mask="box:8")
-    monkeypatch.setattr("inpaint.search.restore.PART_BYTES", 1)
+    monkeypatch.setattr("inpaint.search.memory.PART_BYTES", 1)
     parts = inpaint.restore(many, "eights-10", config, mask="box:8")
     for name in ("latents", "costs", "starts", "start_costs", "status"):
         assert torch.equal(getattr(parts.search, name), getattr(whole.search, name)), name

@@ -13,35 +13,46 @@ from pathlib import Path
 import pytest
 
 import inpaint
+from inpaint.files.output import hash_of
+from tests.helpers import QUICK_WORDS
 from tests.helpers import inpaint as run_inpaint
+
+STATUSES = [("SIGINT", 130), ("SIGTERM", 143)]
+"""Signals that stop a command, and its exit status then."""
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows has neither such signals nor /dev.")
 
-INTERRUPT_AT_WORK = """
+STOP_AT_WORK = """
 import signal, sys
 from inpaint.__main__ import main
 from inpaint.cli.terminal import Watch
-report = Watch.report
-def interrupted(watch, progress):
-    signal.raise_signal(signal.SIGINT)
-    return report(watch, progress)
-Watch.report = interrupted
+name, at = sys.argv[1], int(sys.argv[2])
+del sys.argv[1:3]
+show, count = Watch._show, 0
+def stopped(watch, progress):
+    global count
+    count += 1
+    if count == at:
+        signal.raise_signal(signal.Signals[name])
+    show(watch, progress)
+Watch._show = stopped
 main()
 """
-"""The command line, with Ctrl-C at the first report of progress."""
+"""The command line, with a signal at one of the reports of progress."""
 
-INTERRUPT_AT_IMPORT = """
+STOP_AT_IMPORT = """
 import signal, sys
 from inpaint.__main__ import main
+stop = signal.Signals[sys.argv.pop(1)]
 class Finder:
     @staticmethod
     def find_spec(name, path=None, target=None):
         if name == "torch":
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(stop)
 sys.meta_path.insert(0, Finder)
 main()
 """
-"""The command line, with Ctrl-C while torch is being loaded."""
+"""The command line, with a signal while torch is being loaded."""
 
 
 def run(program: str, *words: object) -> subprocess.CompletedProcess[str]:
@@ -129,28 +140,71 @@ def test_a_wrong_input_is_one_sentence(generator: Path, tmp_path: Path) -> None:
 
 
 @POSIX
-def test_ctrl_c_during_the_imports_is_one_sentence(generator: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "status"), STATUSES)
+def test_a_stop_during_the_imports_is_one_sentence(
+    name: str, status: int, generator: Path, tmp_path: Path
+) -> None:
     words = ("restore", "--generator", generator, "--output", tmp_path / "out")
-    done = run(INTERRUPT_AT_IMPORT, *words)
-    assert (done.returncode, done.stdout) == (130, "")
+    done = run(STOP_AT_IMPORT, name, *words)
+    assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr == "Stopped before there was a result.\n"
     assert not (tmp_path / "out").exists()
 
 
 @POSIX
-def test_ctrl_c_keeps_what_was_reached(generator: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "status"), STATUSES)
+def test_a_stop_keeps_what_was_reached(
+    name: str, status: int, generator: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     words = ("--solver", "adam", "--steps", 10**7, "--tolerance", 0, "--restarts", 1)
     words += ("--screen", 0, "--backend", "torch", "--generator", generator, "--output", out)
-    done = run(INTERRUPT_AT_WORK, "restore", *words)
-    assert done.returncode == 130, done.stderr
-    assert "Stopped by Ctrl-C" in done.stderr
+    done = run(STOP_AT_WORK, name, 1, "restore", *words)
+    assert done.returncode == status, done.stderr
+    assert f"Stopped by {'Ctrl-C' if name == 'SIGINT' else name}; " in done.stderr
     assert "Traceback" not in done.stderr
     images = json.loads((out / "run.json").read_text())["results"]["images"]
     assert {image["status"] for image in images} == {"cancelled"}
+    # What follows a stop is short here, so that the images are judged all the same.
+    assert all(image["verdict"] for image in images)
     again = run_inpaint("restore", "--from-run", out / "run.json", "--output", tmp_path / "again")
     assert again.exit_code == 0, again.output
     assert "equal to the recorded ones" in again.stdout
+
+
+@POSIX
+@pytest.mark.parametrize("at", [1, 2, 4])
+def test_a_stopped_posterior_is_written_and_not_trusted(
+    at: int, generator: Path, tmp_path: Path
+) -> None:
+    words = ("--particles", 32, "--chains", 2, "--generator", generator, "--output", tmp_path)
+    done = run(STOP_AT_WORK, "SIGTERM", at, "posterior", *words)
+    assert done.returncode == 143, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} >= {
+        "figure.png", "posterior.npz", "run.json",
+    }  # fmt: skip
+    for image in json.loads((tmp_path / "run.json").read_text())["results"]["images"]:
+        assert image["finding"]["flag"] == "doubtful"
+        assert "was stopped" in image["finding"]["sentence"]
+        assert not image["posterior"]["converged"]
+
+
+@POSIX
+def test_a_stopped_sweep_replaces_the_earlier_one(generator: Path, tmp_path: Path) -> None:
+    words = ("sweep", "--generator", generator, *QUICK_WORDS, "--output", tmp_path / "out")
+    assert run_inpaint(*words, "--keeps", "700,600,500").exit_code == 0
+    (tmp_path / "out" / "N700" / "mine.txt").write_text("mine")
+    # The first N has at least one report of its search and one of its judging.
+    done = run(STOP_AT_WORK, "SIGTERM", 3, *words, "--keeps", "400,300,200")
+    assert done.returncode == 143, done.stderr
+    folders = {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()}
+    assert {"N700", "N400"} <= folders
+    assert not folders & {"N600", "N500", "N200"}
+    assert [path.name for path in (tmp_path / "out" / "N700").iterdir()] == ["mine.txt"]
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["results"]["cancelled"]
+    for name, sha256 in record["files"].items():
+        assert hash_of((tmp_path / "out" / name).read_bytes()) == sha256
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ def test_draws_are_standard_normal() -> None:
 
 def test_screening_keeps_the_lowest_costs_in_the_order_drawn() -> None:
     latents = torch.tensor([[[5.0], [1.0], [torch.nan], [2.0], [0.5]]])
-    kept = screen(lambda z: z[..., 0], latents, 3)
+    kept = screen(lambda z: z[..., 0], [latents], 3)
     assert kept.flatten().tolist() == [1.0, 2.0, 0.5]
 
 

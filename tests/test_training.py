@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaint.errors import ArgumentError, FileError, InpaintError, ShapeError
+from inpaint.network.config import NetworkConfig
 from inpaint.training import inversion, penalties
 from inpaint.training.augmentation import Damaged, augment, damage
 from inpaint.training.config import TrainConfig
@@ -303,6 +307,42 @@ def test_a_checkpoint_of_another_training_is_refused_with_a_reason(
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(FileError, match="not a sound safetensors file"):
         train(images, SMALL, checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    "name", ["", " a", "a/b", "a\\b", "../a", ".a", "a\nb", "a:b", "a" * 300, None]
+)
+@pytest.mark.parametrize("config", [TrainConfig, NetworkConfig])
+def test_a_name_that_no_file_can_have_is_refused(config: type, name: object) -> None:
+    with pytest.raises(ArgumentError, match="files are named after it"):
+        config(name=name)
+
+
+@pytest.mark.parametrize("place", ["folder", "absent/c.safetensors", "file/c.safetensors"])
+def test_a_checkpoint_that_cannot_be_written_is_refused_before_the_first_step(
+    images: Tensor, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    steps: list[Progress] = []
+    with pytest.raises(FileError, match="cannot be written"):
+        train(images, SMALL, checkpoint=tmp_path / place, on_progress=steps.append)
+    assert not steps
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot ask for a process without ending it.")
+def test_what_a_killed_training_left_of_a_checkpoint_is_removed(
+    images: Tensor, tmp_path: Path
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    path = tmp_path / "c.safetensors"
+    other = tmp_path / f".other.{ended.pid}.part"
+    running = tmp_path / f".c.safetensors.{os.getppid()}.part"
+    for left in (tmp_path / f".c.safetensors.{ended.pid}.part", running, other):
+        left.write_bytes(b"half")
+    train(images, SMALL, checkpoint=path)
+    assert set(tmp_path.iterdir()) == {path, running, other}
 
 
 def test_digits_are_picked_from_a_part_of_the_file(tmp_path: Path) -> None:

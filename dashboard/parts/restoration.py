@@ -198,7 +198,7 @@ def draw_verdicts(result: Result) -> None:
                 "Expected error": verdict.expected_error,
                 "Reached": f"{search.reached} of {search.starts}",
                 "For 99 %": search.restarts_for_99,
-                "Modes": len(search.modes),
+                "Modes": search.distinct,
             }
         )
     elements.draw_table(lines, JUDGED)

@@ -14,7 +14,7 @@ from inpaint.files.job import PosteriorJob
 from inpaint.operators import Mask
 from inpaint.plots.posterior_views import add_pixels, overall_spread
 from inpaint.posterior.config import PosteriorConfig
-from inpaint.posterior.estimator import sample_estimated
+from inpaint.posterior.examine import sample_estimated
 from inpaint.posterior.finding import Finding
 from inpaint.posterior.types import PosteriorDraws, PosteriorSummary
 from inpaint.types import Measurement, Progress

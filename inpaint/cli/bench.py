@@ -74,9 +74,7 @@ def time_variants(run: _Run, output: Path | None) -> None:
     if output is not None:
         write_files(output.parent, {output.name: (result.to_json() + "\n").encode()})
         terminal.say(f"Wrote {output}.")
-    if result.cancelled:
-        terminal.warn("Stopped by Ctrl-C; the rows so far are shown.")
-        raise typer.Exit(terminal.INTERRUPTED)
+    watch.leave_if_stopped("the rows so far are shown")
 
 
 def _print(result: BenchResult) -> None:

@@ -6,8 +6,6 @@ import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from inpaint.cli import options, terminal
 from inpaint.files.job import CalibrateJob
 
@@ -21,8 +19,8 @@ FILES = "calibration.json and calibration.png"
 @options.command_of(CalibrateJob, output=options.OUTPUT / "calibration")
 def calibrate(job: CalibrateJob, *, output: Path, record: Record | None) -> None:
     """Restore known truths and count how often their posteriors held them; write a figure."""
-    from inpaint.files.output import check_writable, write_files
-    from inpaint.files.record import check_inputs, encode_record
+    from inpaint.files.output import check_writable
+    from inpaint.files.record import check_inputs, write_results
     from inpaint.plots.calibration import plot_calibration
     from inpaint.plots.columns import to_png
     from inpaint.studies.calibrate.study import read_inputs, run_study
@@ -32,21 +30,14 @@ def calibrate(job: CalibrateJob, *, output: Path, record: Record | None) -> None
     check_writable(output)
     with terminal.Watch("preparing") as watch:
         study = run_study(job, on_progress=watch.report)
+        if study.entries:
+            content = {"calibration.png": to_png(plot_calibration(study))}
+            write_results(output, content, "calibration.json", study.record())
     if not study.entries:
-        terminal.warn("Stopped by Ctrl-C before there was a result.")
-        raise typer.Exit(terminal.INTERRUPTED)
-    write_files(
-        output,
-        {
-            "calibration.json": encode_record(study.record()),
-            "calibration.png": to_png(plot_calibration(study)),
-        },
-    )
+        watch.leave_if_stopped("there is no result yet")
     _print(study)
     terminal.say(f"Wrote {FILES} to {output}.")
-    if study.cancelled:
-        terminal.warn("Stopped by Ctrl-C; what was reached so far was written.")
-        raise typer.Exit(terminal.INTERRUPTED)
+    watch.leave_if_stopped()
 
 
 def _print(study: CalibrationStudy) -> None:

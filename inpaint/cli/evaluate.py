@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from inpaint.cli import options, terminal
 from inpaint.files.job import EvaluateJob
 
@@ -65,10 +63,7 @@ def evaluate(job: EvaluateJob, *, output: Path, record: Record | None) -> None:
                 break
     if folders:
         terminal.say(f"Wrote {FILES} to {', '.join(folders)}.")
-    if watch.stopped:
-        reached = "what was reached so far was written" if folders else "there is no result yet"
-        terminal.warn(f"Stopped by Ctrl-C; {reached}.")
-        raise typer.Exit(terminal.INTERRUPTED)
+    watch.leave_if_stopped(*([] if folders else ["there is no result yet"]))
 
 
 def _judge_samples(job: EvaluateJob, output: Path, record: Record | None) -> None:
@@ -100,15 +95,14 @@ def _report(watch: terminal.Watch, title: str, progress: Progress) -> bool:
 
 
 def _write(folder: Path, each: Damage, inputs: EvaluationInputs, evaluation: Evaluation) -> None:
-    from inpaint.files.output import write_files
-    from inpaint.files.record import encode_record
+    from inpaint.files.record import write_results
     from inpaint.plots.columns import to_png
     from inpaint.plots.evaluation import plot_evaluation
     from inpaint.studies.evaluate.report import record_evaluation, title_of
 
     figure = plot_evaluation(evaluation, title=title_of(each, inputs))
     record = record_evaluation(each, inputs, evaluation)
-    write_files(folder, {"evaluation.json": encode_record(record), "figure.png": to_png(figure)})
+    write_results(folder, {"figure.png": to_png(figure)}, "evaluation.json", record)
 
 
 def _print(title: str, evaluation: Evaluation) -> None:

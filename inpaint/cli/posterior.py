@@ -25,8 +25,9 @@ def posterior(job: PosteriorJob, *, output: Path, record: Record | None) -> None
     """Sample the posterior of damaged images; write its figure, arrays and diagnostics."""
     from inpaint.files.output import check_writable
     from inpaint.files.results import write_posterior
-    from inpaint.posterior.estimator import sample_estimated
+    from inpaint.posterior.examine import sample_estimated
     from inpaint.posterior.sampler import check_fit
+    from inpaint.types import Progress
 
     problem = load_problem(job, record)
     check_fit(problem.measurement, problem.generator, job.config)
@@ -40,8 +41,9 @@ def posterior(job: PosteriorJob, *, output: Path, record: Record | None) -> None
             level=job.level,
             on_progress=watch.report,
         )
-    problem = problem.first(len(estimated.images))
-    write_posterior(output, problem, estimated, findings)
+        problem = problem.first(len(estimated.images))
+        watch.report_last(Progress("drawing", 0, None))
+        write_posterior(output, problem, estimated, findings)
     print_posterior(problem.measurement, estimated)
     for label, finding in zip(problem.measurement.labels, findings, strict=True):
         terminal.say(f"Image {label}. {finding.flag.capitalize()}: {finding.sentence}")
@@ -54,9 +56,7 @@ def posterior(job: PosteriorJob, *, output: Path, record: Record | None) -> None
         f"{' '.join(draws.reasons)}"
     )
     terminal.say(f"Wrote {FILES} to {output}.")
-    if watch.stopped:
-        terminal.warn("Stopped by Ctrl-C; what was reached so far was written.")
-        raise typer.Exit(terminal.INTERRUPTED)
+    watch.leave_if_stopped()
     warn_of_posterior(problem.measurement, estimated)
     if not all(summary.converged for summary in estimated.summaries):
         raise typer.Exit(NOT_CONVERGED)

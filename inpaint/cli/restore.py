@@ -6,8 +6,6 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from inpaint.cli import options, terminal
 from inpaint.cli.loading import PREVIEW, end, load_problem, show_preview
 from inpaint.cli.tables import print_metrics, print_posterior, print_search, warn_of_posterior
@@ -30,6 +28,7 @@ def restore(job: RestoreJob, *, output: Path, record: Record | None, preview: Pa
     from inpaint.files.results import write_restoration
     from inpaint.plots.comparison import compare
     from inpaint.posterior.estimator import Estimator
+    from inpaint.types import Progress
 
     problem = load_problem(job, record)
     if preview is not None:
@@ -46,11 +45,18 @@ def restore(job: RestoreJob, *, output: Path, record: Record | None, preview: Pa
             estimated = estimator.estimate(job.estimate)
             if len(estimated.images) < len(search):
                 estimated = None
-    problem = problem.first(len(search))
-    comparison = compare(problem.measurement, problem.generator, search, estimated=estimated)
+        problem = problem.first(len(search))
+        comparison = compare(
+            problem.measurement,
+            problem.generator,
+            search,
+            estimated=estimated,
+            on_progress=watch.report_last,
+        )
+        watch.report_last(Progress("drawing", 0, None))
+        write_restoration(output, problem, search, comparison, estimated)
     if record is not None:
         _compare_with(record, search, comparison, estimated)
-    write_restoration(output, problem, search, comparison, estimated)
     print_search(comparison)
     print_metrics(comparison)
     if estimated is not None and estimated.summaries:
@@ -67,9 +73,7 @@ def restore(job: RestoreJob, *, output: Path, record: Record | None, preview: Pa
     )
     judged = any(row.verdict is not None for row in comparison.rows)
     terminal.say(f"Wrote {FILES if judged else FILES.replace('modes.png, ', '')} to {output}.")
-    if watch.stopped:
-        terminal.warn("Stopped by Ctrl-C; what was reached so far was written.")
-        raise typer.Exit(terminal.INTERRUPTED)
+    watch.leave_if_stopped()
     end(problem)
 
 

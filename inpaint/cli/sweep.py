@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from inpaint.cli import options, terminal
 from inpaint.cli.loading import end, load_problem
 from inpaint.files.job import SweepJob
@@ -19,9 +17,9 @@ if TYPE_CHECKING:
 @options.command_of(SweepJob, output=options.OUTPUT / "sweep")
 def sweep(job: SweepJob, *, output: Path, record: Record | None) -> None:
     """Restore the same images at several N; write the figures of each, and tables of all."""
-    from inpaint.files.output import check_writable, write_files
-    from inpaint.files.record import encode_record
-    from inpaint.files.results import write_restoration
+    from inpaint.files.output import check_writable
+    from inpaint.files.record import write_results
+    from inpaint.files.results import restoration_files
     from inpaint.plots.columns import to_png
     from inpaint.plots.curves import plot_sweep
     from inpaint.studies import sweep as sweeping
@@ -29,36 +27,39 @@ def sweep(job: SweepJob, *, output: Path, record: Record | None) -> None:
     # What is observed at the largest N shows how to read the pictures.
     problem = load_problem(job.at(max(job.keeps)), record)
     check_writable(output)
+    content: dict[str, bytes] = {}
+
+    def draw(point: sweeping.Point) -> None:
+        files = restoration_files(point.problem, point.search, point.comparison)
+        content.update({f"{_folder(point.keep)}/{name}": data for name, data in files.items()})
+
     with terminal.Watch("preparing") as watch:
         result = sweeping.sweep(
             problem,
             job.keeps,
             restart_counts=job.restart_counts,
             repeats=job.repeats,
+            on_point=draw,
             on_progress=watch.report,
         )
-    for point in result.points:
-        write_restoration(
-            _folder(output, point.keep), point.problem, point.search, point.comparison
-        )
-    tables = {"errors.csv": result.to_csv(), "sweep.csv": result.to_long_csv()}
-    if result.partial_searches:
-        tables["partial_searches.csv"] = result.to_partial_csv()
-    content = {name: text.encode() for name, text in tables.items()}
-    content["curves.png"] = to_png(plot_sweep(result))
-    content["run.json"] = encode_record(sweeping.record_sweep(job, problem, result))
-    write_files(output, content)
+        tables = {"errors.csv": result.to_csv(), "sweep.csv": result.to_long_csv()}
+        if result.partial_searches:
+            tables["partial_searches.csv"] = result.to_partial_csv()
+        content |= {name: text.encode() for name, text in tables.items()}
+        content["curves.png"] = to_png(plot_sweep(result))
+        write_results(output, content, "run.json", sweeping.record_sweep(job, problem, result))
     _print(result)
-    folders = ", ".join(str(_folder(output, point.keep)) for point in result.points)
-    terminal.say(f"Wrote {', '.join(content)} to {output}; the files of each N to {folders}.")
-    if result.cancelled:
-        terminal.warn("Stopped by Ctrl-C; what was reached so far was written.")
-        raise typer.Exit(terminal.INTERRUPTED)
+    folders = ", ".join(str(output / _folder(point.keep)) for point in result.points)
+    terminal.say(
+        f"Wrote {', '.join(tables)}, curves.png and run.json to {output}; the files of each N to "
+        f"{folders}."
+    )
+    watch.leave_if_stopped()
     end(problem)
 
 
-def _folder(output: Path, keep: int) -> Path:
-    return output / f"N{keep}"
+def _folder(keep: int) -> str:
+    return f"N{keep}"
 
 
 def _print(result: Sweep) -> None:

@@ -27,7 +27,7 @@ def print_search(comparison: Comparison) -> None:
                 f"{low:.4f} to {high:.4f}",
                 f"{search.reached} of {search.starts}",
                 number(search.restarts_for_99, 0),
-                str(len(search.modes)),
+                str(search.distinct),
                 row.verdict.flag,
             ]
         rows.append(cells)

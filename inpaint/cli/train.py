@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,29 +34,32 @@ def train(job: TrainJob, *, output: Path, record: Record | None, checkpoint: Pat
     """Train a generator; write it as safetensors, with its record and a grid of samples."""
     images, _, sha256 = _read(job, record)
 
+    from inpaint.cli.tables import print_samples
     from inpaint.files.output import check_writable
     from inpaint.files.safetensors import pack_generator
     from inpaint.generators.samples import sample_images
     from inpaint.plots.columns import plot_samples, to_png
     from inpaint.training.loop import train as fit
 
-    check_writable(output)
+    name = job.config.name
+    check_writable(output, (f"{name}.{ending}" for ending in ("safetensors", "png", "json")))
     with terminal.Watch("preparing") as watch:
         result = fit(images, job.config, checkpoint=checkpoint, on_progress=watch.report)
-    generator, results = result.generator, dict(result.record)
-    study = _judge(job, generator)
+        generator, results = result.generator, dict(result.record)
+        study = None if watch.stopped else _judge(job, generator)
+        if study is not None:
+            generator = replace(generator, card={**generator.card, **study.card()})
+            results["samples"] = study
+        samples = sample_images(generator, 100, seed=job.config.seed)
+        content = {
+            f"{name}.safetensors": pack_generator(generator),
+            f"{name}.png": to_png(plot_samples(samples)),
+        }
+        _write(job, output, content, sha256, results)
     if study is not None:
-        generator = replace(generator, card={**generator.card, **study.card()})
-        results["samples"] = study
-    samples = sample_images(generator, 100, seed=job.config.seed)
-    content = {
-        f"{job.config.name}.safetensors": pack_generator(generator),
-        f"{job.config.name}.png": to_png(plot_samples(samples)),
-    }
-    _finish(job, output, content, sha256, results, len(images))
-    if watch.stopped:
-        terminal.warn("Stopped by Ctrl-C; the generator as it stood was written.")
-        raise typer.Exit(terminal.INTERRUPTED)
+        print_samples(study)
+    _say(output, (*content, f"{name}.json"), len(images))
+    watch.leave_if_stopped("the generator as it stood was written")
 
 
 @options.command_of(
@@ -71,14 +75,14 @@ def train_network(
     from inpaint.network.files import pack_network
     from inpaint.network.training import train_network as fit
 
-    check_writable(output)
+    name = job.config.name
+    check_writable(output, (f"{name}.{ending}" for ending in ("safetensors", "json")))
     with terminal.Watch("preparing") as watch:
         result = fit(images, job.config, checkpoint=checkpoint, on_progress=watch.report)
-    content = {f"{job.config.name}.safetensors": pack_network(result.network)}
-    _finish(job, output, content, sha256, result.record, len(images))
-    if watch.stopped:
-        terminal.warn("Stopped by Ctrl-C; the network as it stood was written.")
-        raise typer.Exit(terminal.INTERRUPTED)
+        content = {f"{name}.safetensors": pack_network(result.network)}
+        _write(job, output, content, sha256, result.record)
+    _say(output, (*content, f"{name}.json"), len(images))
+    watch.leave_if_stopped("the network as it stood was written")
 
 
 @options.command_of(
@@ -96,29 +100,29 @@ def train_classifier(
     from inpaint.files.output import check_writable
     from inpaint.training.data import read_labelled
 
-    check_writable(output)
+    name = job.config.name
+    check_writable(output, (f"{name}.{ending}" for ending in ("safetensors", "json")))
     with terminal.Watch("preparing") as watch:
         result = fit(images, labels, job.config, checkpoint=checkpoint, on_progress=watch.report)
-    results = dict(result.record)
-    if job.hold_out:
-        held_out = read_labelled(
-            job.images, job.labels, digits=job.digits, part=slice(-job.hold_out, None)
-        )
-        results["accuracy"] = accuracy(result.classifier, *held_out)
+        results = dict(result.record)
+        if job.hold_out and not watch.stopped:
+            held_out = read_labelled(
+                job.images, job.labels, digits=job.digits, part=slice(-job.hold_out, None)
+            )
+            results["accuracy"] = accuracy(result.classifier, *held_out)
+        content = {f"{name}.safetensors": pack_classifier(result.classifier)}
+        _write(job, output, content, sha256, results)
+    if "accuracy" in results:
         terminal.say(
             f"It takes {results['accuracy']:.2%} of the {len(held_out[0])} held-out images for "
             "their label."
         )
-    content = {f"{job.config.name}.safetensors": pack_classifier(result.classifier)}
-    _finish(job, output, content, sha256, results, len(images))
-    if watch.stopped:
-        terminal.warn("Stopped by Ctrl-C; the classifier as it stood was written.")
-        raise typer.Exit(terminal.INTERRUPTED)
+    _say(output, (*content, f"{name}.json"), len(images))
+    watch.leave_if_stopped("the classifier as it stood was written")
 
 
 def _judge(job: TrainJob, generator: Generator) -> SampleStudy | None:
-    """Print how well a generator draws what was held out; None if that cannot be said."""
-    from inpaint.cli.tables import print_samples
+    """How well a generator draws what was held out; None, with a reason, if it cannot be said."""
     from inpaint.errors import InpaintError
     from inpaint.files.job import EvaluateJob
     from inpaint.studies.samples import judge_samples, load_sample_inputs
@@ -134,12 +138,10 @@ def _judge(job: TrainJob, generator: Generator) -> SampleStudy | None:
         samples=True,
     )
     try:
-        study = judge_samples(load_sample_inputs(question, generator))
+        return judge_samples(load_sample_inputs(question, generator))
     except InpaintError as error:
         terminal.say(f"The samples were not judged. {error}")
         return None
-    print_samples(study)
-    return study
 
 
 def _read(
@@ -158,19 +160,19 @@ def _read(
     return images, labels, sha256
 
 
-def _finish(
+def _write(
     job: TrainJob | TrainNetworkJob | TrainClassifierJob,
     output: Path,
     content: dict[str, bytes],
     sha256: dict[str, str | None],
     results: dict[str, Any],
-    count: int,
 ) -> None:
     """Write the results of a training, with its record."""
-    from inpaint.files.output import write_files
-    from inpaint.files.record import encode_record, make_record
+    from inpaint.files.record import make_record, write_results
 
     record = make_record(job, sha256=sha256, results=results)
-    content |= {f"{job.config.name}.json": encode_record(record)}
-    write_files(output, content)
-    terminal.say(f"Trained on {count} images; wrote {', '.join(content)} to {output}.")
+    write_results(output, content, f"{job.config.name}.json", record)
+
+
+def _say(output: Path, names: Iterable[str], count: int) -> None:
+    terminal.say(f"Trained on {count} images; wrote {', '.join(names)} to {output}.")

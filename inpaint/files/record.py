@@ -34,6 +34,7 @@ from inpaint.files.job import (
     SampleJob,
     SweepJob,
 )
+from inpaint.files.output import finish_writing, hash_of, write_files
 from inpaint.files.training_job import TrainClassifierJob, TrainJob, TrainNetworkJob
 from inpaint.files.words import Job, default_of, option_of
 from inpaint.generators.pretrained import pretrained_names
@@ -105,6 +106,34 @@ def encode_record(record: Mapping[str, Any]) -> bytes:
     return json.dumps(record, indent=2, allow_nan=False).encode() + b"\n"
 
 
+def write_results(
+    directory: str | os.PathLike[str],
+    content: Mapping[str, bytes],
+    name: str,
+    record: Mapping[str, Any],
+) -> None:
+    """Write files and their record, all of them or none; see `write_files`.
+
+    Args:
+        directory: Made if it does not exist; earlier results in it are replaced.
+        content: The bytes of each file, by its name.
+        name: The name of the record.
+        record: What it holds. The hashes of the other files are added to it as `files`.
+
+    Raises:
+        FileError: If one cannot be written; what was in the directory stays as it was.
+    """
+    write_files(directory, with_record(content, name, record), record=name)
+
+
+def with_record(
+    content: Mapping[str, bytes], name: str, record: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """Files and the record that lists them, by their names."""
+    files = {each: hash_of(data) for each, data in content.items()}
+    return {**content, name: encode_record({**record, "files": files})}
+
+
 def read_record(path: str | os.PathLike[str], command: str | None = None) -> Record:
     """Read a record.
 
@@ -116,6 +145,7 @@ def read_record(path: str | os.PathLike[str], command: str | None = None) -> Rec
         FileError: If it cannot be read, is not such a record, or does not hold a job.
     """
     path = Path(path)
+    finish_writing(path.parent)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

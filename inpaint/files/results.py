@@ -18,7 +18,7 @@ from torch import Tensor
 from inpaint.files.job import PosteriorJob, RestoreJob
 from inpaint.files.output import write_files
 from inpaint.files.problem import Problem
-from inpaint.files.record import encode_record, make_record
+from inpaint.files.record import make_record, with_record
 from inpaint.plots.columns import plot_comparison, plot_modes, to_png
 from inpaint.plots.comparison import Comparison
 from inpaint.plots.posterior import plot_posterior
@@ -30,6 +30,9 @@ from inpaint.posterior.types import PosteriorSummary
 from inpaint.types import Measurement, SearchResult
 
 Arrays = dict[str, NDArray[Any]]
+
+COMPRESSED_BYTES = 2**24
+"""Arrays of more bytes are not compressed, which takes a second for every 25 MB."""
 
 
 def describe_restoration(
@@ -131,16 +134,26 @@ def write_restoration(
     Raises:
         FileError: If the directory cannot be written; what was in it stays as it was.
     """
-    record = describe_restoration(problem, search, comparison, estimated)
+    files = restoration_files(problem, search, comparison, estimated)
+    write_files(directory, files, record="run.json")
+    return Path(directory) / "run.json"
+
+
+def restoration_files(
+    problem: Problem,
+    search: SearchResult,
+    comparison: Comparison,
+    estimated: Estimated | None = None,
+) -> dict[str, bytes]:
+    """The content of each file that `write_restoration` writes, by its name."""
     content = {
         "figure.png": to_png(plot_comparison(comparison)),
         "restoration.npz": pack_restoration(problem.measurement, search, estimated),
-        "run.json": encode_record(record),
     }
     if any(row.verdict is not None for row in comparison.rows):
         content["modes.png"] = to_png(plot_modes(comparison))
-    write_files(directory, content, remove=("modes.png",))
-    return Path(directory) / "run.json"
+    record = describe_restoration(problem, search, comparison, estimated)
+    return with_record(content, "run.json", record)
 
 
 def write_posterior(
@@ -166,9 +179,9 @@ def write_posterior(
     content = {
         "figure.png": to_png(plot_posterior(problem.measurement, estimated)),
         "posterior.npz": pack_posterior(problem.measurement, estimated),
-        "run.json": encode_record(describe_posterior(problem, estimated, findings)),
     }
-    write_files(directory, content)
+    record = describe_posterior(problem, estimated, findings)
+    write_files(directory, with_record(content, "run.json", record), record="run.json")
     return Path(directory) / "run.json"
 
 
@@ -291,5 +304,7 @@ def _array(tensor: Tensor) -> NDArray[Any]:
 
 def _pack(arrays: Arrays) -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    size = sum(array.nbytes for array in arrays.values())
+    save = np.savez_compressed if size <= COMPRESSED_BYTES else np.savez
+    save(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()

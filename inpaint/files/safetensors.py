@@ -8,8 +8,11 @@ Metadata: `activations`, `negative_slopes` (one for each layer), `image_shape` (
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +120,33 @@ def write_whole(content: bytes, path: FilePath) -> None:
         FileError: If the file cannot be written.
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with _part_of(path) as part:
         part.write_bytes(content)
         part.replace(path)
+
+
+def check_replaceable(path: FilePath) -> None:
+    """Check that `write_whole` can write a file, before long work begins.
+
+    Raises:
+        FileError: If it cannot be written, or is a folder.
+    """
+    path = Path(path)
+    with _part_of(path) as part:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        part.touch()
+
+
+@contextlib.contextmanager
+def _part_of(path: Path) -> Iterator[Path]:
+    """A name for a file until it is whole; those that killed programs left are removed."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            if not _is_running(left.name.split(".")[-2]):
+                left.unlink(missing_ok=True)
+        yield part
     except OSError as error:
         raise FileError(
             f"{path} cannot be written: {error.strerror or error}. Choose another place."
@@ -129,6 +155,20 @@ def write_whole(content: bytes, path: FilePath) -> None:
         # It was renamed, or never created.
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def _is_running(process: str) -> bool:
+    """Whether a process may still be running."""
+    # On Windows, signal 0 would end it.
+    if not process.isdecimal() or os.name == "nt":
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def read_tensors(path: FilePath) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -16,8 +16,8 @@ from torch import Tensor
 from inpaint.config import RestoreConfig
 from inpaint.errors import ArgumentError, FileError, InpaintError
 from inpaint.files import arrays
-from inpaint.files.output import write_files
-from inpaint.files.record import encode_record, from_record, to_record
+from inpaint.files.output import finish_writing, hash_of
+from inpaint.files.record import from_record, to_record, write_results
 from inpaint.files.results import pack_posterior, pack_restoration
 from inpaint.files.safetensors import pack_generator, read_safetensors
 from inpaint.generators import AnyGenerator, Generator
@@ -31,7 +31,7 @@ from inpaint.posterior.types import PosteriorDraws
 from inpaint.search.objective import LARGEST_MATRIX
 from inpaint.types import PER_IMAGE, Measurement, SearchResult
 
-FORMAT = 2
+FORMAT = 3
 GENERATOR_FILE = "generator.safetensors"
 KINDS = ("restoration", "posterior")
 """What a folder can hold; its files are KIND.npz and KIND.json."""
@@ -133,6 +133,7 @@ def kind_of(directory: str | os.PathLike[str]) -> str:
     Raises:
         FileError: If it holds neither.
     """
+    finish_writing(directory)
     for kind in KINDS:
         if (Path(directory) / f"{kind}.json").is_file():
             return kind
@@ -162,11 +163,10 @@ def _save(
     content = {
         "figure.png": figure,
         f"{kind}.npz": packed,
-        f"{kind}.json": encode_record(record),
     }
     if isinstance(generator, Generator) and generator.dense:
         content[GENERATOR_FILE] = pack_generator(generator)
-    write_files(directory, content, remove=(GENERATOR_FILE,))
+    write_results(directory, content, f"{kind}.json", record)
     return Path(directory)
 
 
@@ -174,15 +174,17 @@ def _load(
     directory: str | os.PathLike[str], kind: str, generator: AnyGenerator | None
 ) -> tuple[dict[str, Any], dict[str, Tensor], Measurement, AnyGenerator]:
     folder = Path(directory)
+    finish_writing(folder)
     try:
         record = json.loads((folder / f"{kind}.json").read_text(encoding="utf-8"))
         if record.get("format") != FORMAT or record.get("kind") != kind:
             raise ValueError("it is of another format")
-        digest, source, noise_level = (record[n] for n in ("generator", "source", "noise_level"))
+        sha256, source, noise_level = (record[n] for n in ("generator", "source", "noise_level"))
+        _check_same(folder, f"{kind}.npz", record["files"])
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise _no_such_folder(directory, kind, error) from error
     generator = _load_generator(folder, generator)
-    if generator.digest() != digest:
+    if generator.digest() != sha256:
         raise FileError(
             f"The generator {generator.name!r} is not the one that made {folder}; give that one."
         )
@@ -206,6 +208,12 @@ def _load(
     except (KeyError, TypeError, InpaintError) as error:
         raise _no_such_folder(directory, kind, error) from error
     return record, held, measurement, generator
+
+
+def _check_same(folder: Path, name: str, files: dict[str, str]) -> None:
+    """Require that a file is the one that was written with the record."""
+    if hash_of((folder / name).read_bytes()) != files[name]:
+        raise ValueError(f"{name} was not written together with its record")
 
 
 def _load_generator(folder: Path, generator: AnyGenerator | None) -> AnyGenerator:

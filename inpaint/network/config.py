@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inpaint.checks import check_between, check_integer, check_number
+from inpaint.checks import check_between, check_file_name, check_integer, check_number
 from inpaint.errors import ArgumentError
 
 GROUPS = 8
@@ -47,6 +47,7 @@ class NetworkConfig:
     name: str = "network"
 
     def __post_init__(self) -> None:
+        check_file_name("name", self.name)
         for name, low, high in (
             ("width", GROUPS, 1024),
             ("steps", 1, 100_000_000),

@@ -229,9 +229,10 @@ def _draw_strip(figure: Figure, row: ComparisonRow, *, top: float, cell: float) 
             ink, weight = (QUIET, "normal") if place else (INK, "bold")
             y = below - place * 0.17 / total
             figure.text(centre, y, line, ha="center", va="top", size=8, color=ink, weight=weight)
-    hidden = row.verdict.search.modes[len(modes) :]
+    hidden = row.verdict.search.distinct - len(modes)
     if hidden:
-        text = f"and {len(hidden)} more\n({percent(sum(mode.weight for mode in hidden))})"
+        rest = max(0.0, 1 - sum(mode.weight for mode in modes))
+        text = f"and {hidden} more\n({percent(rest)})"
         x, y = LABELS / WIDTH + size[0] + 0.1 / WIDTH, top - size[1] / 2
         figure.text(x, y, text, va="center", size=9, color=QUIET, linespacing=1.4)
 

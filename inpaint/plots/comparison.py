@@ -18,7 +18,7 @@ from inpaint.posterior.estimator import Estimated
 from inpaint.posterior.types import PosteriorSummary
 from inpaint.search.modes import Mode
 from inpaint.search.verdict import Check, Flag, Verdict, judge
-from inpaint.types import Measurement, SearchResult, ShortRepr, Status
+from inpaint.types import Measurement, OnProgress, SearchResult, ShortRepr, Status
 
 COLUMNS = ("Ideal", "Corrupted", "Cost J", "Output", "Difference")
 
@@ -76,7 +76,8 @@ class ComparisonRow(ShortRepr):
         noise_level: Estimated noise standard deviation, in units of the pixels.
         status: How the best restart ended.
         metrics: How far the output is from the ideal, where that is known.
-        verdict: Whether the output can be trusted; None where the operator is not a mask.
+        verdict: Whether the output can be trusted; None where the operator is not a mask, or the
+            judging was cancelled.
         estimate: Which estimate the output is: a key of `ESTIMATES`.
         posterior: What the posterior says, where it was sampled.
     """
@@ -195,6 +196,7 @@ def compare(
     *,
     config: RestoreConfig | None = None,
     estimated: Estimated | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Comparison:
     """Put a restoration next to its measurement, and next to the ideal where known.
 
@@ -204,6 +206,8 @@ def compare(
         restoration: What the restarts found for the same B images.
         config: Settings named in the heading; None names those that repeat the restoration.
         estimated: The estimate of each image to show; None shows the minimum of J.
+        on_progress: Called while images are judged; if it returns False, the others have no
+            verdict.
 
     Raises:
         ShapeError: If measurement and restoration differ in their number of images.
@@ -213,9 +217,10 @@ def compare(
             f"The measurement has {len(measurement)} images and the restoration "
             f"{len(restoration.images)}; give the two that belong together."
         )
-    verdicts: tuple[Verdict | None, ...] = (None,) * len(measurement)
+    verdicts: tuple[Verdict | None, ...] = ()
     if isinstance(measurement.operator, Mask):
-        verdicts = judge(measurement, generator, restoration)
+        verdicts = judge(measurement, generator, restoration, on_progress=on_progress)
+    verdicts += (None,) * (len(measurement) - len(verdicts))
     pictures = measurement.operator.picture(measurement.values)
     rows = tuple(
         _row(

@@ -5,19 +5,25 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from inpaint.posterior.chain import Chain, begin_chain, draw_first_states, random_stream
-from inpaint.posterior.config import PosteriorConfig
-from inpaint.posterior.evaluator import Evaluator
+from inpaint.posterior.chain import (
+    PILOT_DRAWS,
+    Chain,
+    begin_chain,
+    draw_first_states,
+    random_stream,
+)
+from inpaint.posterior.config import FEWEST_PARTICLES, PARTICLES_PER_LATENT, PosteriorConfig
+from inpaint.posterior.evaluator import Evaluator, Stopped
 from inpaint.posterior.mixture import Array, Mixture
 from inpaint.posterior.pilot import Counts, run_pilots
-from inpaint.posterior.pooling import pool_chains
+from inpaint.posterior.pooling import TREE_LEVELS, pool_chains
 from inpaint.posterior.types import PosteriorDraws
 from inpaint.types import OnProgress, Progress, asks_to_stop
 
@@ -44,6 +50,7 @@ class SamplingProgress:
     finished: int = 0
     gradients: int = 0
     cancelled: bool = False
+    last_report: Progress | None = None
 
     def add_finished(self, draws: PosteriorDraws) -> None:
         """Count the images of a chunk as finished."""
@@ -66,8 +73,15 @@ class SamplingProgress:
         shares = 1 - reached / math.log10(LOWEST_SHOWN)
         done = (self.finished + float(shares.sum())) / self.images
         note = f"{note}{self.gradients + gradients:,} gradients"
-        if asks_to_stop(self.on_progress(Progress(stage, done, 1.0, note))):
+        self.last_report = Progress(stage, done, 1.0, note)
+        self.repeat()
+
+    def repeat(self) -> bool:
+        """Report the same as before, in the middle of a stage; return whether to go on."""
+        report = self.last_report or Progress("looking for modes", 0.0, 1.0, "0 gradients")
+        if self.on_progress is not None and asks_to_stop(self.on_progress(report)):
             self.cancelled = True
+        return not self.cancelled
 
 
 @dataclass
@@ -92,6 +106,9 @@ class Chunk:
         Args:
             size: Length of a latent vector.
             known_minima: See `run_pilots`.
+
+        Raises:
+            Stopped: If the caller ends it before there are states.
         """
         config = self.config
         streams = [
@@ -106,20 +123,39 @@ class Chunk:
             )
         drawn = np.array(
             [
-                [draw_first_states(config, size, *pair) for pair in zip(*rows, strict=True)]
+                [self._first_states(size, *pair) for pair in zip(*rows, strict=True)]
                 for rows in zip(streams, mixtures, strict=True)
             ]
         )
         latents, costs = self.evaluator.costs(drawn)
         self.chains = [
             [
-                begin_chain(latents[b, k], costs[b, k], row[k], mixtures[b][k], config)
+                self._first_chain(latents[b, k], costs[b, k], row[k], mixtures[b][k])
                 for k in range(config.chains)
             ]
             for b, row in enumerate(streams)
         ]
         for chain, gradients in zip(itertools.chain(*self.chains), taken.flat, strict=True):
             chain.gradients += int(gradients)
+
+    def _first_states(
+        self, size: int, stream: np.random.Generator, mixture: Mixture | None
+    ) -> Array:
+        self.evaluator.ask(self.config.particles * (1 if mixture is None else PILOT_DRAWS))
+        return draw_first_states(self.config, size, stream, mixture)
+
+    def _first_chain(
+        self, latents: Array, costs: Array, stream: np.random.Generator, mixture: Mixture | None
+    ) -> Chain:
+        self.evaluator.ask(len(costs))
+        return begin_chain(latents, costs, stream, mixture, self.config)
+
+    def begin_few(self, size: int) -> None:
+        """Draw the fewest particles from the prior, so that a sampling that ends has a result."""
+        few = max(PARTICLES_PER_LATENT * size, FEWEST_PARTICLES)
+        self.config = replace(self.config, start="prior", particles=few)
+        self.evaluator = replace(self.evaluator, may_continue=lambda: True)
+        self.begin(size, None)
 
     def run(self) -> None:
         """Take stages until no chain needs one."""
@@ -128,7 +164,7 @@ class Chunk:
             while not self.progress.cancelled and self._advance():
                 stage += 1
                 self._report_stage(stage)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Stopped):
             self.progress.cancelled = True
 
     def _advance(self) -> bool:
@@ -148,6 +184,7 @@ class Chunk:
         thresholds, lengths = np.zeros((*shape, moves)), np.zeros(shape)
         factors, betas = np.zeros((images, config.chains, size, size)), np.zeros(shape[:2])
         for b, k, chain in active:
+            self.evaluator.ask(config.particles * max(config.moves, config.jumps))
             latents[b, k], factors[b, k] = chain.begin_stage()
         self._jump([entry for entry in active if entry[2].proposals is not None], latents)
         for b, k, chain in active:
@@ -168,6 +205,7 @@ class Chunk:
             proposals[b, k] = chain.proposals
         proposals, costs = self.evaluator.costs(proposals)
         for b, k, chain in jumping:
+            self.evaluator.ask(costs[b, k].size)
             latents[b, k] = chain.jump(proposals[b, k], costs[b, k])
 
     def _report_pilots(self, gradients: Counts) -> bool:
@@ -199,7 +237,7 @@ class Chunk:
         dtype = objective.target.dtype
         for chain in itertools.chain(*self.chains):
             chain.keep_draws()
-        pooled = [pool_chains(row, sum(len(chain.latents) for chain in row)) for row in self.chains]
+        pooled = [self._pool(row) for row in self.chains]
         noise = [
             self._draw_noise(*pair, count, number)
             for pair, count, number in zip(
@@ -224,6 +262,14 @@ class Chunk:
             config=self.config,
             known_noise=objective.known_noise,
         )
+
+    def _pool(self, row: list[Chain]) -> tuple[Array, Array]:
+        """The draws of all chains of an image together; see `pool_chains`."""
+        last = self.config.misfit_weight
+        stopped = self.progress.cancelled and any(c.inverse_temperature < last for c in row)
+        # The order of draws that must not be used does not matter, and takes a while.
+        count = sum(len(chain.latents) for chain in row)
+        return pool_chains(row, count, 0 if stopped else TREE_LEVELS)
 
     def _draw_noise(self, latents: Array, costs: Array, count: float, number: int) -> Array:
         """A noise standard deviation for each draw of an image. [n]

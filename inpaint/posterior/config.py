@@ -19,6 +19,9 @@ SHARED = ("seed", "backend", "dtype", "device", "threads")
 PARTICLES_PER_LATENT = 4
 """Fewest particles per latent number with which a chain can estimate its covariance."""
 
+FEWEST_PARTICLES = 2 * PARTICLES_PER_LATENT
+"""Fewest particles of any chain."""
+
 DRAWS_PER_PARTICLE = 4
 """Most states of a particle that are kept as draws; more of them add next to nothing."""
 
@@ -77,7 +80,7 @@ class PosteriorConfig:
 
     def __post_init__(self) -> None:
         for name, low, high in (
-            ("particles", 2 * PARTICLES_PER_LATENT, 1_000_000),
+            ("particles", FEWEST_PARTICLES, 1_000_000),
             ("chains", 1, 1000),
             ("moves", 1, 10_000),
             ("final_stages", 0, 1_000_000),

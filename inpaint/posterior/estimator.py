@@ -24,7 +24,6 @@ from inpaint.network.model import InpaintingNetwork
 from inpaint.operators.mask import require_mask
 from inpaint.posterior.config import PARTICLES_PER_LATENT, SHARED, PosteriorConfig
 from inpaint.posterior.estimates import ESTIMATES, LEVEL
-from inpaint.posterior.finding import Finding, describe_posterior
 from inpaint.posterior.plain import posterior_images, recommend
 from inpaint.posterior.sampler import check_fit, sample_posterior
 from inpaint.posterior.summary import summarise
@@ -234,8 +233,21 @@ class Estimator:
         draws = sample_posterior(
             measurement, self.generator, sampling, on_progress=self._on_progress
         )
-        done = measurement[: len(draws.latents)]
-        return draws, summarise(done, self.generator, draws, level=self._level)
+        return draws, self._summarise(measurement[: len(draws)], draws)
+
+    def _summarise(
+        self, measurement: Measurement, draws: PosteriorDraws
+    ) -> tuple[PosteriorSummary, ...]:
+        """Summaries of all images; what a cancellation leaves out is done without modes."""
+        found = summarise(
+            measurement, self.generator, draws, level=self._level, on_progress=self._on_progress
+        )
+        rest = slice(len(found), None)
+        if len(found) == len(draws):
+            return found
+        return found + summarise(
+            measurement[rest], self.generator, draws[rest], level=self._level, follow=False
+        )
 
     def _fill(self) -> Tensor:
         mask = require_mask(self.measurement.operator, "an inpainting network")
@@ -256,50 +268,6 @@ class Estimator:
                 f"generator {self.generator.name!r}; choose the estimate accurate, or the "
                 f"generator {' or '.join(network_names())}."
             )
-
-
-def sample_estimated(
-    measurement: Measurement,
-    generator: AnyGenerator,
-    config: PosteriorConfig,
-    *,
-    estimate: str | None = None,
-    level: float = LEVEL,
-    on_progress: OnProgress | None = None,
-) -> tuple[Estimated, tuple[Finding, ...]]:
-    """Sample the posterior, and describe the finding for each image.
-
-    Args:
-        measurement: What is known of B images.
-        generator: Where to look for them.
-        config: How to sample.
-        estimate: One of `PLAIN` to show; None takes the one that `recommend` names.
-        level: Probability of the intervals.
-        on_progress: See `sample_posterior`; after a cancellation the result has only the images
-            that were begun.
-
-    Raises:
-        ArgumentError: See `sample_posterior`.
-    """
-    draws = sample_posterior(measurement, generator, config, on_progress=on_progress)
-    done = measurement[: len(draws.latents)]
-    return summarise_estimated(done, generator, draws, level, estimate=estimate)
-
-
-def summarise_estimated(
-    measurement: Measurement,
-    generator: AnyGenerator,
-    draws: PosteriorDraws,
-    level: float = LEVEL,
-    *,
-    estimate: str | None = None,
-) -> tuple[Estimated, tuple[Finding, ...]]:
-    """What the draws of a posterior mean; see `sample_estimated`."""
-    summaries = summarise(measurement, generator, draws, level=level)
-    names = tuple(recommend(each) if estimate is None else estimate for each in summaries)
-    images = posterior_images(names, generator, draws, summaries)
-    findings = describe_posterior(measurement, generator, draws, summaries)
-    return Estimated(images, names, draws, summaries), findings
 
 
 def misfit_sampling(sampling: PosteriorConfig, generator: AnyGenerator) -> PosteriorConfig:

@@ -20,7 +20,7 @@ from inpaint.posterior.config import SHARED
 from inpaint.posterior.types import HEAVY, PosteriorDraws, PosteriorSummary
 from inpaint.search.restore import restore
 from inpaint.search.verdict import Flag, judge
-from inpaint.types import Measurement, OnProgress
+from inpaint.types import Measurement, OnProgress, Progress, asks_to_stop
 
 LITTLE_EXPLAINED = 0.5
 """If the observed pixels remove less than this share of the lost pixels' variance, the image
@@ -28,6 +28,8 @@ comes from the generator more than from the measurement."""
 
 PRIOR_DRAWS = 512
 """Draws from the prior that show how much a generator's images vary."""
+
+UNCHECKED = "The work was stopped before it was checked that the generator can draw this image."
 
 GENERATOR_CHECKS = ("residual", "prior")
 """Checks of a verdict that doubt whether the generator can draw the image."""
@@ -70,13 +72,19 @@ def describe_posterior(
         generator: What it was sampled with.
         posterior: The draws of the measurement's first B images.
         summaries: What `summarise` says of them.
-        on_progress: Called during the search; see `restore`.
+        on_progress: Called during the search; see `restore`. If it returns False, the images that
+            were not searched are doubted.
 
     Returns:
         One record per image.
     """
-    measurement = measurement[: len(summaries)]
-    doubts = _find_doubts(measurement, generator, posterior, on_progress)
+    doubts: list[list[str]] = [[] for _ in summaries]
+    # Where a sampling did not converge, that alone is the finding.
+    places = [place for place, summary in enumerate(summaries) if summary.converged]
+    if places:
+        found = _find_doubts(measurement[places], generator, posterior, on_progress)
+        for place, sentences in zip(places, found, strict=True):
+            doubts[place] = sentences
     prior_std = sample_images(generator, PRIOR_DRAWS).std(0)
     chains = posterior.latents.shape[1]
     return tuple(
@@ -96,15 +104,24 @@ def _find_doubts(
         return [[] for _ in range(len(measurement))]
     shared = {name: getattr(posterior.config, name) for name in SHARED}
     search = RestoreConfig.preset("fast", **shared)
-    restoration = restore(measurement, generator, search, on_progress=on_progress)
-    return [
+    stopped = False
+
+    def report(progress: Progress) -> bool:
+        nonlocal stopped
+        stopped = stopped or (on_progress is not None and asks_to_stop(on_progress(progress)))
+        return not stopped
+
+    restoration = restore(measurement, generator, search, on_progress=report)
+    verdicts = () if stopped else judge(measurement, generator, restoration, on_progress=report)
+    found = [
         [
             check.sentence
             for check in verdict.checks
             if check.fired and check.name in GENERATOR_CHECKS
         ]
-        for verdict in judge(measurement, generator, restoration)
+        for verdict in verdicts
     ]
+    return found + [[UNCHECKED] for _ in range(len(measurement) - len(found))]
 
 
 def _describe_image(

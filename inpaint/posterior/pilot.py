@@ -85,14 +85,17 @@ class Pilot:
         minima: Where they begin. [n, D]
         stream: Random numbers of the chain.
         config: Settings.
+
+    Attributes:
+        moving: How many of them move.
     """
 
     def __init__(self, minima: Array, stream: np.random.Generator, config: PosteriorConfig) -> None:
         particles, size = config.particles, minima.shape[1]
-        self._moving = min(particles, max(FEWEST_MOVING, MOST_PER_MINIMUM * len(minima)))
-        places = np.arange(self._moving) * len(minima) // self._moving
+        self.moving = min(particles, max(FEWEST_MOVING, MOST_PER_MINIMUM * len(minima)))
+        places = np.arange(self.moving) * len(minima) // self.moving
         self.latents = np.repeat(minima[:1], particles, 0)
-        self.latents[: self._moving] = minima[places]
+        self.latents[: self.moving] = minima[places]
         self._components = max(FEWEST_COMPONENTS, COMPONENTS_PER_MINIMUM * len(minima))
         self.factor = FIRST_FACTOR * np.eye(size)
         self._step_length = FIRST_STEP_LENGTH
@@ -104,7 +107,7 @@ class Pilot:
         """Momenta [P, M, D], thresholds [P, M] and step lengths [P] of a stage."""
         particles, size = self.latents.shape
         momenta, thresholds = draw_momenta(self._stream, (particles, MOVES), size)
-        rests = np.arange(particles) >= self._moving
+        rests = np.arange(particles) >= self.moving
         return momenta, thresholds, np.where(rests, 0.0, self._step_length)
 
     def end_stage(self, states: Array, accepted: NDArray[np.bool_]) -> None:
@@ -114,9 +117,9 @@ class Pilot:
             states: [P, M, D]
             accepted: Whether each move was accepted. [P, M]
         """
-        states, acceptance = states[: self._moving], float(accepted[: self._moving].mean())
+        states, acceptance = states[: self.moving], float(accepted[: self.moving].mean())
         self._states = states
-        self.latents[: self._moving] = states[:, -1]
+        self.latents[: self.moving] = states[:, -1]
         self._step_length *= math.exp(GAIN * (acceptance - self._config.acceptance))
         if acceptance > MIN_ACCEPTANCE:
             # Around each particle's mean: the width of its mode, not the distance between modes.
@@ -136,7 +139,7 @@ class Pilot:
     @property
     def stage_gradients(self) -> int:
         """Evaluations of J that a stage takes."""
-        return self._moving * (1 + MOVES * self._config.leapfrog)
+        return self.moving * (1 + MOVES * self._config.leapfrog)
 
 
 def run_pilots(
@@ -183,7 +186,12 @@ def run_pilots(
             pilots[b][k].end_stage(states[b, k], accepted[b, k])
         taken = [[pilot.stage_gradients for pilot in row] for row in pilots]
         gradients = gradients + np.array(taken)
-    return [[pilot.fit_mixture() for pilot in row] for row in pilots], gradients
+    return [[_fit(pilot, evaluator) for pilot in row] for row in pilots], gradients
+
+
+def _fit(pilot: Pilot, evaluator: Evaluator) -> Mixture:
+    evaluator.ask(pilot.moving * MOVES)
+    return pilot.fit_mixture()
 
 
 def max_pilot_gradients(config: PosteriorConfig) -> int:
@@ -209,7 +217,7 @@ def _find_minima(
     shared = {name: getattr(config, name) for name in SHARED}
     search = RestoreConfig(steps=STEPS, **shared).resolved()
     starts = torch.from_numpy(drawn).flatten(1, 2)
-    found = descend(evaluator.objective, evaluator.backend, starts, search)
+    found = descend(evaluator.objective, evaluator.backend, starts, search, evaluator.may_continue)
     latents, costs, evaluations = (part.unflatten(1, (chains, STARTS)) for part in found)
     places, levels = to_numpy(latents), to_numpy(costs)
     gradients = evaluations.sum(2).cpu().numpy()

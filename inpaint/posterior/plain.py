@@ -57,6 +57,8 @@ def posterior_images(
         check_choice("estimate", name, PLAIN)
         if name == "mean":
             found = summary.mean
+        elif name == "median" and not summary.modes:
+            found = summary.median
         elif name == "median":
             found = _best_mode_median(summary, pooled_pixels(generator, draws, index))
         elif search is not None:
@@ -101,8 +103,6 @@ def pooled_latents(draws: PosteriorDraws, image: int, *, count: int | None = Non
 def _best_mode_median(summary: PosteriorSummary, pixels: Tensor) -> Tensor:
     """The median of the draws [P, pixels] whose image is nearest to the heaviest mode's."""
     modes = summary.modes
-    if not modes:
-        return summary.median
     heads = torch.stack([mode.image for mode in modes]).flatten(1).to(pixels)
     nearest = torch.cdist(pixels, heads).argmin(1)
     members = pixels[nearest == 0]

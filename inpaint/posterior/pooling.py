@@ -39,12 +39,14 @@ NEGLIGIBLE = 1e-3
 less than this share."""
 
 
-def pool_chains(chains: Sequence[Chain], count: int) -> tuple[Array, Array]:
+def pool_chains(
+    chains: Sequence[Chain], count: int, levels: int = TREE_LEVELS
+) -> tuple[Array, Array]:
     """Draws of equal weight from finished chains: latent vectors [count, D], and J there [count].
 
     Neighbours in latent space are adjacent, so that systematic resampling, or taking every tenth
-    draw, covers all of it evenly. If a chain made no jumps or did not reach the posterior, all
-    chains' draws are weighted by their chain's evidence instead.
+    draw, covers all of it evenly; with 0 levels they are in no order. If a chain made no jumps or
+    did not reach the posterior, all chains' draws are weighted by their chain's evidence instead.
     """
     if all(chain.last_proposals is not None for chain in chains):
         latents, costs, weights = _weigh_points(chains)
@@ -54,7 +56,7 @@ def pool_chains(chains: Sequence[Chain], count: int) -> tuple[Array, Array]:
         evidence = np.array([chain.log_evidence for chain in chains])
         shares = np.exp(evidence - evidence.max())
         weights = np.repeat(shares, [len(chain.latents) for chain in chains])
-    order = _by_neighbourhood(latents, np.arange(len(latents)), TREE_LEVELS)
+    order = _by_neighbourhood(latents, np.arange(len(latents)), levels)
     chosen = order[systematic_resample(weights[order], 0.5, count)]
     return latents[chosen], costs[chosen]
 

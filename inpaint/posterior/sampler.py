@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from inpaint.checks import check_device
+from inpaint.checks import check_device, check_fits
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.generators import AnyGenerator
 from inpaint.posterior.chain import PILOT_DRAWS
 from inpaint.posterior.chunk import Chunk, SamplingProgress
 from inpaint.posterior.config import PARTICLES_PER_LATENT, PosteriorConfig
-from inpaint.posterior.evaluator import Evaluator, select_images
+from inpaint.posterior.evaluator import Evaluator, Stopped, select_images
 from inpaint.posterior.pilot import max_pilot_gradients
 from inpaint.posterior.types import PosteriorDraws
 from inpaint.search.backends import choose
@@ -26,7 +26,10 @@ from inpaint.search.backends.torch import limited_threads
 from inpaint.search.objective import Objective, check_measurement, make_objective
 from inpaint.types import Measurement, OnProgress, SearchResult
 
-CHUNK_BYTES = 2**26
+STATES, IMAGES = 3, 4
+"""Copies of a chain's states while it moves, and of its draws' images while they are examined."""
+
+CHUNK_BYTES = 2**25
 """Bytes of states, moves, proposals and pixels up to which images are sampled together."""
 
 
@@ -66,41 +69,69 @@ def sample_posterior(
             posterior does not exist.
         BackendError: If the requested backend cannot run here.
     """
-    began = time.perf_counter()
-    check_fit(measurement, generator, config)
-    images, size = len(measurement), generator.latent_size
-    _check_restoration(restoration, images, size)
-    objective = make_objective(
-        measurement,
-        generator,
-        dtype=torch.float32 if config.dtype == "float32" else torch.float64,
-        device=check_device(config.device),
-    )
-    check_proper(objective, generator)
-    progress = SamplingProgress(on_progress, config.misfit_weight, images)
-    draws: list[PosteriorDraws] = []
-    with limited_threads(config.threads):
-        backend = choose(config, objective)
-        for part in chunks(images, _bytes_per_image(config, objective, size)):
-            evaluator = Evaluator(select_images(objective, part), backend, config.leapfrog)
-            chunk = Chunk(config, evaluator, measurement.numbers[part], progress)
+    sampling = Sampling(measurement, generator, config, restoration, on_progress)
+    draws = join_draws(list(sampling.parts()))
+    return replace(draws, cancelled=sampling.cancelled)
+
+
+class Sampling:
+    """The sampling of `sample_posterior`, whose images come chunk by chunk."""
+
+    def __init__(
+        self,
+        measurement: Measurement,
+        generator: AnyGenerator,
+        config: PosteriorConfig,
+        restoration: SearchResult | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        check_fit(measurement, generator, config)
+        self._images, self._size = len(measurement), generator.latent_size
+        _check_restoration(restoration, self._images, self._size)
+        self._objective = make_objective(
+            measurement,
+            generator,
+            dtype=torch.float32 if config.dtype == "float32" else torch.float64,
+            device=check_device(config.device),
+        )
+        check_proper(self._objective, generator)
+        self._numbers, self._config, self._restoration = measurement.numbers, config, restoration
+        self._progress = SamplingProgress(on_progress, config.misfit_weight, self._images)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the caller or Ctrl-C has ended it."""
+        return self._progress.cancelled
+
+    def parts(self) -> Iterator[PosteriorDraws]:
+        """The draws of some images, of the next ones and so on, until it is ended."""
+        config, progress = self._config, self._progress
+        backend = choose(config, self._objective)
+        for part in chunks(self._images, _bytes_per_image(config, self._objective, self._size)):
+            began = time.perf_counter()
+            some = select_images(self._objective, part)
+            evaluator = Evaluator(some, backend, config.leapfrog, progress.repeat)
+            chunk = Chunk(config, evaluator, self._numbers[part], progress)
             minima = None
-            if restoration is not None:
-                minima = restoration.latents[part], restoration.costs[part]
-            try:
-                chunk.begin(size, minima)
-            except KeyboardInterrupt:
-                if not draws:
-                    raise
-                progress.cancelled = True
-                break
-            chunk.run()
-            draws.append(chunk.draws())
+            if self._restoration is not None:
+                minima = self._restoration.latents[part], self._restoration.costs[part]
+            with limited_threads(config.threads):
+                try:
+                    chunk.begin(self._size, minima)
+                except (KeyboardInterrupt, Stopped) as stop:
+                    progress.cancelled = True
+                    if part.start:
+                        return
+                    if isinstance(stop, KeyboardInterrupt):
+                        raise
+                    chunk.begin_few(self._size)
+                chunk.run()
+                draws = chunk.draws()
+            seconds = time.perf_counter() - began
+            yield replace(draws, seconds=seconds, cancelled=progress.cancelled)
             if progress.cancelled:
-                break
-            progress.add_finished(draws[-1])
-    seconds = time.perf_counter() - began
-    return replace(_join(draws), seconds=seconds, cancelled=progress.cancelled)
+                return
+            progress.add_finished(draws)
 
 
 def check_fit(measurement: Measurement, generator: AnyGenerator, config: PosteriorConfig) -> None:
@@ -108,7 +139,8 @@ def check_fit(measurement: Measurement, generator: AnyGenerator, config: Posteri
 
     Raises:
         ShapeError: If there is no image, or the generator makes images of a different shape.
-        ArgumentError: If a value is not finite, or particles or max_gradients are too few.
+        ArgumentError: If a value is not finite, particles or max_gradients are too few, or the
+            particles take more memory than is free.
     """
     check_measurement(measurement, generator)
     needed = PARTICLES_PER_LATENT * generator.latent_size
@@ -117,6 +149,9 @@ def check_fit(measurement: Measurement, generator: AnyGenerator, config: Posteri
             f"particles is {config.particles}; a generator with {generator.latent_size} latent "
             f"numbers needs at least {needed}."
         )
+    if config.device == "cpu":
+        needed = _particle_bytes(config, generator.latent_size, math.prod(generator.image_shape))
+        check_fits("particles", config.particles, needed, "Choose fewer particles or chains.")
     # Each chain evaluates its first states, then takes one stage.
     stage = 1 + config.moves * (1 + config.leapfrog)
     least = config.chains * config.particles * stage
@@ -128,6 +163,13 @@ def check_fit(measurement: Measurement, generator: AnyGenerator, config: Posteri
             f"{config.particles} particles take {least} in their first stage alone. Choose more "
             "gradients, or fewer particles."
         )
+
+
+def _particle_bytes(config: PosteriorConfig, size: int, pixels: int) -> int:
+    """Memory of one particle of each chain of an image: its states, then its draws' images."""
+    vectors = STATES * (config.moves * (2 + config.final_stages) + config.jumps)
+    draws = config.draws // config.particles
+    return config.chains * (8 * vectors * (size + 1) + draws * IMAGES * 4 * pixels)
 
 
 def check_proper(objective: Objective, generator: AnyGenerator) -> None:
@@ -173,7 +215,7 @@ def _bytes_per_image(config: PosteriorConfig, objective: Objective, size: int) -
     return config.chains * config.particles * (8 * vectors * (size + 1) + pixels)
 
 
-def _join(parts: Sequence[PosteriorDraws]) -> PosteriorDraws:
+def join_draws(parts: Sequence[PosteriorDraws]) -> PosteriorDraws:
     """The draws of all chunks as one; stages that a chunk did not take are NaN."""
     stages = max(part.temperatures.shape[2] for part in parts)
 
@@ -185,4 +227,5 @@ def _join(parts: Sequence[PosteriorDraws]) -> PosteriorDraws:
 
     names = [f.name for f in fields(parts[0]) if isinstance(getattr(parts[0], f.name), Tensor)]
     tensors: dict[str, Any] = {name: joined(name) for name in names}
-    return replace(parts[0], **tensors)
+    seconds = sum(part.seconds for part in parts)
+    return replace(parts[0], **tensors, seconds=seconds)

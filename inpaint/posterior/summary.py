@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import fields, replace
 from typing import Any, TypeVar
@@ -15,7 +16,8 @@ from inpaint.config import RestoreConfig
 from inpaint.generators import AnyGenerator
 from inpaint.posterior.config import SHARED
 from inpaint.posterior.diagnostics import effective_size, rank_diagnostics
-from inpaint.posterior.evaluator import descend, select_images
+from inpaint.posterior.evaluator import MayContinue, Stopped, descend, select_images
+from inpaint.posterior.mixture import Array
 from inpaint.posterior.sampler import chunks
 from inpaint.posterior.types import PosteriorDraws, PosteriorMode, PosteriorSummary, heavy
 from inpaint.search.backends import choose
@@ -42,6 +44,12 @@ RANKED = 512
 SAMPLES = 16
 """Draws that a summary shows."""
 
+CUT_DRAWS = 1024
+"""Draws of an image that are looked at where its sampling was stopped."""
+
+QUANTILE_VALUES = 2**23
+"""Values whose quantiles are computed together."""
+
 FOLLOWED = 256
 """Draws of an image that are followed down to their minima."""
 
@@ -52,18 +60,23 @@ def summarise(
     posterior: PosteriorDraws,
     *,
     level: float = 0.9,
+    follow: bool = True,
     on_progress: OnProgress | None = None,
 ) -> tuple[PosteriorSummary, ...]:
     """Mean, intervals, samples, modes and diagnostics of each image.
 
-    Memory does not grow with the number of images, apart from what is returned.
+    Memory does not grow with the number of images, apart from what is returned. Of an image whose
+    sampling was stopped only a few draws are looked at, and no modes.
 
     Args:
         measurement: What was sampled.
         generator: What it was sampled with.
         posterior: The draws of the measurement's first B images.
         level: Probability that a pixel's true value lies in its interval.
-        on_progress: Called after each image; if it returns False, no more images are summarised.
+        follow: Whether draws are followed down to their modes; without that, the images count as
+            stopped.
+        on_progress: Called after each image and during descents; if it returns False, no more
+            images are summarised.
 
     Returns:
         One record per image, or those of the first images after a cancellation.
@@ -85,23 +98,39 @@ def summarise(
     # Of each draw that is followed: its pixels, and what the solver remembers.
     numbers = objective.width + make_solver(search).memory_size(generator.latent_size)
     summaries: list[PosteriorSummary] = []
+
+    def may_continue() -> bool:
+        progress = Progress("summarising", len(summaries), images)
+        return on_progress is None or not asks_to_stop(on_progress(progress))
+
+    cut = torch.full((images,), not follow) | (posterior.cancelled & ~posterior.finished)
     for part in chunks(images, FOLLOWED * numbers * objective.target.element_size()):
-        followed = [evenly(latents, FOLLOWED) for latents in posterior.pooled_latents[part]]
-        with limited_threads(search.threads):
-            minima, costs, _ = descend(
-                select_images(objective, part), backend, torch.stack(followed), search
-            )
-        for b, levels, places in zip(range(images)[part], costs.cpu(), minima.cpu(), strict=True):
-            modes = _find_modes(levels, places, generator)
-            summary = _summarise_image(generator, posterior, b, modes, level)
+        found = None
+        if not cut[part].all():
+            followed = [evenly(latents, FOLLOWED) for latents in posterior.pooled_latents[part]]
+            some, starts = select_images(objective, part), torch.stack(followed)
+            with limited_threads(search.threads), contextlib.suppress(Stopped):
+                found = descend(some, backend, starts, search, may_continue)
+            if found is None:
+                break
+        for b in range(images)[part]:
+            modes: tuple[PosteriorMode, ...] = ()
+            if found is not None and not cut[b]:
+                places, levels = (each[b - part.start].cpu() for each in found[:2])
+                modes = _find_modes(levels, places, generator)
+            try:
+                summary = _summarise_image(
+                    generator, posterior, b, modes, level, bool(cut[b]), may_continue
+                )
+            except Stopped:
+                return tuple(summaries)
             # Copied after the large arrays are freed: results that lie among them would keep their
             # memory from being reused.
             modes = tuple(_copied(mode) for mode in modes)
             summaries.append(replace(_copied(summary), modes=modes))
-            if on_progress is not None:
-                reached = Progress("summarising", len(summaries), images)
-                if asks_to_stop(on_progress(reached)):
-                    return tuple(summaries)
+            # Those of a sampling that was stopped take no time.
+            if not cut[b] and not may_continue():
+                return tuple(summaries)
     return tuple(summaries)
 
 
@@ -111,21 +140,24 @@ def _summarise_image(
     image: int,
     modes: tuple[PosteriorMode, ...],
     level: float,
+    cut: bool,
+    may_continue: MayContinue,
 ) -> PosteriorSummary:
     latents = posterior.pooled_latents[image]
+    latents = evenly(latents, CUT_DRAWS) if cut else latents
     shape = generator.image_shape
     generator = generator.to(dtype=latents.dtype)
     pixels = generator.pixels(latents)
-    lower, median, upper = _quantiles(pixels, level)
+    lower, median, upper = _quantiles(pixels, level, may_continue)
     std = pixels.std(0)
     noise = _quantiles(posterior.noise_levels[image][:, None], level)[:, 0].tolist()
     shown = evenly(latents, SAMPLES)
     chains = posterior.latents[image]  # [K, P, D]
-    ranked = evenly(torch.arange(chains.shape[1]), RANKED)
+    ranked = evenly(torch.arange(chains.shape[1]), RANKED // 8 if cut else RANKED)
     r_hat, r_hat_high, ess = _diagnose(generator.pixels(chains[:, ranked])[..., std > VARIES])
     evidence = posterior.log_evidence[image]
     finished = bool(posterior.finished[image])
-    converged = finished and r_hat <= R_HAT_LIMIT and ess >= ESS_LIMIT
+    converged = finished and not cut and r_hat <= R_HAT_LIMIT and ess >= ESS_LIMIT
     return PosteriorSummary(
         mean=pixels.mean(0).unflatten(0, shape),
         std=std.unflatten(0, shape),
@@ -146,7 +178,7 @@ def _summarise_image(
         acceptance=float(posterior.acceptance[image].mean()),
         gradients=int(posterior.gradients[image]),
         converged=converged,
-        sentence=_sentence(posterior, image, converged, r_hat, ess, modes),
+        sentence=_sentence(posterior, image, converged, r_hat, ess, modes, cut=cut),
     )
 
 
@@ -184,12 +216,20 @@ def interval_of(
     return lower.unflatten(0, shape), upper.unflatten(0, shape)
 
 
-def _quantiles(draws: Tensor, level: float) -> Tensor:
-    """Lower end, median and upper end of each quantity's interval. [n, Q] -> [3, Q]"""
+def _quantiles(draws: Tensor, level: float, may_continue: MayContinue | None = None) -> Tensor:
+    """Lower end, median and upper end of each quantity's interval. [n, Q] -> [3, Q]
+
+    Raises:
+        Stopped: If there are many draws, and the caller wants to stop.
+    """
     tail = (1 - level) / 2
-    # numpy selects where torch would sort, and takes a third of the time.
-    quantiles = np.quantile(draws.numpy(), (tail, 0.5, 1 - tail), axis=0)
-    return torch.from_numpy(quantiles).to(draws.dtype)
+    found: list[Array] = []
+    for part in draws.split(max(1, QUANTILE_VALUES // len(draws)), dim=1):
+        if found and may_continue is not None and not may_continue():
+            raise Stopped
+        # numpy selects where torch would sort, and takes a third of the time.
+        found.append(np.quantile(part.numpy(), (tail, 0.5, 1 - tail), axis=0))
+    return torch.from_numpy(np.concatenate(found, axis=1)).to(draws.dtype)
 
 
 def _diagnose(varying: Tensor) -> tuple[float, float, float]:
@@ -234,6 +274,8 @@ def _sentence(
     r_hat: float,
     ess: float,
     modes: tuple[PosteriorMode, ...],
+    *,
+    cut: bool,
 ) -> str:
     """Whether the draws can be trusted and how many images fit, in plain words."""
     if not bool(posterior.finished[image]):
@@ -245,6 +287,11 @@ def _sentence(
         return (
             f"Not converged: the sampling {ended} at inverse temperature {reached:.2g} of "
             f"{last:g}. {advice} use its intervals."
+        )
+    if cut:
+        return (
+            "Not converged: the work was stopped before the draws were examined. Do not use their "
+            "intervals."
         )
     if math.isnan(r_hat):
         return "Not checked: a single chain cannot show convergence. Sample with 4 chains."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,7 +18,8 @@ from inpaint.errors import ArgumentError, ShapeError
 from inpaint.generators import AnyGenerator
 from inpaint.generators.samples import LatentStream
 from inpaint.search.backends import choose
-from inpaint.search.backends.torch import limited_threads
+from inpaint.search.backends.torch import MAX_VALUES, limited_threads
+from inpaint.search.memory import check_memory, part_size
 from inpaint.search.objective import check_measurement, make_objective
 from inpaint.search.solvers import Solver, SolveState, make_solver, start
 from inpaint.search.starts import screen, select_best
@@ -35,11 +36,8 @@ from inpaint.types import (
 CHUNK_SECONDS = 0.1
 """How long a chunk of steps may take, so that a cancellation takes effect soon."""
 
-PART_BYTES = 16 * 2**20
-"""Memory for the starting points and histories of the images that are searched together."""
-
-FEWEST_TOGETHER = 4
-"""Images that are always searched together, so that a small batch is cancelled as a whole."""
+FEW = 16
+"""Restarts that are followed for a step where a search is ended before its first one."""
 
 NOTED = 4
 """Most images whose lowest cost a progress note shows."""
@@ -76,13 +74,15 @@ def restore(
 
     Raises:
         ShapeError: If measurement, generator and latents do not fit together.
-        ArgumentError: If a value is not finite, or the device does not exist.
+        ArgumentError: If a value is not finite, the device does not exist, or the restarts take
+            more memory than is free.
         BackendError: If the requested backend cannot be used.
     """
     began = time.perf_counter()
     config = config.resolved()
     _validate(measurement, generator, latents)
-    size = _part_size(config, generator.latent_size)
+    check_memory(config, len(measurement), generator.latent_size, latents)
+    size = part_size(config, generator.latent_size)
     parts = [slice(first, first + size) for first in range(0, len(measurement), size)]
     found: list[SearchResult] = []
     with limited_threads(config.threads):
@@ -103,14 +103,6 @@ def restore(
             if search.cancelled:
                 break
     return replace(_join(found), seconds=time.perf_counter() - began)
-
-
-def _part_size(config: RestoreConfig, latent_size: int) -> int:
-    """How many images are searched together."""
-    drawn = max(config.restarts, config.screen)
-    assert config.steps is not None
-    numbers = 4 * drawn * latent_size + config.restarts * (config.steps + 1)
-    return max(FEWEST_TOGETHER, PART_BYTES // (4 * numbers))
 
 
 def _reporter(
@@ -172,7 +164,12 @@ class _Result:
         curves = [_lengthened(each.history, steps) for each in (self, other)]
         config = replace(self.config, rounds=self.config.rounds + other.config.rounds)
         starts = torch.cat([self.starts, other.starts], dim=1)
-        return _Result(starts, self.state.joined(other.state), torch.cat(curves, dim=2), config)
+        state = SolveState.join([self.state, other.state])
+        return _Result(starts, state, torch.cat(curves, dim=2), config)
+
+
+class _NothingReached(Exception):
+    """The caller ended a search before the first step of all restarts."""
 
 
 class _Search:
@@ -209,12 +206,21 @@ class _Search:
             measurement, generator, dtype=self._dtype, device=check_device(config.device)
         )
         self._backend = choose(config, self._objective)
-        self._stream = LatentStream(config.seed, measurement.numbers, generator.latent_size)
+        self._streams = partial(
+            LatentStream, config.seed, measurement.numbers, generator.latent_size
+        )
+        self._stream = self._streams()
+        # The number depends on the problem alone, because torch rounds by the size of a batch.
+        self._together = max(1, MAX_VALUES // (len(measurement) * self._objective.width))
 
     def result(self, latents: Tensor | None) -> SearchResult:
         """Search from these starting points [B, R, D], or from drawn ones if None."""
         target = self._objective.target
-        found = self._rounds() if latents is None else self._round(latents.to(target).contiguous())
+        given = None if latents is None else latents.to(target).contiguous()
+        try:
+            found = self._rounds() if given is None else self._round(given)
+        except _NothingReached:
+            found = self._few(given)
         state = found.state
         costs = torch.where(state.status == Status.NON_FINITE, torch.inf, state.best_costs)
         best = select_best(costs)
@@ -262,12 +268,17 @@ class _Search:
 
     def _draw(self) -> Tensor:
         """Starting points of one round: drawn, and screened if asked for. [B, R, D]"""
-        count = max(self._config.restarts, self._config.screen)
-        drawn = self._stream.draw(count).to(self._objective.target)
-        if count == self._config.restarts:
-            return drawn
-        cost = partial(self._backend.cost, self._objective)
-        return screen(cost, drawn, self._config.restarts)
+        target, restarts, count = self._objective.target, self._config.restarts, self._config.screen
+        if count <= restarts:
+            return self._stream.draw(restarts).to(target)
+
+        def drawn() -> Iterator[Tensor]:
+            for first in range(0, count, self._together):
+                if first and not self._may_continue(Progress("screening", first, count)):
+                    raise _NothingReached
+                yield self._stream.draw(min(self._together, count - first)).to(target)
+
+        return screen(partial(self._backend.cost, self._objective), drawn(), restarts)
 
     def _round(self, starts: Tensor) -> _Result:
         """Follow the starting points down. starts: [B, R, D]"""
@@ -277,42 +288,92 @@ class _Search:
             config = replace(config, stop_after=max(1, state.step))
         return _Result(starts, state, history, config)
 
+    def _few(self, latents: Tensor | None) -> _Result:
+        """What a search that was ended before its first step reached: one step of a few restarts.
+
+        Args:
+            latents: Starting points, if they are given. [B, R, D]
+        """
+        given = self._config.restarts if latents is None else latents.shape[1]
+        count = min(FEW, self._together, given)
+        self._config = replace(self._config, restarts=count, screen=0, stop_after=1)
+        if latents is None:
+            latents = self._streams().draw(count).to(self._objective.target)
+        return self._round(latents[:, :count].contiguous())
+
     def _descend(self, solver: Solver, latents: Tensor) -> tuple[SolveState, Tensor]:
         """Follow starting points down, in chunks short enough to stop soon on request.
 
         Returns:
             The final state, and the costs at the start and after each step. [S + 1, B, R]
         """
-        state = start(solver, latents)
+        parts = [start(solver, part) for part in latents.split(self._together, dim=1)]
         steps = min(solver.steps, self._config.stop_after or solver.steps)
         met: list[Tensor] = []
-        chunk = 1
+        step, chunk = 0, 1
         try:
-            while state.step < steps and state.running.any() and not (self._ended and state.step):
+            while step < steps and any(part.running.any() for part in parts):
+                if step and self._ended:
+                    break
                 clock = time.perf_counter()
-                count = min(chunk, steps - state.step)
-                state, history = self._backend.advance(self._objective, solver, state, count)
+                count = min(chunk, steps - step)
+                advanced = self._advance(solver, parts, count)
+                if advanced is None:
+                    break
+                parts, history = advanced
+                step += count
                 met.append(history)
-                self._report(state.step, steps, state.best_costs.amin(1))
+                self._report(step, steps, torch.cat([part.best_costs for part in parts], 1).amin(1))
                 seconds = max(time.perf_counter() - clock, 1e-6)
                 affordable = count * min(CHUNK_SECONDS, self._remaining / 2) / seconds
                 chunk = max(1, min(4 * count, int(affordable)))
         except KeyboardInterrupt:
             self.cancelled = True
-        status = Status.MAX_STEPS if state.step == solver.steps else Status.CANCELLED
-        state = self._backend.finish(self._objective, solver, state, status)
+            if not step:
+                raise
+        status = Status.MAX_STEPS if step == solver.steps else Status.CANCELLED
+        parts = [self._backend.finish(self._objective, solver, part, status) for part in parts]
+        # What the solver remembers is the largest part, and not needed any more.
+        state = SolveState.join([replace(part, memory=part.memory[..., :0]) for part in parts])
         # The last chunk may go on after the last restart has stopped.
         taken = int(state.evaluations.max())
         return state, torch.cat([torch.cat(met)[:taken], state.costs[None]])
 
-    def _report(self, step: int, steps: int, best_costs: Tensor) -> None:
+    def _advance(
+        self, solver: Solver, parts: Sequence[SolveState], count: int
+    ) -> tuple[list[SolveState], Tensor] | None:
+        """Take steps, with some of the restarts at a time so that the caller is asked in between.
+
+        Returns:
+            The new states, and the costs at the beginning of each step [count, B, R]; None if the
+            caller ended the search in the middle.
+
+        Raises:
+            _NothingReached: If that happened in the first step.
+        """
+        states, histories, step = [], [], parts[0].step
+        for place, part in enumerate(parts):
+            progress = Progress("descent", step + place / len(parts), solver.steps)
+            if place and not self._may_continue(progress):
+                if not step:
+                    raise _NothingReached
+                return None
+            state, history = self._backend.advance(self._objective, solver, part, count)
+            states.append(state)
+            histories.append(history)
+        return states, torch.cat(histories, dim=2)
+
+    def _may_continue(self, progress: Progress) -> bool:
         """Report to the caller, who may answer False to end the search."""
-        if self._on_progress is None:
-            return
+        if self._on_progress is not None and asks_to_stop(self._on_progress(progress)):
+            self.cancelled = True
+        return not self.cancelled
+
+    def _report(self, step: int, steps: int, best_costs: Tensor) -> None:
+        """Report how far the descents are."""
         costs = [f"{cost:.2f}" for cost in best_costs[:NOTED].tolist()]
         note = f"J {' '.join(costs)}{' ...' * (len(best_costs) > NOTED)}"
-        if asks_to_stop(self._on_progress(Progress("descent", step, steps, note))):
-            self.cancelled = True
+        self._may_continue(Progress("descent", step, steps, note))
 
 
 def _validate(measurement: Measurement, generator: AnyGenerator, latents: Tensor | None) -> None:

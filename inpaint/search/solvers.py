@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -177,12 +178,12 @@ class SolveState:
         """Whether a restart still takes steps. [B, R]"""
         return self.status == Status.RUNNING
 
-    def joined(self, other: SolveState) -> SolveState:
-        """The restarts of both states in one, those of this state first."""
-        step = max(self.step, other.step)
-        names = [field.name for field in fields(self) if field.name != "step"]
-        pairs = [(getattr(self, name), getattr(other, name)) for name in names]
-        return SolveState(step, *(torch.cat(pair, dim=1) for pair in pairs))
+    @staticmethod
+    def join(states: Sequence[SolveState]) -> SolveState:
+        """The restarts of several states in one, in their order."""
+        names = [each.name for each in fields(SolveState) if each.name != "step"]
+        tensors = [torch.cat([getattr(state, n) for state in states], dim=1) for n in names]
+        return SolveState(max(state.step for state in states), *tensors)
 
 
 def start(solver: Solver, latents: Tensor) -> SolveState:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -10,20 +10,34 @@ from torch import Tensor
 from inpaint.errors import ShapeError
 
 
-def screen(cost: Callable[[Tensor], Tensor], latents: Tensor, restarts: int) -> Tensor:
+def screen(cost: Callable[[Tensor], Tensor], drawn: Iterable[Tensor], restarts: int) -> Tensor:
     """Keep the candidates of lowest cost, in the order in which they were drawn.
+
+    Memory does not grow with the number of candidates.
 
     Args:
         cost: J, forward only. [B, C, D] -> [B, C]
-        latents: Candidates. [B, C, D]
-        restarts: How many to keep, at most C.
+        drawn: Candidates, some of each image at a time. [B, C, D]
+        restarts: How many to keep, at most as many as are drawn.
 
     Returns:
         [B, restarts, D]
     """
-    costs = torch.nan_to_num(cost(latents), nan=torch.inf)
-    kept = costs.argsort(dim=1, stable=True)[:, :restarts].sort(dim=1).values
-    return latents.gather(1, kept[..., None].expand(-1, -1, latents.shape[2]))
+    best: tuple[Tensor, Tensor] | None = None
+    for latents in drawn:
+        costs = torch.nan_to_num(cost(latents), nan=torch.inf)
+        if best is not None:
+            latents, costs = torch.cat([best[0], latents], 1), torch.cat([best[1], costs], 1)
+        # Those kept come first, so a tie is decided by the order of drawing as if all were sorted.
+        kept = costs.argsort(dim=1, stable=True)[:, :restarts].sort(dim=1).values
+        best = _pick(latents, kept), costs.gather(1, kept)
+    assert best is not None
+    return best[0]
+
+
+def _pick(latents: Tensor, places: Tensor) -> Tensor:
+    """[B, C, D], [B, R] -> [B, R, D]"""
+    return latents.gather(1, places[..., None].expand(-1, -1, latents.shape[2]))
 
 
 def select_best(costs: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 from inpaint.generators import AnyGenerator
 from inpaint.operators.mask import require_mask
 from inpaint.search.modes import SearchStatistics, search_statistics
-from inpaint.types import Measurement, SearchResult, ShortRepr
+from inpaint.types import Measurement, OnProgress, SearchResult, ShortRepr
 
 Flag = Literal["good", "ambiguous", "doubtful"]
 
@@ -86,7 +86,11 @@ class Verdict(ShortRepr):
 
 
 def judge(
-    measurement: Measurement, generator: AnyGenerator, restoration: SearchResult
+    measurement: Measurement,
+    generator: AnyGenerator,
+    restoration: SearchResult,
+    *,
+    on_progress: OnProgress | None = None,
 ) -> tuple[Verdict, ...]:
     """Judge whether each restored image can be trusted, and why.
 
@@ -94,18 +98,23 @@ def judge(
         measurement: What was restored. B images
         generator: What restored it.
         restoration: The result.
+        on_progress: Called for each image, and while its restarts are grouped; if it returns False,
+            no more images are judged.
+
+    Returns:
+        One verdict per image, or those of the first images after a cancellation.
 
     Raises:
         ArgumentError: If the operator is not a mask.
     """
     masks = require_mask(measurement.operator, "a verdict").batch(len(measurement))
     double = generator.to("cpu", torch.float64)
-    searches = search_statistics(restoration, generator)
+    searches = search_statistics(restoration, generator, on_progress=on_progress)
     latents = restoration.best_latents.double()
     return tuple(
         _judge_image(values.double(), mask, z, double, search)
-        for values, mask, z, search in zip(
-            measurement.values.cpu(), masks.cpu(), latents, searches, strict=True
+        for search, values, mask, z in zip(
+            searches, measurement.values.cpu(), masks.cpu(), latents, strict=False
         )
     )
 

@@ -197,6 +197,7 @@ def sweep(
     *,
     restart_counts: Sequence[int] = (),
     repeats: int = 1,
+    on_point: Callable[[Point], None] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Sweep:
     """Restore a problem's images at several N, perhaps with several seeds.
@@ -209,8 +210,9 @@ def sweep(
         keeps: The numbers of observed pixels.
         restart_counts: Numbers of restarts to compare, at most that of the settings.
         repeats: How many seeds to search with, beginning with the seed of the settings.
-        on_progress: Called between chunks of steps; if it returns False the sweep ends there,
-            and what was reached is returned.
+        on_point: Called with each N once its images are restored with the first seed.
+        on_progress: Called between chunks of steps and while images are judged; if it returns False
+            the sweep ends there, and what was reached is returned.
 
     Raises:
         ArgumentError: If `keeps` is empty or has duplicates, or a number is out of range.
@@ -249,6 +251,9 @@ def sweep(
         cancelled = on_progress is not None and asks_to_stop(on_progress(whole))
         return not cancelled
 
+    def judged(keep: int, done: int, progress: Progress) -> bool:
+        return report(keep, done, Progress(progress.stage, 0, None))
+
     for index, (keep, part) in enumerate(zip(keeps, problems, strict=True)):
         found: list[SearchResult] = []
         for repeat in range(repeats):
@@ -260,7 +265,10 @@ def sweep(
             )
             cancelled = cancelled or _interrupted(search, config)
             if not repeat:
-                points.append(_point(part.first(len(search)), search))
+                judging = partial(judged, keep, index * repeats + 1)
+                points.append(_point(part.first(len(search)), search, judging))
+                if on_point is not None:
+                    on_point(points[-1])
             if cancelled:
                 break
             found.append(search)
@@ -292,9 +300,10 @@ def record_sweep(job: SweepJob, problem: Problem, result: Sweep) -> dict[str, An
     return make_record(job, sha256=problem.digests(), results=found)
 
 
-def _point(problem: Problem, search: SearchResult) -> Point:
+def _point(problem: Problem, search: SearchResult, on_progress: OnProgress) -> Point:
     """One N, compared with the ideal images."""
-    return Point(problem, search, compare(problem.measurement, problem.generator, search))
+    found = compare(problem.measurement, problem.generator, search, on_progress=on_progress)
+    return Point(problem, search, found)
 
 
 def _long_row(keep: int, row: ComparisonRow) -> list[object]:
@@ -309,7 +318,7 @@ def _long_row(keep: int, row: ComparisonRow) -> list[object]:
         search.rate,
         *search.interval,
         search.restarts_for_99,
-        len(search.modes),
+        search.distinct,
         row.verdict.flag,
     ]
 

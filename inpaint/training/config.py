@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from inpaint.checks import check_between, check_choice, check_integer
+from inpaint.checks import check_between, check_choice, check_file_name, check_integer
 from inpaint.errors import ArgumentError
 
 ObjectiveName = Literal["adversarial", "variational", "hybrid"]
@@ -86,6 +86,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_choice("objective", self.objective, OBJECTIVES)
         check_choice("activation", self.activation, ACTIVATIONS)
+        check_file_name("name", self.name)
         for name, low, high in (
             ("latent_size", 1, 4096),
             ("steps", 1, 100_000_000),

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from inpaint.checks import check_device
+from inpaint.files.safetensors import check_replaceable
 from inpaint.training.checkpoint import load_checkpoint, save_checkpoint
 from inpaint.training.data import check_images, digest_images
-from inpaint.types import OnProgress, Progress
+from inpaint.types import OnProgress, Progress, asks_to_stop
 
 HISTORY_EVERY = 100
 """Steps from one entry of the loss history to the next."""
@@ -88,8 +89,10 @@ class TrainingSession(ABC):
             FileError: If the checkpoint cannot be read or written.
         """
         path = None if checkpoint is None else Path(checkpoint)
-        if path is not None and path.exists():
-            self._resume(path)
+        if path is not None:
+            check_replaceable(path)
+            if path.exists():
+                self._resume(path)
         began = time.perf_counter()
         going = True
         try:
@@ -102,7 +105,7 @@ class TrainingSession(ABC):
                 if path is not None and self.step % self.config.checkpoint_every == 0:
                     self._save(path)
                 progress = Progress(stage, done + 1, total, _describe(losses))
-                going = on_progress is None or on_progress(progress) is not False
+                going = on_progress is None or not asks_to_stop(on_progress(progress))
         except KeyboardInterrupt:
             pass
         self.seconds += time.perf_counter() - began

@@ -183,6 +183,11 @@ def calibrate(
             note = f"{progress.stage}, {progress.note}"
             return on_progress and on_progress(Progress("calibrating", done, total, note))
 
+        def summarised(progress: Progress, part: slice = part) -> bool | None:
+            share = SAMPLING_SHARE + (1 - SAMPLING_SHARE) * progress.done / (progress.total or 1)
+            done = part.start + (part.stop - part.start) * share
+            return on_progress and on_progress(Progress("calibrating", done, total, progress.stage))
+
         began = time.process_time()
         posterior = sample_posterior(batch.measurement, generator, config, on_progress=report)
         backend = posterior.backend
@@ -190,7 +195,10 @@ def calibrate(
             cancelled = True
             break
         middle = time.process_time()
-        summaries = summarise(batch.measurement, generator, posterior)
+        summaries = summarise(batch.measurement, generator, posterior, on_progress=summarised)
+        if len(summaries) < len(posterior):
+            cancelled = True
+            break
         sampling_time += middle - began
         summary_time += time.process_time() - middle
         results += _compare(batch, ~mask[part], generator, posterior, summaries)
