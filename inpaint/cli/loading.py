@@ -30,7 +30,7 @@ LEFT_OUT = 4
 
 
 def load_problem(job: DamageJob, record: Record | None) -> Problem:
-    """Read a job's inputs; those of a record must not have changed. What is doubtful is said.
+    """Read a job's inputs; those of a record must not have changed.
 
     Raises:
         FileError: If an input cannot be read, or has changed since it was recorded.
@@ -50,11 +50,15 @@ def load_problem(job: DamageJob, record: Record | None) -> Problem:
         ) from error
     if record is not None:
         check_inputs(record, job, problem.digests())
+    return problem
+
+
+def report_doubts(problem: Problem) -> None:
+    """Say what is doubtful about the pictures that were read, and which were left out."""
     for doubt in problem.image_set.doubts:
         terminal.warn(f"Careful: {doubt}.")
     for each in problem.image_set.skipped:
         terminal.warn(f"Left out: {each.reason}")
-    return problem
 
 
 def show_preview(problem: Problem, path: Path) -> None:

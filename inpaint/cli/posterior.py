@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from inpaint.cli import options, terminal
-from inpaint.cli.loading import end, load_problem
+from inpaint.cli.loading import end, load_problem, report_doubts
 from inpaint.cli.tables import print_posterior, warn_of_posterior
 from inpaint.files.job import PosteriorJob
 
@@ -32,6 +32,7 @@ def posterior(job: PosteriorJob, *, output: Path, record: Record | None) -> None
     problem = load_problem(job, record)
     check_fit(problem.measurement, problem.generator, job.config)
     check_writable(output)
+    report_doubts(problem)
     with terminal.Watch("preparing") as watch:
         estimated, findings = sample_estimated(
             problem.measurement,

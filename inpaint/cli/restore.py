@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inpaint.cli import options, terminal
-from inpaint.cli.loading import PREVIEW, end, load_problem, show_preview
+from inpaint.cli.loading import PREVIEW, end, load_problem, report_doubts, show_preview
 from inpaint.cli.tables import print_metrics, print_posterior, print_search, warn_of_posterior
 from inpaint.files.job import RestoreJob
 
@@ -40,6 +40,7 @@ def restore(job: RestoreJob, *, output: Path, record: Record | None, preview: Pa
         if job.samples:
             estimator.check(job.estimate)
         check_writable(output)
+        report_doubts(problem)
         search, estimated = estimator.search, None
         if job.samples and not watch.stopped:
             estimated = estimator.estimate(job.estimate)

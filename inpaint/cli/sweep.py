@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inpaint.cli import options, terminal
-from inpaint.cli.loading import end, load_problem
+from inpaint.cli.loading import end, load_problem, report_doubts
 from inpaint.files.job import SweepJob
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def sweep(job: SweepJob, *, output: Path, record: Record | None) -> None:
     # What is observed at the largest N shows how to read the pictures.
     problem = load_problem(job.at(max(job.keeps)), record)
     check_writable(output)
+    report_doubts(problem)
     content: dict[str, bytes] = {}
 
     def draw(point: sweeping.Point) -> None:
