@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 FILES = "figure.png, modes.png, restoration.npz and run.json"
 
+NOT_RESTORED = 1
+"""Exit status if no start of an image reached a finite cost; the results are written all the same.
+"""
+
 
 @options.command_of(RestoreJob, output=options.OUTPUT)
 def restore(job: RestoreJob, *, output: Path, record: Record | None) -> None:
@@ -63,11 +67,12 @@ def restore(job: RestoreJob, *, output: Path, record: Record | None) -> None:
         f"{problem.image_set.source}: restored in {search.seconds:.2f} s with {search.backend}. "
         f"{' '.join(search.reasons)}{_within_limit(job.config, search.config)}"
     )
-    judged = any(row.verdict is not None for row in comparison.rows)
-    terminal.say(f"Wrote {FILES if judged else FILES.replace('modes.png, ', '')} to {output}.")
+    terminal.say(f"Wrote {FILES} to {output}.")
     if watch.stopped:
         terminal.warn("Stopped by Ctrl-C; what was reached so far was written.")
         raise typer.Exit(terminal.INTERRUPTED)
+    if not bool(search.best_costs.isfinite().all()):
+        raise typer.Exit(NOT_RESTORED)
 
 
 def _compare_with(

@@ -110,7 +110,7 @@ def write_restoration(
     comparison: Comparison,
     estimated: Estimated | None = None,
 ) -> Path:
-    """Write figure.png, restoration.npz, run.json and, for masked images, modes.png: all or none.
+    """Write figure.png, modes.png, restoration.npz and run.json: all of them or none.
 
     Args:
         directory: Made if it does not exist; results of an earlier run in it are replaced.
@@ -128,12 +128,11 @@ def write_restoration(
     record = describe_restoration(problem, search, comparison, estimated)
     content = {
         "figure.png": to_png(plot_comparison(comparison)),
+        "modes.png": to_png(plot_modes(comparison)),
         "restoration.npz": pack_restoration(problem.measurement, search, estimated),
         "run.json": encode_record(record),
     }
-    if any(row.verdict is not None for row in comparison.rows):
-        content["modes.png"] = to_png(plot_modes(comparison))
-    write_files(directory, content, remove=("modes.png",))
+    write_files(directory, content)
     return Path(directory) / "run.json"
 
 

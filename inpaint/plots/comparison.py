@@ -75,7 +75,7 @@ class ComparisonRow(ShortRepr):
         noise_level: Estimated noise standard deviation, in units of the pixels.
         status: How the best restart ended.
         metrics: How far the output is from the ideal, where that is known.
-        verdict: Whether the output can be trusted; None where the operator is not a mask.
+        verdict: Whether the output can be trusted; None where that was not asked for.
         estimate: Which estimate the output is: a key of `ESTIMATES`.
         posterior: What the posterior says, where it was sampled.
     """
@@ -206,9 +206,7 @@ def compare(
             f"The measurement has {len(measurement)} images and the restoration "
             f"{len(restoration.images)}; give the two that belong together."
         )
-    verdicts: tuple[Verdict | None, ...] = (None,) * len(measurement)
-    if isinstance(measurement.operator, Mask):
-        verdicts = judge(measurement, generator, restoration)
+    verdicts = judge(measurement, generator, restoration)
     pictures = measurement.operator.picture(measurement.values)
     rows = tuple(
         _row(
@@ -248,7 +246,7 @@ def _row(
     measurement: Measurement,
     restoration: SearchResult,
     corrupted: Tensor,
-    verdict: Verdict | None,
+    verdict: Verdict,
     index: int,
     *,
     estimated: Estimated | None,
@@ -284,8 +282,10 @@ def _in_brief(check: Check) -> str:
     if check.name == "modes":
         return f"{int(check.value) + 1} images fit"
     words = {
+        "search": "no finite result",
         "pixels": "lost pixels open",
-        "residual": "residual is not noise",
+        "residual": "residual not noise",
+        "noise": "noise is too strong",
         "prior": "outside the prior",
     }
     return words[check.name]

@@ -29,9 +29,6 @@ comes from the generator more than from the measurement."""
 PRIOR_DRAWS = 512
 """Draws from the prior that show how much a generator's images vary."""
 
-GENERATOR_CHECKS = ("residual", "prior")
-"""Checks of a verdict that doubt whether the generator can draw the image."""
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -62,8 +59,7 @@ def describe_posterior(
     """Describe the posterior of each image.
 
     A quick search with the settings of the sampling finds the best image of each; the intervals are
-    doubted if its verdict doubts that the generator can draw it. So the flag depends only on what
-    was sampled.
+    doubted if its verdict is doubtful. So the flag depends only on what was sampled.
 
     Args:
         measurement: What was sampled.
@@ -90,21 +86,12 @@ def _find_doubts(
     generator: AnyGenerator,
     posterior: PosteriorDraws,
     on_progress: OnProgress | None,
-) -> list[list[str]]:
-    """Each image's doubts that the generator can draw it, as sentences; none without a verdict."""
-    if not isinstance(measurement.operator, Mask):
-        return [[] for _ in range(len(measurement))]
+) -> list[tuple[str, ...]]:
+    """The doubts of each image's verdict, as sentences."""
     shared = {name: getattr(posterior.config, name) for name in SHARED}
     search = RestoreConfig.preset("fast", **shared)
     restoration = restore(measurement, generator, search, on_progress=on_progress)
-    return [
-        [
-            check.sentence
-            for check in verdict.checks
-            if check.fired and check.name in GENERATOR_CHECKS
-        ]
-        for verdict in judge(measurement, generator, restoration)
-    ]
+    return [verdict.doubts for verdict in judge(measurement, generator, restoration)]
 
 
 def _describe_image(
