@@ -135,11 +135,7 @@ class Restoration(_Batch):
 
     @cached_property
     def verdicts(self) -> Any:
-        """A `Verdict` on each image: whether it can be trusted, and why.
-
-        Raises:
-            ArgumentError: If the operator is not a mask.
-        """
+        """A `Verdict` on each image: whether it can be trusted, and why."""
         found: tuple[Verdict, ...] = judge(self.measurement, self.generator, self.search)
         return self._each(found)
 

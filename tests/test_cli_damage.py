@@ -121,10 +121,12 @@ def test_block_averages_of_the_real_file_are_restored(data_dir: Path, tmp_path: 
     record = json.loads((tmp_path / "run.json").read_text())
     costs = [image["cost"] for image in record["results"]["images"]]
     assert costs == pytest.approx([-228.01, -275.87, -247.32, -271.65], abs=0.02)
+    assert [image["verdict"]["flag"] for image in record["results"]["images"]] == ["good"] * 4
     assert "cpp" in record["results"]["backend"]
     assert "49 averages of 4x4 pixels" in result.stdout
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "figure.png",
+        "modes.png",
         "restoration.npz",
         "run.json",
     ]

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from inpaint import Generator, ImageSet, Mask, Measurement, measure, read_generator, read_images
+from inpaint import (
+    BlockAverage,
+    Generator,
+    ImageSet,
+    Mask,
+    Measurement,
+    measure,
+    read_generator,
+    read_images,
+)
 from inpaint.generators.samples import simulate
 from inpaint.posterior.config import PosteriorConfig
 from inpaint.posterior.finding import describe_posterior
@@ -14,12 +24,13 @@ from inpaint.posterior.sampler import sample_posterior
 from inpaint.posterior.summary import summarise
 from inpaint.posterior.types import PosteriorDraws, PosteriorMode, PosteriorSummary
 
+PIXELS = Mask.leading(500)
 Case = tuple[Measurement, Generator, PosteriorDraws, PosteriorSummary]
 
 
-def sample_case(images: ImageSet) -> Case:
+def sample_case(images: ImageSet, operator: Any = PIXELS) -> Case:
     generator = read_generator("eights-10")
-    measurement = measure(images, Mask.leading(500, generator.image_shape), noise=0.1)
+    measurement = measure(images, operator, noise=0.1)
     posterior = sample_posterior(measurement, generator, PosteriorConfig(threads=1))
     return measurement, generator, posterior, summarise(measurement, generator, posterior)[0]
 
@@ -52,8 +63,9 @@ def test_the_modes_are_counted_in_words(drawn: Case, weights: list[float], sente
     assert finding.flag == ("good" if sentence == "One image fits." else "ambiguous")
 
 
-def test_an_image_that_the_generator_cannot_draw_is_doubted() -> None:
-    measurement, generator, posterior, summary = sample_case(read_images("eights")[:1])
+@pytest.mark.parametrize("operator", [PIXELS, BlockAverage(2)])
+def test_an_image_that_the_generator_cannot_draw_is_doubted(operator: Any) -> None:
+    measurement, generator, posterior, summary = sample_case(read_images("eights")[:1], operator)
     (finding,) = describe_posterior(measurement, generator, posterior, (summary,))
     assert summary.converged
     assert finding.flag == "doubtful"

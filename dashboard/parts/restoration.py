@@ -177,9 +177,6 @@ def draw_curves(result: Result) -> None:
 def draw_verdicts(result: Result) -> None:
     """Whether each restoration may be trusted, the images that fit, how reliable the search was."""
     judged = [(row, row.verdict) for row in result.comparison.rows if row.verdict is not None]
-    if not judged:
-        st.markdown("Verdicts are given where pixels are observed; here other values were.")
-        return
     for row, verdict in judged:
         icon, colour = VERDICTS[verdict.flag]
         st.markdown(f":{colour}[{icon}] **Image {escape(row.label)}.** {verdict.sentence}")
@@ -194,7 +191,7 @@ def draw_verdicts(result: Result) -> None:
         lines.append(
             {
                 "Image": row.label,
-                "Noise, 95 %": f"{low:.3f} to {high:.3f}",
+                "Noise, 95 %": f"{low:.3f} to {high:.3f}" if math.isfinite(high) else "-",
                 "Expected error": verdict.expected_error,
                 "Reached": f"{search.reached} of {search.starts}",
                 "For 99 %": search.restarts_for_99,
@@ -210,6 +207,8 @@ def _offer_estimates(result: Result) -> None:
         row.label
         for row in result.comparison.rows
         if row.verdict is not None
+        # The estimates need pixels that were observed.
+        and bool(row.observed.any())
         and any(check.name == "residual" and check.fired for check in row.verdict.checks)
     ]
     if misfits and not result.request.restoration.samples:

@@ -6,6 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from inpaint.cli import options, terminal
 from inpaint.cli.loading import PREVIEW, end, load_problem, report_doubts, show_preview
 from inpaint.cli.tables import print_metrics, print_posterior, print_search, warn_of_posterior
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from inpaint.types import SearchResult
 
 FILES = "figure.png, modes.png, restoration.npz and run.json"
+
+NOT_RESTORED = 1
+"""Exit status if no start of an image reached a finite cost; the results are written all the same.
+"""
 
 
 @options.command_of(RestoreJob, output=options.OUTPUT, extra={"preview": PREVIEW})
@@ -72,9 +78,10 @@ def restore(job: RestoreJob, *, output: Path, record: Record | None, preview: Pa
         f"{problem.image_set.source}: restored in {search.seconds:.2f} s with {search.backend}. "
         f"{' '.join(search.reasons)}{_within_limit(job.config, search.config)}"
     )
-    judged = any(row.verdict is not None for row in comparison.rows)
-    terminal.say(f"Wrote {FILES if judged else FILES.replace('modes.png, ', '')} to {output}.")
+    terminal.say(f"Wrote {FILES} to {output}.")
     watch.leave_if_stopped()
+    if not bool(search.best_costs.isfinite().all()):
+        raise typer.Exit(NOT_RESTORED)
     end(problem)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from inpaint.cli import terminal
@@ -24,7 +25,7 @@ def print_search(comparison: Comparison) -> None:
             low, high = row.verdict.noise_interval
             search = row.verdict.search
             cells += [
-                f"{low:.4f} to {high:.4f}",
+                f"{low:.4f} to {high:.4f}" if isfinite(high) else "-",
                 f"{search.reached} of {search.starts}",
                 number(search.restarts_for_99, 0),
                 str(search.distinct),

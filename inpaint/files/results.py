@@ -119,7 +119,7 @@ def write_restoration(
     comparison: Comparison,
     estimated: Estimated | None = None,
 ) -> Path:
-    """Write figure.png, restoration.npz, run.json and, for masked images, modes.png: all or none.
+    """Write figure.png, modes.png, restoration.npz and run.json: all of them or none.
 
     Args:
         directory: Made if it does not exist; results of an earlier run in it are replaced.
@@ -148,10 +148,9 @@ def restoration_files(
     """The content of each file that `write_restoration` writes, by its name."""
     content = {
         "figure.png": to_png(plot_comparison(comparison)),
+        "modes.png": to_png(plot_modes(comparison)),
         "restoration.npz": pack_restoration(problem.measurement, search, estimated),
     }
-    if any(row.verdict is not None for row in comparison.rows):
-        content["modes.png"] = to_png(plot_modes(comparison))
     record = describe_restoration(problem, search, comparison, estimated)
     return with_record(content, "run.json", record)
 

@@ -112,11 +112,11 @@ def plot_modes(comparison: Comparison) -> Figure:
         comparison: At least one image with a verdict; the first `MAX_ROWS` are drawn.
 
     Raises:
-        ArgumentError: If no image has a verdict, as when the operator is not a mask.
+        ArgumentError: If no image has a verdict.
     """
     rows = [row for row in comparison.rows if row.verdict is not None][:MAX_ROWS]
     if not rows:
-        raise ArgumentError("The comparison holds no verdict; modes are found of masked images.")
+        raise ArgumentError("The comparison holds no verdict, so there are no modes to draw.")
     height, width = rows[0].output.shape[1:]
     cell = min(MODE_CELL * height / width, 3.0)
     step = cell + MODE_TEXT

@@ -76,8 +76,7 @@ class ComparisonRow(ShortRepr):
         noise_level: Estimated noise standard deviation, in units of the pixels.
         status: How the best restart ended.
         metrics: How far the output is from the ideal, where that is known.
-        verdict: Whether the output can be trusted; None where the operator is not a mask, or the
-            judging was cancelled.
+        verdict: Whether the output can be trusted; None where the judging was cancelled.
         estimate: Which estimate the output is: a key of `ESTIMATES`.
         posterior: What the posterior says, where it was sampled.
     """
@@ -217,9 +216,9 @@ def compare(
             f"The measurement has {len(measurement)} images and the restoration "
             f"{len(restoration.images)}; give the two that belong together."
         )
-    verdicts: tuple[Verdict | None, ...] = ()
-    if isinstance(measurement.operator, Mask):
-        verdicts = judge(measurement, generator, restoration, on_progress=on_progress)
+    verdicts: tuple[Verdict | None, ...] = judge(
+        measurement, generator, restoration, on_progress=on_progress
+    )
     verdicts += (None,) * (len(measurement) - len(verdicts))
     pictures = measurement.operator.picture(measurement.values)
     rows = tuple(
@@ -297,8 +296,10 @@ def _in_brief(check: Check) -> str:
     if check.name == "modes":
         return f"{int(check.value) + 1} images fit"
     words = {
+        "search": "no finite result",
         "pixels": "lost pixels open",
-        "residual": "residual is not noise",
+        "residual": "residual not noise",
+        "noise": "noise is too strong",
         "prior": "outside the prior",
     }
     return words[check.name]

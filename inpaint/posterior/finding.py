@@ -31,9 +31,6 @@ PRIOR_DRAWS = 512
 
 UNCHECKED = "The work was stopped before it was checked that the generator can draw this image."
 
-GENERATOR_CHECKS = ("residual", "prior")
-"""Checks of a verdict that doubt whether the generator can draw the image."""
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -64,8 +61,7 @@ def describe_posterior(
     """Describe the posterior of each image.
 
     A quick search with the settings of the sampling finds the best image of each; the intervals are
-    doubted if its verdict doubts that the generator can draw it. So the flag depends only on what
-    was sampled.
+    doubted if its verdict is doubtful. So the flag depends only on what was sampled.
 
     Args:
         measurement: What was sampled.
@@ -78,7 +74,7 @@ def describe_posterior(
     Returns:
         One record per image.
     """
-    doubts: list[list[str]] = [[] for _ in summaries]
+    doubts: list[tuple[str, ...]] = [() for _ in summaries]
     # Where a sampling did not converge, that alone is the finding.
     places = [place for place, summary in enumerate(summaries) if summary.converged]
     if places:
@@ -98,10 +94,8 @@ def _find_doubts(
     generator: AnyGenerator,
     posterior: PosteriorDraws,
     on_progress: OnProgress | None,
-) -> list[list[str]]:
-    """Each image's doubts that the generator can draw it, as sentences; none without a verdict."""
-    if not isinstance(measurement.operator, Mask):
-        return [[] for _ in range(len(measurement))]
+) -> list[tuple[str, ...]]:
+    """The doubts of each image's verdict, as sentences."""
     shared = {name: getattr(posterior.config, name) for name in SHARED}
     search = RestoreConfig.preset("fast", **shared)
     stopped = False
@@ -113,15 +107,8 @@ def _find_doubts(
 
     restoration = restore(measurement, generator, search, on_progress=report)
     verdicts = () if stopped else judge(measurement, generator, restoration, on_progress=report)
-    found = [
-        [
-            check.sentence
-            for check in verdict.checks
-            if check.fired and check.name in GENERATOR_CHECKS
-        ]
-        for verdict in verdicts
-    ]
-    return found + [[UNCHECKED] for _ in range(len(measurement) - len(found))]
+    found = [verdict.doubts for verdict in verdicts]
+    return found + [(UNCHECKED,)] * (len(measurement) - len(found))
 
 
 def _describe_image(

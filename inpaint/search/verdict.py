@@ -1,13 +1,15 @@
 """Can a restoration be trusted? Checks that can fail, and a sentence that says so.
 
-Two things can be wrong. The observed pixels may not determine the lost ones: the restoration is
-then one of several that fit ("ambiguous"). Or the generator may be unable to draw the image: then
-the residual does not look like noise ("doubtful"). docs/search.md shows how often each check fires.
+Two things can be wrong. The observed values may not determine the image, or noise may hide it: the
+restoration is then one of several that fit ("ambiguous"). Or the restoration is probably not the
+image that was measured ("doubtful"): the search failed, or the generator cannot draw the image.
+docs/search.md shows how often each verdict is given.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,11 +18,15 @@ from scipy import stats
 from torch import Tensor
 
 from inpaint.generators import AnyGenerator
-from inpaint.operators.mask import require_mask
+from inpaint.operators import Mask
 from inpaint.search.modes import SearchStatistics, search_statistics
+from inpaint.search.residuals import STRONGER_THAN_STATED, Residual
 from inpaint.types import Measurement, OnProgress, SearchResult, ShortRepr
 
 Flag = Literal["good", "ambiguous", "doubtful"]
+
+DOUBTS = ("search", "residual", "prior")
+"""Checks that make a restoration doubtful; the others make it ambiguous."""
 
 RESIDUAL_LEVEL = 1e-3
 """A residual that is less probable than this for white noise has structure."""
@@ -37,16 +43,13 @@ RIVAL_WEIGHT = 0.05
 VISIBLE = 0.1
 """Visible root-mean-square difference over the lost pixels, in units of the pixels."""
 
-STEP = 1e-3
-"""Half width of the central differences for the slope of the generator."""
-
 
 @dataclass(frozen=True)
 class Check:
     """One thing that can be wrong with a restoration.
 
     Attributes:
-        name: "modes", "pixels", "residual" or "prior".
+        name: "search", "residual", "noise", "prior", "modes" or "pixels".
         fired: Whether it is wrong for this restoration.
         value: What was measured.
         limit: Value at which the check fires.
@@ -65,13 +68,13 @@ class Verdict(ShortRepr):
     """What is known of one restoration besides its picture.
 
     Attributes:
-        flag: "good"; "ambiguous" if other images fit as well; "doubtful" if the image is
-            probably not one that the generator can draw.
+        flag: "good"; "ambiguous" if other images fit as well; "doubtful" if the restoration is
+            probably not the image that was measured.
         sentence: The flag and its reasons in words.
-        checks: All that was checked, fired or not.
-        noise_level: Estimated noise standard deviation, in units of the pixels.
+        checks: All that was checked, fired or not; only "search" if it found nothing.
+        noise_level: Estimated noise standard deviation, in units of the values.
         noise_interval: Its 95 % interval.
-        expected_error: Expected L2 error from what the observed pixels leave open, near the best
+        expected_error: Expected L2 error from what the observed values leave open, near the best
             mode.
         search: How reliable the search was, and the modes it found.
     """
@@ -83,6 +86,12 @@ class Verdict(ShortRepr):
     noise_interval: tuple[float, float]
     expected_error: float
     search: SearchStatistics
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why the restoration is doubtful, a sentence for each reason; none if it is not."""
+        fired = (check for check in self.checks if check.fired)
+        return tuple(check.sentence for check in fired if check.name in DOUBTS)
 
 
 def judge(
@@ -103,125 +112,130 @@ def judge(
 
     Returns:
         One verdict per image, or those of the first images after a cancellation.
-
-    Raises:
-        ArgumentError: If the operator is not a mask.
     """
-    masks = require_mask(measurement.operator, "a verdict").batch(len(measurement))
+    measurement = measurement.to("cpu", torch.float64)
     double = generator.to("cpu", torch.float64)
     searches = search_statistics(restoration, generator, on_progress=on_progress)
     latents = restoration.best_latents.double()
+    costs = restoration.best_costs.tolist()
     return tuple(
-        _judge_image(values.double(), mask, z, double, search)
-        for search, values, mask, z in zip(
-            searches, measurement.values.cpu(), masks.cpu(), latents, strict=False
-        )
+        _judge_image(measurement[[b]], double, latents[b], costs[b], search)
+        for b, search in enumerate(searches)
     )
 
 
 def _judge_image(
-    values: Tensor, mask: Tensor, z: Tensor, generator: AnyGenerator, search: SearchStatistics
+    measurement: Measurement,
+    generator: AnyGenerator,
+    z: Tensor,
+    cost: float,
+    search: SearchStatistics,
 ) -> Verdict:
-    image = generator(z)
-    residual = (values - image) * mask
-    count = int(mask.sum())
-    misfit = float(residual.square().sum())
-    sigma = math.sqrt(misfit / count)
-    error, blur = _expected_error(generator, z, mask, sigma)
+    if not math.isfinite(cost):
+        return _without_result("No start reached a finite cost, so nothing was restored.", search)
+    residual = Residual.of(measurement, generator, z)
+    if not residual.is_finite():
+        reason = "The generator has no finite image or no finite slope where the search ended."
+        return _without_result(reason, search)
+    known = measurement.noise_level
+    # The D latent numbers were fitted to the noise as well.
+    noise = math.sqrt(residual.misfit / residual.free) if known is None else known
+    error, blur = _expected_error(residual, noise)
     checks = (
-        _check_residual(residual, mask, image, sigma, found=search.reached >= FEW_STARTS),
+        _check_search(search),
+        _check_residual(residual, found=search.reached >= FEW_STARTS),
+        _check_noise(residual),
         _check_prior(z),
-        _check_modes(search, mask),
-        _check_pixels(blur),
+        _check_modes(search, residual.lost),
+        _check_pixels(residual, blur, len(z) if known is None else 0),
     )
-    doubts = [check for check in checks if check.fired and check.name in ("residual", "prior")]
-    rivals = [check for check in checks if check.fired and check.name in ("modes", "pixels")]
-    flag: Flag = "doubtful" if doubts else "ambiguous" if rivals else "good"
-    reasons = doubts or rivals or [checks[0]]
+    fired = [check for check in checks if check.fired]
+    doubts = [check for check in fired if check.name in DOUBTS]
+    flag: Flag = "doubtful" if doubts else "ambiguous" if fired else "good"
+    reasons = doubts or fired or [checks[1]]
     return Verdict(
         flag=flag,
-        sentence=f"{flag.capitalize()}: {' '.join(check.sentence for check in reasons)}",
+        sentence=_sentence(flag, reasons),
         checks=checks,
-        noise_level=sigma,
-        noise_interval=_noise_interval(misfit, count, len(z)),
+        noise_level=residual.deviation,
+        noise_interval=_noise_interval(residual.misfit, residual.free),
         expected_error=error,
         search=search,
     )
 
 
-def _noise_interval(misfit: float, count: int, latent_size: int) -> tuple[float, float]:
+def _without_result(reason: str, search: SearchStatistics) -> Verdict:
+    """The verdict on an image of which there is nothing to check."""
+    checks = (Check("search", True, float(search.reached), 1.0, reason),)
+    nan = math.nan
+    return Verdict("doubtful", _sentence("doubtful", checks), checks, nan, (nan, nan), nan, search)
+
+
+def _sentence(flag: Flag, reasons: Sequence[Check]) -> str:
+    return f"{flag.capitalize()}: {' '.join(check.sentence for check in reasons)}"
+
+
+def _noise_interval(misfit: float, free: int) -> tuple[float, float]:
     """95 % interval of the noise level: S / sigma^2 ~ chi-squared with N - D degrees of freedom."""
-    freedom = max(1, count - latent_size)
-    low, high = stats.chi2.ppf([0.975, 0.025], freedom)
+    low, high = stats.chi2.ppf([0.975, 0.025], free)
     return math.sqrt(misfit / low), math.sqrt(misfit / high)
 
 
-def _expected_error(
-    generator: AnyGenerator, z: Tensor, mask: Tensor, sigma: float
-) -> tuple[float, float]:
+def _expected_error(residual: Residual, sigma: float) -> tuple[float, float]:
     """Expected error of the whole image (L2), and per lost pixel (root mean square).
 
-    From the normal approximation around z: the posterior covariance is the inverse of
-    I + A'A / sigma^2, where A is the slope of the observed pixels.
+    From the normal approximation around the latent vector: the posterior covariance is the inverse
+    of I + A'A / sigma^2, where A is the slope of the observed values.
     """
-    steps = STEP * torch.eye(len(z), dtype=z.dtype)
-    slope = (generator.pixels(z + steps) - generator.pixels(z - steps)).T / (2 * STEP)  # [P, D]
-    observed = slope[mask.flatten()]
-    floor = torch.finfo(z.dtype).eps
-    precision = torch.eye(len(z), dtype=z.dtype) + observed.T @ observed / max(sigma**2, floor)
+    slope, observed = residual.slope.flatten(1).T, residual.value_slope  # [P, D], [N, D]
+    unit = torch.eye(slope.shape[1], dtype=slope.dtype)
+    floor = torch.finfo(slope.dtype).eps
+    precision = unit + observed.T @ observed / max(sigma**2, floor)
     variances = (slope @ torch.linalg.inv(precision) * slope).sum(1)  # [P]
-    lost = variances[~mask.flatten()]
+    lost = variances[residual.lost.flatten()]
     blur = math.sqrt(float(lost.mean())) if len(lost) else 0.0
     return math.sqrt(float(variances.sum())), blur
 
 
-def _check_residual(
-    residual: Tensor, mask: Tensor, image: Tensor, sigma: float, *, found: bool
-) -> Check:
-    """Two tests for structure: neighbours that agree, and strokes that fit worse than paper.
+def _check_search(search: SearchStatistics) -> Check:
+    sentence = "At least one start reached a finite cost."
+    return Check("search", False, float(search.reached), 1.0, sentence)
 
-    White noise has independent neighbours (Moran 1950) and the same variance everywhere
-    (Fisher's F). The smaller of the two probabilities is doubled (Bonferroni).
-    """
+
+def _check_residual(residual: Residual, *, found: bool) -> Check:
+    """Tests for structure; the least probability is multiplied by their number (Bonferroni)."""
     name = "residual"
-    if sigma == 0:
-        return Check(name, False, 1.0, RESIDUAL_LEVEL, "The observed pixels fit exactly.")
-    neighbours = _neighbour_probability(residual / sigma, mask)
-    strokes = _stroke_probability(residual, mask, image)
-    probability = min(1.0, 2 * min(neighbours, strokes))
+    if residual.below_rounding():
+        sentence = "What is left over is smaller than half a grey level of 8 bits."
+        return Check(name, False, 1.0, RESIDUAL_LEVEL, sentence)
+    tests = residual.tests()
+    strongest = min(tests, key=lambda words: tests[words])
+    probability = min(1.0, len(tests) * tests[strongest])
     fired = probability < RESIDUAL_LEVEL
-    agree = "neighbouring pixels agree" if neighbours < strokes else "strokes fit worse than paper"
-    doubt = "" if found else "the search failed, or "
+    causes = ["the generator cannot draw this image"]
+    if strongest == STRONGER_THAN_STATED:
+        causes.insert(0, "the stated noise level is too low")
+    if not found:
+        causes.insert(0, "the search failed")
     sentence = (
-        f"What is left over does not look like noise: {agree} ({_chance(probability)}); {doubt}"
-        "the generator cannot draw this image."
+        f"What is left over does not look like noise: {strongest} ({_chance(probability)}); "
+        f"{', or '.join(causes)}."
         if fired
         else "What is left over looks like noise."
     )
     return Check(name, fired, probability, RESIDUAL_LEVEL, sentence)
 
 
-def _neighbour_probability(residual: Tensor, mask: Tensor) -> float:
-    """Probability of neighbours that agree at least this well, if the residual is white noise."""
-    total, pairs = 0.0, 0
-    for axis in (-1, -2):
-        length = residual.shape[axis]
-        one, two = (residual.narrow(axis, k, length - 1) for k in (0, 1))
-        both = mask.narrow(axis, 0, length - 1) & mask.narrow(axis, 1, length - 1)
-        total += float((one * two)[both].sum())
-        pairs += int(both.sum())
-    return float(stats.norm.sf(total / math.sqrt(pairs))) if pairs else 1.0
-
-
-def _stroke_probability(residual: Tensor, mask: Tensor, image: Tensor) -> float:
-    """Probability of a variance this much larger around strokes than on paper."""
-    stroke = mask & (image < 0.95)
-    paper = mask & ~stroke
-    inside, outside = int(stroke.sum()), int(paper.sum())
-    if min(inside, outside) < 10:
-        return 1.0
-    ratio = float(residual[stroke].square().mean() / residual[paper].square().mean())
-    return float(stats.f.sf(ratio, inside, outside))
+def _check_noise(residual: Residual) -> Check:
+    level, contrast = residual.level, residual.contrast
+    fired = level >= contrast and not residual.below_rounding()
+    sentence = (
+        f"What is left over ({level:.2g}) is as strong as the contrast of the restored image "
+        f"({contrast:.2g}), so other images may fit as well."
+        if fired
+        else "The restored image stands out from what is left over."
+    )
+    return Check("noise", fired, level, contrast, sentence)
 
 
 def _check_prior(z: Tensor) -> Check:
@@ -236,33 +250,44 @@ def _check_prior(z: Tensor) -> Check:
     return Check("prior", fired, square, limit, sentence)
 
 
-def _check_modes(search: SearchStatistics, mask: Tensor) -> Check:
+def _check_modes(search: SearchStatistics, lost: Tensor) -> Check:
     # A mode draws its image each time it is asked, so the best one is drawn once.
-    best = search.modes[0].image if search.modes else None
-    lost = ~mask
+    best = search.modes[0].image
     rivals = [
         mode
         for mode in search.modes[1:]
-        if best is not None
-        and mode.weight >= RIVAL_WEIGHT
+        if mode.weight >= RIVAL_WEIGHT
         and bool(lost.any())
         and float((mode.image - best)[lost].square().mean().sqrt()) > VISIBLE
     ]
     sentence = (
-        f"{len(rivals) + 1} visibly different images fit the observed pixels almost equally well."
+        f"{len(rivals) + 1} visibly different images fit the observed values almost equally well."
         if rivals
         else "No other image that was found fits nearly as well."
     )
     return Check("modes", bool(rivals), float(len(rivals)), 0.0, sentence)
 
 
-def _check_pixels(blur: float) -> Check:
-    sentence = (
-        f"The observed pixels leave each lost one open by {blur:.2f} on average."
-        if blur > VISIBLE
-        else "The observed pixels determine the lost ones."
+def _check_pixels(residual: Residual, blur: float, unknowns: int) -> Check:
+    seen, lost = (
+        ("pixels", "lost pixel")
+        if isinstance(residual.operator, Mask)
+        else ("values", "pixel of the image")
     )
-    return Check("pixels", blur > VISIBLE, blur, VISIBLE, sentence)
+    if residual.count <= unknowns and bool(residual.lost.any()):
+        # Nothing is left over that could show how strong the noise is.
+        sentence = (
+            f"Only {residual.count} {seen} were observed for {unknowns} latent numbers, so many "
+            "images may fit exactly."
+        )
+        return Check("pixels", True, blur, VISIBLE, sentence)
+    fired = blur > VISIBLE
+    sentence = (
+        f"The observed {seen} leave each {lost} open by {blur:.2f} on average."
+        if fired
+        else f"The observed {seen} determine each {lost}."
+    )
+    return Check("pixels", fired, blur, VISIBLE, sentence)
 
 
 def _chance(probability: float) -> str:

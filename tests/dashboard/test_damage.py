@@ -226,7 +226,7 @@ def test_a_drawing_is_awaited_and_restored(app: AppTest) -> None:
         ("blur", "--operator blur:1", "784 pixels observed, blurred"),
     ],
 )
-def test_values_that_are_no_pixels_are_observed(
+def test_values_that_are_no_pixels_are_observed_and_judged(
     app: AppTest, kind: str, option: str, title: str
 ) -> None:
     app.number_input("restarts").set_value(4)
@@ -236,7 +236,7 @@ def test_values_that_are_no_pixels_are_observed(
     assert option in command(app)
     assert group(app, "damage").options[0] == "Nothing"
     opened(app, "verdicts")
-    assert "Verdicts are given where pixels are observed" in texts(app)
+    assert "**Image 0.**" in texts(app)
     choose(app, "damage", "paint")
     assert "--mask mask.png" in command(app)
     app.switch_page("views/watch.py")
