@@ -192,10 +192,10 @@ def test_a_stopped_posterior_is_written_and_not_trusted(
 @POSIX
 def test_a_stopped_sweep_replaces_the_earlier_one(generator: Path, tmp_path: Path) -> None:
     words = ("sweep", "--generator", generator, *QUICK_WORDS, "--output", tmp_path / "out")
-    assert run_inpaint(*words, "--keeps", "700,600,500").exit_code == 0
+    assert run_inpaint(*words, "--keep", "700,600,500").exit_code == 0
     (tmp_path / "out" / "N700" / "mine.txt").write_text("mine")
     # The first N has at least one report of its search and one of its judging.
-    done = run(STOP_AT_WORK, "SIGTERM", 3, *words, "--keeps", "400,300,200")
+    done = run(STOP_AT_WORK, "SIGTERM", 3, *words, "--keep", "400,300,200")
     assert done.returncode == 143, done.stderr
     folders = {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()}
     assert {"N700", "N400"} <= folders

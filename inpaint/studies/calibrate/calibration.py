@@ -184,8 +184,9 @@ def calibrate(
             return on_progress and on_progress(Progress("calibrating", done, total, note))
 
         def summarised(progress: Progress, part: slice = part) -> bool | None:
-            share = SAMPLING_SHARE + (1 - SAMPLING_SHARE) * progress.done / (progress.total or 1)
-            done = part.start + (part.stop - part.start) * share
+            # Half of the rest; the comparison with the truths follows.
+            rest = (1 - SAMPLING_SHARE) / 2 * progress.done / (progress.total or 1)
+            done = part.start + (part.stop - part.start) * (SAMPLING_SHARE + rest)
             return on_progress and on_progress(Progress("calibrating", done, total, progress.stage))
 
         began = time.process_time()

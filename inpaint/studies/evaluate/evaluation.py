@@ -166,6 +166,10 @@ class _Watch:
         return lambda progress: self.report(done, f"computing: {progress.stage}")
 
 
+class _Stopped(Exception):
+    """The caller has stopped the fit of a baseline, which then has no use."""
+
+
 @dataclass(frozen=True)
 class _Batch:
     """What the methods made of some images; a name is missing where a method did not run."""
@@ -238,11 +242,17 @@ def _prepare(
     result = Result(name, BASELINES[name].title)
     if name not in UNTRAINED and training is None:
         return _Method(replace(result, not_run="It learns from images, and none were given."))
-    if not watch.report(0, f"fitting: {result.title}"):
-        return _Method(replace(result, not_run="It was stopped."))
+
+    def report(progress: Progress | None = None) -> None:
+        if not watch.report(0, f"fitting: {result.title}"):
+            raise _Stopped
+
     start = time.perf_counter()
     try:
-        baseline = fit_baseline(name, training)
+        report()
+        baseline = fit_baseline(name, training, on_progress=report)
+    except _Stopped:
+        return _Method(replace(result, not_run="It was stopped."))
     except BackendError as error:
         return _Method(replace(result, not_run=str(error)))
     result = replace(result, fit_seconds=time.perf_counter() - start, settings=baseline.settings)
