@@ -147,25 +147,25 @@ def _upload_images(generator: Generator | None) -> Source[ImageSet] | None:
             partial(read_whole, generator=generator, **read_options),
             about=(generator and generator.digest(), tuple(read_options.items())),
         )
-    if found is None:
-        return None
-    stored, images, read = found.content
-    show_reading(images, read)
+        if found is None:
+            return None
+        stored, images, read = found.content
+        show_reading(images, read)
     return Source(found.name, found.token, images, found.made, stored, read_options)
 
 
 def show_reading(images: ImageSet, read: tuple[ReadPicture, ...]) -> None:
-    """How pictures were read: in words, and what was taken of them."""
-    st.caption(escape(f"Read as: {'; '.join(images.notes)}."))
-    for doubt in images.doubts:
-        st.warning(escape(f"{doubt[0].upper()}{doubt[1:]}."), icon=":material/help:")
-    for each in images.skipped:
-        st.warning(escape(f"Left out: {each.reason}"), icon=":material/hide_image:")
+    """What was taken of pictures, what is doubtful, and how they were read."""
     fitted = [each for each in read if each.fitted is not None][:MOST_SHOWN]
     for each in fitted:
         left, right = st.columns(2, vertical_alignment="center")
         left.image(show_crop(each), caption="What is taken", width="stretch")
         right.image(show_result(each), caption="What is restored", width="stretch")
+    for doubt in images.doubts:
+        st.warning(escape(f"{doubt[0].upper()}{doubt[1:]}."), icon=":material/help:")
+    for left_out in images.skipped:
+        st.warning(escape(f"Left out: {left_out.reason}"), icon=":material/hide_image:")
+    st.caption(escape(f"Read as: {'; '.join(images.notes)}."))
 
 
 def _ask_reading() -> dict[str, Any]:

@@ -53,6 +53,7 @@ class ReadPicture:
         image: As the generator's images are. [C, H, W]
         ideal: The undamaged image, if it is known. [C, H, W]
         stored: The picture as stored, in 0 to 1, for a look at it. [C, H', W']
+        observed: What is known to be observed of the image; None if nothing is known. [H, W]
         fitted: How it was fitted; None if it has the generator's size.
         notes: What was decided.
         doubts: What is doubtful.
@@ -62,6 +63,7 @@ class ReadPicture:
     image: Pixels
     ideal: Pixels | None
     stored: Pixels
+    observed: Observed | None
     fitted: Fitted | None
     notes: tuple[str, ...]
     doubts: tuple[str, ...]
@@ -208,7 +210,8 @@ def read_picture(
             image = np.where(holes, 0.0, image)
     if picture.understood and not ink.inverted:
         notes = []
-    return ReadPicture(name, image, known_ideal, unit, fitted, tuple(notes), tuple(doubts))
+    kept = (own if own is None else votes) if fitted is None else fitted.observed
+    return ReadPicture(name, image, known_ideal, unit, kept, fitted, tuple(notes), tuple(doubts))
 
 
 def _check_observed(seen: Votes, votes: Votes, name: str) -> None:

@@ -299,8 +299,9 @@ class _Damage:
         images, found = read(shape, observed=_spatial(mask) if on_stored else None)
         every = torch.ones(1, *shape, dtype=torch.bool)
         observed = every if on_stored else mask[_places(stored, images)].observed
-        if any(each.fitted is not None and each.fitted.observed is not None for each in found):
-            seen = np.stack([_observed_of(each, shape) for each in found])
+        if any(each.observed is not None for each in found):
+            all_seen = np.ones(shape[1:], dtype=bool)
+            seen = np.stack([all_seen if x.observed is None else x.observed for x in found])
             observed = observed & torch.from_numpy(seen)[:, None]
         mask = Mask(observed.expand(-1, *shape) if observed.ndim == 4 else observed)
         return images, mask, found
@@ -319,13 +320,6 @@ class _Damage:
             return Mask.leading(self.job.keep, shape)
         numbers = images.numbers
         return read_mask(self.job.mask, shape, white=white, numbers=numbers, total=self.total)
-
-
-def _observed_of(read: ReadPicture, shape: ImageShape) -> NDArray[np.bool_]:
-    """What is observed of a fitted picture. [H, W]"""
-    if read.fitted is None or read.fitted.observed is None:
-        return np.ones(shape[1:], dtype=bool)
-    return read.fitted.observed
 
 
 def _own_shape(stored: StoredSet) -> ImageShape | None:

@@ -45,8 +45,8 @@ def show_crop(read: ReadPicture) -> Picture:
 def show_result(read: ReadPicture) -> Picture:
     """The generator's image that a picture became, lost pixels in amber. [H, W, 3]"""
     image = read.image.copy()
-    if read.fitted is not None and read.fitted.observed is not None:
-        image[:, ~read.fitted.observed] = np.nan
+    if read.observed is not None:
+        image[:, ~read.observed] = np.nan
     return _coloured(image)
 
 
