@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMPS := .make
 JOBS ?= $(shell nproc)
 
-.PHONY: run restore test test-kernels sanitize lint clean setup setup-test
+.PHONY: run restore test test-kernels sanitize sanitize-boundary lint clean setup setup-test
 
 setup: $(STAMPS)/install
 setup-test: $(STAMPS)/install-test $(STAMPS)/browser
@@ -47,8 +47,21 @@ restore: setup
 test-kernels:
 	@$(MAKE) --silent --jobs=$(JOBS) -C tests/csrc run
 
-sanitize:
+sanitize: sanitize-boundary
 	@$(MAKE) --silent --jobs=$(JOBS) -C tests/csrc asan ubsan
+
+# The extension under AddressSanitizer, given every wrong argument. It needs the runtime of the
+# sanitizer, and the C++ library that the runtime watches, before anything else.
+SANITIZED := $(STAMPS)/asan
+$(SANITIZED)/built: $(STAMPS)/install-test $(CORE)
+	@CFLAGS="-fsanitize=address -fno-omit-frame-pointer" LDFLAGS=-fsanitize=address \
+	  $(BIN)/python setup.py --quiet build_ext --build-lib $(SANITIZED) --build-temp $(SANITIZED)/temp
+	@touch $@
+
+sanitize-boundary: $(SANITIZED)/built
+	@LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" \
+	  ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=. $(BIN)/python tests/csrc/boundary.py $(SANITIZED) \
+	  -q -p no:cacheprovider tests/test_boundary.py tests/test_threads.py
 
 lint: setup-test
 	$(BIN)/ruff check .

@@ -71,8 +71,8 @@ def extension() -> dict:
         "inpaint._C",
         [str(SOURCES / "bindings.cpp")],
         depends=sorted(str(path) for path in SOURCES.iterdir()),
-        extra_compile_args=["-O3", "-fno-math-errno", "-fopenmp", "-fvisibility=hidden"],
-        extra_link_args=["-fopenmp"],
+        extra_compile_args=["-O3", "-fno-math-errno", "-pthread", "-fvisibility=hidden"],
+        extra_link_args=["-pthread"],
     )
     return {"ext_modules": [module], "cmdclass": {"build_ext": BuildWithKernels}}
 

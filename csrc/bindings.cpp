@@ -1,6 +1,7 @@
-// inpaint._C, which inpaint/search/backends/cpp.py wraps. The only file that includes torch and
-// pybind11. Values and shapes are checked in Python.
+// inpaint._C, which inpaint/search/backends/cpp.py wraps. With boundary.h, which checks what comes
+// in, the only file that includes torch and pybind11.
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -17,9 +18,10 @@
 #include <variant>
 #include <vector>
 
+#include "boundary.h"
 #include "generator.h"
 #include "hamiltonian.h"
-#include "kernel.h"
+#include "kernels.h"
 #include "lbfgs.h"
 #include "problem.h"
 #include "restarts.h"
@@ -28,56 +30,14 @@
 namespace inpaint {
 namespace {
 
-using at::Tensor;
-
 // The best instruction set that this processor has and ATEN_CPU_CAPABILITY allows, as torch
 // determines it.
 std::string capability() {
-#ifdef __x86_64__
   const std::string name = at::get_cpu_capability();
-  if (name.rfind("AVX512", 0) == 0) return kAvx512.name;
-  if (name.rfind("AVX2", 0) == 0) return kAvx2.name;
-#endif
-  return kPortableFloat.name;
+  if (name.rfind("AVX512", 0) == 0 && supports("avx512")) return "avx512";
+  if (name.rfind("AVX", 0) == 0 && supports("avx2")) return "avx2";
+  return "portable";
 }
-
-// Whether this processor runs the kernel of that name.
-bool supports(const std::string& name) {
-#ifdef __x86_64__
-  if (name == kAvx2.name) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (name == kAvx512.name) {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-  }
-#endif
-  return name == kPortableFloat.name;
-}
-
-template <class Real>
-const Kernel<Real>& choose_kernel(const std::string& name);
-
-template <>
-const Kernel<float>& choose_kernel(const std::string& name) {
-#ifdef __x86_64__
-  if (name == kAvx512.name) return kAvx512;
-  if (name == kAvx2.name) return kAvx2;
-#endif
-  return kPortableFloat;
-}
-
-// float64 has a portable kernel only.
-template <>
-const Kernel<double>& choose_kernel(const std::string&) {
-  return kPortableDouble;
-}
-
-// `Dense` of inpaint/generators/layers.py.
-struct Layer {
-  Tensor weight;  // [out, in]
-  Tensor bias;    // [out]
-  Activation activation;
-  double negative_slope;
-};
 
 template <class Real>
 std::unique_ptr<Problem<Real>> make_problem(const std::vector<Layer>& layers, const Tensor& target,
@@ -85,22 +45,18 @@ std::unique_ptr<Problem<Real>> make_problem(const std::vector<Layer>& layers, co
                                             double known_noise, const std::string& capability) {
   std::vector<Dense<Real>> dense;
   for (const Layer& layer : layers) {
-    TORCH_CHECK(layer.weight.is_contiguous() && layer.bias.is_contiguous(),
-                "layer is not contiguous");
     dense.push_back({layer.weight.data_ptr<Real>(), layer.bias.data_ptr<Real>(),
                      static_cast<std::int32_t>(layer.weight.size(0)),
                      static_cast<std::int32_t>(layer.weight.size(1)), layer.activation,
                      static_cast<Real>(layer.negative_slope)});
   }
-  TORCH_CHECK(target.is_contiguous() && weight.is_contiguous(),
-              "target or weight is not contiguous");
   const ObservedData<Real> data{target.data_ptr<Real>(),
                                 weight.numel() == 0 ? nullptr : weight.data_ptr<Real>(),
                                 num_observed.data_ptr<Real>(),
                                 target.size(0),
                                 static_cast<std::int32_t>(target.size(1)),
                                 static_cast<Real>(known_noise)};
-  return std::make_unique<Problem<Real>>(dense, data, choose_kernel<Real>(capability));
+  return std::make_unique<Problem<Real>>(dense, data, find_kernel<Real>(capability));
 }
 
 // A `Problem` in the precision of its tensors, which it keeps alive.
@@ -110,6 +66,11 @@ class AnyProblem {
   AnyProblem(const std::vector<Layer>& layers, const Tensor& target, const Tensor& weight,
              const Tensor& num_observed, double known_noise, const std::string& capability)
       : layers_(layers), tensors_{target, weight, num_observed} {
+    if (!supports(capability)) {
+      throw ArgumentError("capability is '" + capability +
+                          "'; this processor has no such kernel. Choose 'portable'.");
+    }
+    check_problem(layers, target, weight, num_observed, known_noise);
     if (target.scalar_type() == at::kFloat) {
       problem_ = make_problem<float>(layers, target, weight, num_observed, known_noise, capability);
     } else {
@@ -120,6 +81,16 @@ class AnyProblem {
 
   std::string capability() const {
     return std::visit([](const auto& problem) { return problem->kernel_name(); }, problem_);
+  }
+
+  at::ScalarType dtype() const { return tensors_[0].scalar_type(); }
+  std::int64_t num_images() const { return tensors_[0].size(0); }
+  std::int64_t latent_size() const { return layers_[0].weight.size(1); }
+
+  // Requires latent vectors of this problem. [B, R, D]
+  void check_latents(const char* name, const Tensor& latents) const {
+    check_axes(name, latents, 3, "[images, restarts, latent variables]");
+    check_tensor(name, latents, dtype(), {num_images(), latents.size(1), latent_size()});
   }
 
   // Calls `call(const Problem<Real>&)` with the GIL released.
@@ -142,7 +113,6 @@ template <class Real>
 StateView<Real> view(const State& state) {
   const auto& [latents, costs, best_latents, best_costs, status, evaluations, anchor, stale,
                memory] = state;
-  for (const Tensor& tensor : state) TORCH_CHECK(tensor.is_contiguous(), "state is not contiguous");
   return {latents.size(1),
           static_cast<std::int32_t>(latents.size(2)),
           static_cast<std::int32_t>(memory.size(2)),
@@ -159,52 +129,115 @@ using RealOf = typename std::decay_t<ProblemReference>::Scalar;
 using AnySolver =
     std::variant<FirstOrder<GradientDescent>, FirstOrder<RMSprop>, FirstOrder<Adam>, LBFGS>;
 
+// Threads to use: `requested`, or as many as torch uses if it is 0. Torch takes its number from
+// OMP_NUM_THREADS, `torch.set_num_threads` and the processor.
+int resolve_threads(std::int64_t requested) {
+  check_integer("threads", requested, 0, kMaxThreads);
+  return requested > 0 ? static_cast<int>(requested) : at::get_num_threads();
+}
+
+// Requires a state that belongs to this problem and this solver.
+void check_state(const AnyProblem& problem, const AnySolver& any_solver, const State& state) {
+  const auto& [latents, costs, best_latents, best_costs, status, evaluations, anchor, stale,
+               memory] = state;
+  problem.check_latents("latents", latents);
+  const at::ScalarType dtype = problem.dtype();
+  const std::int64_t images = latents.size(0), restarts = latents.size(1);
+  const auto size = static_cast<std::int32_t>(latents.size(2));
+  const auto width = std::visit([&](const auto& s) { return s.memory_size(size); }, any_solver);
+  check_integer("the memory of a restart", width, 0);
+  check_tensor("costs", costs, dtype, {images, restarts});
+  check_tensor("best_latents", best_latents, dtype, latents.sizes().vec());
+  check_tensor("best_costs", best_costs, dtype, {images, restarts});
+  check_tensor("status", status, at::kByte, {images, restarts});
+  check_tensor("evaluations", evaluations, at::kInt, {images, restarts});
+  check_tensor("anchor", anchor, dtype, {images, restarts});
+  check_tensor("stale", stale, at::kInt, {images, restarts});
+  check_tensor("memory", memory, dtype, {images, restarts, width});
+  check_apart({state.begin(), state.end()});
+  check_integer("the highest status", status.max().item<std::uint8_t>(), 0,
+                static_cast<std::int64_t>(Status::kCancelled));
+  problem.visit([&](const auto& packed) {
+    using Real = RealOf<decltype(packed)>;
+    const StateView<Real> all = view<Real>(state);
+    const auto check_memories = [&](const auto& solver) {
+      for (std::int64_t i = 0; i < images * restarts; ++i) {
+        if (solver.accepts(all[i].memory, size)) continue;
+        throw ArgumentError("memory of restart " + std::to_string(i) +
+                            " is not that of this solver; begin with `start(solver, latents)`.");
+      }
+    };
+    std::visit(check_memories, any_solver);
+  });
+}
+
 Tensor advance_state(const AnyProblem& any_problem, const AnySolver& any_solver, double tolerance,
-                     std::int32_t patience, std::int64_t first_step, std::int64_t num_steps,
-                     const std::vector<double>& rates, const State& state, int threads) {
+                     std::int64_t patience, std::int64_t first_step, std::int64_t num_steps,
+                     const std::vector<double>& rates, const State& state, std::int64_t threads) {
+  const int team = resolve_threads(threads);
+  check_state(any_problem, any_solver, state);
+  check_number("tolerance", tolerance, /*positive=*/false);
+  check_integer("patience", patience, 1);
+  check_integer("num_steps", num_steps, 0);
+  check_integer("first_step", first_step, 0);
+  const bool has_rates = std::visit([](const auto& s) { return s.kHasRates; }, any_solver);
+  const std::int64_t wanted = has_rates ? num_steps : 0;
+  if (static_cast<std::int64_t>(rates.size()) != wanted) {
+    throw ShapeError("rates has " + std::to_string(rates.size()) + " entries; this call needs " +
+                     std::to_string(wanted) + ".");
+  }
+  for (const double rate : rates) check_number("a rate", rate, /*positive=*/false);
+  const Stopping stopping{tolerance, static_cast<std::int32_t>(patience)};
   const Tensor history =
       at::empty({state[0].size(0), state[0].size(1), num_steps}, state[0].options());
   any_problem.visit([&](const auto& problem) {
     using Real = RealOf<decltype(problem)>;
     const auto advance_with = [&](const auto& solver) {
-      advance<Real>(problem, solver, {tolerance, patience}, first_step, num_steps,
+      advance<Real>(problem, solver, stopping, first_step, num_steps,
                     rates.empty() ? nullptr : rates.data(), view<Real>(state),
-                    history.data_ptr<Real>(), threads);
+                    history.data_ptr<Real>(), team);
     };
     std::visit(advance_with, any_solver);
   });
   return history;
 }
 
-void finish_state(const AnyProblem& any_problem, const AnySolver& any_solver, std::uint8_t status,
-                  const State& state, int threads) {
+void finish_state(const AnyProblem& any_problem, const AnySolver& any_solver, std::int64_t status,
+                  const State& state, std::int64_t threads) {
+  const int team = resolve_threads(threads);
+  check_state(any_problem, any_solver, state);
+  check_integer("status", status, 0, static_cast<std::int64_t>(Status::kCancelled));
   any_problem.visit([&](const auto& problem) {
     using Real = RealOf<decltype(problem)>;
     const auto finish_with = [&](const auto& solver) {
-      finish<Real>(problem, solver, static_cast<Status>(status), view<Real>(state), threads);
+      finish<Real>(problem, solver, static_cast<Status>(status), view<Real>(state), team);
     };
     std::visit(finish_with, any_solver);
   });
 }
 
-Tensor cost(const AnyProblem& any_problem, const Tensor& latents, int threads) {
+Tensor cost(const AnyProblem& any_problem, const Tensor& latents, std::int64_t threads) {
+  const int team = resolve_threads(threads);
+  any_problem.check_latents("latents", latents);
   const Tensor costs = at::empty({latents.size(0), latents.size(1)}, latents.options());
   any_problem.visit([&](const auto& problem) {
     using Real = RealOf<decltype(problem)>;
     evaluate<Real>(problem, latents.data_ptr<Real>(), latents.size(1), costs.data_ptr<Real>(),
-                   nullptr, threads);
+                   nullptr, team);
   });
   return costs;
 }
 
 std::tuple<Tensor, Tensor> cost_and_gradient(const AnyProblem& any_problem, const Tensor& latents,
-                                             int threads) {
+                                             std::int64_t threads) {
+  const int team = resolve_threads(threads);
+  any_problem.check_latents("latents", latents);
   const Tensor costs = at::empty({latents.size(0), latents.size(1)}, latents.options());
   const Tensor gradients = at::empty_like(latents);
   any_problem.visit([&](const auto& problem) {
     using Real = RealOf<decltype(problem)>;
     evaluate<Real>(problem, latents.data_ptr<Real>(), latents.size(1), costs.data_ptr<Real>(),
-                   gradients.data_ptr<Real>(), threads);
+                   gradients.data_ptr<Real>(), team);
   });
   return {costs, gradients};
 }
@@ -214,7 +247,22 @@ std::tuple<Tensor, Tensor> cost_and_gradient(const AnyProblem& any_problem, cons
 std::array<Tensor, 4> move_particles(const AnyProblem& any_problem, const Tensor& latents,
                                      const Tensor& momenta, const Tensor& thresholds,
                                      const Tensor& inverse_temperatures, const Tensor& lengths,
-                                     const Tensor& factors, std::int32_t leapfrog, int threads) {
+                                     const Tensor& factors, std::int64_t leapfrog,
+                                     std::int64_t threads) {
+  const int team = resolve_threads(threads);
+  const at::ScalarType dtype = any_problem.dtype();
+  const std::int64_t images = any_problem.num_images(), size = any_problem.latent_size();
+  check_axes("latents", latents, 4, "[images, chains, particles, latent variables]");
+  const std::int64_t chains = latents.size(1), particles = latents.size(2);
+  check_tensor("latents", latents, dtype, {images, chains, particles, size});
+  check_axes("momenta", momenta, 5, "[images, chains, particles, moves, latent variables]");
+  const std::int64_t moves = momenta.size(3);
+  check_tensor("momenta", momenta, dtype, {images, chains, particles, moves, size});
+  check_tensor("thresholds", thresholds, dtype, {images, chains, particles, moves});
+  check_tensor("inverse_temperatures", inverse_temperatures, dtype, {images, chains});
+  check_tensor("lengths", lengths, dtype, {images, chains, particles});
+  check_tensor("factors", factors, dtype, {images, chains, size, size});
+  check_integer("leapfrog", leapfrog, 1);
   const Tensor states = at::zeros(momenta.sizes(), momenta.options());
   const Tensor costs = at::zeros(thresholds.sizes(), thresholds.options());
   const Tensor accepted = at::zeros(thresholds.sizes(), thresholds.options().dtype(at::kBool));
@@ -222,17 +270,17 @@ std::array<Tensor, 4> move_particles(const AnyProblem& any_problem, const Tensor
   any_problem.visit([&](const auto& problem) {
     using Real = RealOf<decltype(problem)>;
     const ParticlesView<Real> all{
-        latents.size(1),
-        latents.size(2),
-        momenta.size(3),
-        leapfrog,
-        static_cast<std::int32_t>(latents.size(3)),
+        chains,
+        particles,
+        moves,
+        static_cast<std::int32_t>(leapfrog),
+        static_cast<std::int32_t>(size),
         {latents.data_ptr<Real>(), momenta.data_ptr<Real>(), thresholds.data_ptr<Real>(),
          factors.data_ptr<Real>(), 0, 0, states.data_ptr<Real>(), costs.data_ptr<Real>(),
          accepted.data_ptr<bool>(), gradients.data_ptr<Real>()},
         inverse_temperatures.data_ptr<Real>(),
         lengths.data_ptr<Real>()};
-    move_all<Real>(problem, all, threads);
+    move_all<Real>(problem, all, team);
   });
   return {states, costs, accepted, gradients};
 }
@@ -242,8 +290,23 @@ std::array<Tensor, 4> move_particles(const AnyProblem& any_problem, const Tensor
 PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
   namespace py = pybind11;
   module.doc() = "The C++ backend; inpaint.search.backends.cpp is its Python side.";
+  // The errors of inpaint/errors.py are looked up when one is needed.
+  py::register_exception_translator([](std::exception_ptr error) {
+    const auto raise = [](const char* name, const char* message) {
+      const py::object kind = py::module_::import("inpaint.errors").attr(name);
+      PyErr_SetString(kind.ptr(), message);
+    };
+    try {
+      if (error) std::rethrow_exception(error);
+    } catch (const ShapeError& e) {
+      raise("ShapeError", e.what());
+    } catch (const ArgumentError& e) {
+      raise("ArgumentError", e.what());
+    }
+  });
   module.def("capability", &capability);
   module.def("supports", &supports, py::arg("capability"));
+  module.def("resolve_threads", &resolve_threads, py::arg("requested"));
 
   py::enum_<Activation>(module, "Activation")
       .value("none", Activation::kNone)
@@ -267,19 +330,31 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
 
   py::class_<FirstOrder<GradientDescent>>(module, "GradientDescent").def(py::init<>());
   py::class_<FirstOrder<RMSprop>>(module, "RMSprop")
-      .def(py::init(
-               [](double decay, double epsilon) { return FirstOrder<RMSprop>{{decay, epsilon}}; }),
+      .def(py::init([](double decay, double epsilon) {
+             check_decay("decay", decay);
+             check_number("epsilon", epsilon, /*positive=*/false);
+             return FirstOrder<RMSprop>{{decay, epsilon}};
+           }),
            py::kw_only(), py::arg("decay"), py::arg("epsilon"));
   py::class_<FirstOrder<Adam>>(module, "Adam")
       .def(py::init([](double beta1, double beta2, double epsilon) {
+             check_decay("beta1", beta1);
+             check_decay("beta2", beta2);
+             check_number("epsilon", epsilon, /*positive=*/false);
              return FirstOrder<Adam>{{beta1, beta2, epsilon}};
            }),
            py::kw_only(), py::arg("beta1"), py::arg("beta2"), py::arg("epsilon"));
   py::class_<LBFGS>(module, "LBFGS")
-      .def(py::init([](std::int32_t max_pairs, double armijo, double curvature,
-                       std::int32_t max_trials, double curvature_floor, double first_step_length) {
-             return LBFGS{max_pairs,  armijo,          curvature,
-                          max_trials, curvature_floor, first_step_length};
+      .def(py::init([](std::int64_t max_pairs, double armijo, double curvature,
+                       std::int64_t max_trials, double curvature_floor, double first_step_length) {
+             check_integer("max_pairs", max_pairs, 1, kMaxPairs);
+             check_integer("max_trials", max_trials, 1);
+             check_number("armijo", armijo, /*positive=*/false);
+             check_number("curvature", curvature, /*positive=*/false);
+             check_number("curvature_floor", curvature_floor, /*positive=*/false);
+             check_number("first_step_length", first_step_length, /*positive=*/true);
+             return LBFGS{static_cast<std::int32_t>(max_pairs),  armijo,          curvature,
+                          static_cast<std::int32_t>(max_trials), curvature_floor, first_step_length};
            }),
            py::kw_only(), py::arg("max_pairs"), py::arg("armijo"), py::arg("curvature"),
            py::arg("max_trials"), py::arg("curvature_floor"), py::arg("first_step_length"));

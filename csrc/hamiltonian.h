@@ -49,7 +49,7 @@ void kick(const Particle<Real>& particle, const TrajectoryPoint<Real>& point, Re
   const Real scale = fraction * particle.length;
   for (std::int32_t i = 0; i < size; ++i) {
     const Real potential_gradient = beta / 2 * point.gradient[i] + (1 - beta) * point.position[i];
-    const Real* row = particle.factor + i * size;
+    const Real* row = particle.factor + std::int64_t{i} * size;
     // F is lower triangular.
     for (std::int32_t j = 0; j <= i; ++j)
       point.momentum[j] -= scale * (potential_gradient * row[j]);
@@ -60,7 +60,7 @@ void kick(const Particle<Real>& particle, const TrajectoryPoint<Real>& point, Re
 template <class Real>
 void drift(const Particle<Real>& particle, const TrajectoryPoint<Real>& point, std::int32_t size) {
   for (std::int32_t i = 0; i < size; ++i) {
-    const Real* row = particle.factor + i * size;
+    const Real* row = particle.factor + std::int64_t{i} * size;
     point.position[i] += particle.length * dot(row, point.momentum, i + 1);
   }
 }

@@ -47,6 +47,9 @@ struct MisfitView {
   const Real* weight;  // [vectors of the last layer * lanes]
 };
 
+// Most latent vectors that any kernel takes at once; callers have room for as many.
+constexpr std::int32_t kMaxBlock = 16;
+
 // Latent vectors of one image, and where their results go.
 template <class Real>
 struct Block {

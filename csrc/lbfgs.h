@@ -60,7 +60,18 @@ struct LBFGS {
     return {};
   }
 
+  static constexpr bool kHasRates = false;
+
   std::int32_t scratch_size() const { return max_pairs; }
+  std::int64_t memory_size(std::int32_t size) const {
+    return 2 * std::int64_t{size} + 6 + std::int64_t{max_pairs} * (2 * std::int64_t{size} + 1);
+  }
+  // Whether a restart's memory can be one of this solver: the number of pairs is used as an index.
+  template <class Real>
+  bool accepts(Real* memory, std::int32_t size) const {
+    const Real num_pairs = Memory<Real>(memory, max_pairs, size).num_pairs;
+    return num_pairs >= 0 && num_pairs <= static_cast<Real>(max_pairs);
+  }
 
   // Accepts the trial point, continues the line search, or abandons the direction.
   template <class Real>

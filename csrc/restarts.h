@@ -1,11 +1,9 @@
-// The parallel loop over all restarts of all images.
+// Every call of the backend as a parallel loop over all restarts of all images.
 //
 // A restart is a sequential program that reads and writes only its own part of the state, so
 // its result is bit-equal for any number of threads, in any order, and whatever other restarts
 // and images are in the call.
 #pragma once
-
-#include <omp.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -13,29 +11,11 @@
 #include <vector>
 
 #include "objective.h"
+#include "parallel.h"
 #include "problem.h"
 #include "solvers.h"
 
 namespace inpaint {
-
-// Threads to use for `items` pieces of work: `requested`, or all cores if it is 0.
-inline int count_threads(int requested, std::int64_t items) {
-  const int threads = requested > 0 ? requested : omp_get_num_procs();
-  return static_cast<int>(std::max<std::int64_t>(1, std::min<std::int64_t>(threads, items)));
-}
-
-// Calls `call(item, scratch)` for each item on several threads, each with its own scratch.
-template <class Call>
-void parallel_for(std::int64_t items, int threads, std::size_t scratch_bytes, const Call& call) {
-  threads = count_threads(threads, items);
-  // More than a page apart, so that no two threads write to one cache line.
-  const std::size_t stride = (scratch_bytes / 4096 + 2) * 4096;
-  AlignedVector<unsigned char> scratch(stride * threads);
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
-  for (std::int64_t item = 0; item < items; ++item) {
-    call(item, scratch.data() + stride * omp_get_thread_num());
-  }
-}
 
 // `SolveState` of inpaint/search/solvers.py: arrays over [B, R].
 template <class Real>

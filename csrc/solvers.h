@@ -10,13 +10,12 @@
 #include <cstdint>
 #include <limits>
 
+#include "kernel.h"
+
 namespace inpaint {
 
 // `Status` of inpaint/types.py.
 enum class Status : std::uint8_t { kRunning, kConverged, kMaxSteps, kNonFinite, kCancelled };
-
-// Maximum number of restarts in a block.
-constexpr std::int32_t kMaxBlock = 16;
 
 // When a restart stops early: see `Solver` in inpaint/search/solvers.py.
 struct Stopping {
@@ -59,10 +58,12 @@ struct Evaluation {
 };
 
 // The update rules of the first-order solvers. `StepConstants` holds what is the same for all
-// restarts in a step; `step_number` counts from 1.
+// restarts in a step; `step_number` counts from 1; `memory_size` is K of `Restart::memory`.
 
 // z <- z - rate * gradient.
 struct GradientDescent {
+  std::int32_t memory_size(std::int32_t) const { return 0; }
+
   template <class Real>
   struct StepConstants {
     Real rate;
@@ -84,6 +85,8 @@ struct GradientDescent {
 struct RMSprop {
   double decay;
   double epsilon;
+
+  std::int32_t memory_size(std::int32_t size) const { return size; }
 
   template <class Real>
   struct StepConstants {
@@ -111,6 +114,8 @@ struct Adam {
   double beta1;
   double beta2;
   double epsilon;
+
+  std::int32_t memory_size(std::int32_t size) const { return 2 * size; }
 
   template <class Real>
   struct StepConstants {
@@ -169,7 +174,14 @@ struct FirstOrder {
   template <class Real>
   using StepConstants = typename Rule::template StepConstants<Real>;
 
+  static constexpr bool kHasRates = true;
+
   std::int32_t scratch_size() const { return 0; }
+  std::int64_t memory_size(std::int32_t size) const { return rule.memory_size(size); }
+  template <class Real>
+  bool accepts(const Real*, std::int32_t) const {
+    return true;
+  }
 
   template <class Real>
   StepConstants<Real> step_constants(std::int64_t step_number, double rate) const {

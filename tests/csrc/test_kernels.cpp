@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "check.h"
+#include "kernels.h"
 #include "lbfgs.h"
 #include "problem.h"
 #include "restarts.h"
@@ -317,14 +318,11 @@ void check_kernel(const Kernel<Real>& kernel, double tolerance) {
 
 int main() {
   using namespace inpaint;
-  check_kernel(kPortableFloat, 3e-6);
-  check_kernel(kPortableDouble, 1e-13);
-#ifdef __x86_64__
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) check_kernel(kAvx2, 3e-6);
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
-    check_kernel(kAvx512, 3e-6);
+  for (const Kernel<float>* kernel : compiled_kernels<float>()) {
+    if (supports(kernel->name)) check_kernel(*kernel, 3e-6);
   }
-#endif
+  for (const Kernel<double>* kernel : compiled_kernels<double>()) {
+    if (supports(kernel->name)) check_kernel(*kernel, 1e-13);
+  }
   return summary();
 }

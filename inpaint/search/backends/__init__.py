@@ -55,7 +55,7 @@ class Settings(Protocol):
 
     @property
     def threads(self) -> int:
-        """Threads to use; 0 uses all cores in C++ and torch's default in torch."""
+        """Threads to use; 0 uses as many as torch is set to, in both backends."""
         ...
 
 

@@ -1,8 +1,9 @@
-"""The C++ backend: many steps of every restart in one call, on all CPU cores.
+"""The C++ backend: many steps of every restart in one call, on several CPU cores.
 
 It does what `inpaint.search.backends.torch` does, one restart at a time, and is tested against
 it. An `Objective` is packed for the processor's instruction set when it is first used. `csrc/`
-holds the C++ side; docs/kernels.md explains it.
+holds the C++ side; docs/kernels.md explains it. `csrc/boundary.h` checks all that is passed, and
+raises this package's errors.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def cost(
     Args:
         objective: J of B images.
         latents: [B, R, D]
-        threads: 0 uses all cores.
+        threads: 0 uses as many as torch does: see `torch.set_num_threads`.
         capability: Instruction set to use; None uses the best one.
 
     Returns:
@@ -136,7 +137,7 @@ def advance(
         solver: The solver and its settings.
         state: The state to advance; it is not changed.
         num_steps: Steps to take.
-        threads: 0 uses all cores.
+        threads: 0 uses as many as torch does: see `torch.set_num_threads`.
         capability: Instruction set to use; None uses the best one.
 
     Returns:
@@ -174,7 +175,7 @@ def finish(
         solver: The solver.
         state: The state after the last step; it is not changed.
         status: Status for restarts that still run: MAX_STEPS or CANCELLED.
-        threads: 0 uses all cores.
+        threads: 0 uses as many as torch does: see `torch.set_num_threads`.
         capability: Instruction set to use; None uses the best one.
     """
     tensors = _writable(state)
@@ -205,7 +206,7 @@ def move(
         objective: J of B images.
         latents: [B, K, P, D]
         moves: The moves, with all their random numbers.
-        threads: 0 uses all cores.
+        threads: 0 uses as many as torch does: see `torch.set_num_threads`.
         capability: Instruction set to use; None uses the best one.
     """
     states, costs, accepted, gradients = _extension().move(

@@ -7,8 +7,10 @@ cannot.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -33,13 +35,35 @@ MAX_VALUES = 2**23
 
 @contextmanager
 def limited_threads(threads: int) -> Iterator[None]:
-    """Limit torch to `threads` threads inside the context; 0 changes nothing."""
+    """Limit torch to `threads` threads inside the context; 0 changes nothing.
+
+    Only the calling thread is limited, so searches that overlap in several threads neither see
+    each other's limits nor leave any behind.
+    """
+    if threads == 0:
+        yield
+        return
     before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
+    _set_own_threads(threads)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        _set_own_threads(before)
+
+
+_setting = Lock()
+
+
+def _set_own_threads(threads: int) -> None:
+    """Set the number of torch's threads for operations of the calling thread.
+
+    Torch keeps a number for each thread, and one that new threads begin with.
+    `torch.set_num_threads` sets both, so a new thread sets the second one back.
+    """
+    with _setting, ThreadPoolExecutor(max_workers=1) as new_thread:
+        of_new_threads = new_thread.submit(torch.get_num_threads).result()
+        torch.set_num_threads(threads)
+        new_thread.submit(torch.set_num_threads, of_new_threads).result()
 
 
 def cost(objective: Objective, latents: Tensor) -> Tensor:
