@@ -322,7 +322,7 @@ ROWS: dict[str, tuple[tuple[int, int], tuple[int, int, int] | None]] = {
 @pytest.mark.parametrize("name", ROWS)
 def test_images_in_rows_are_refused(name: str, tmp_path: Path) -> None:
     sizes, image_shape = ROWS[name]
-    scipy.io.savemat(tmp_path / "a.mat", {"X_n": np.ones(sizes)})
+    scipy.io.savemat(tmp_path / "a.mat", {"X_n": np.random.default_rng(0).random(sizes)})
     message = f"{sizes[0]}x784; an image is a column. Transpose it"
     with pytest.raises(FileError, match=message):
         read_images(tmp_path / "a.mat", image_shape=image_shape)
@@ -330,7 +330,7 @@ def test_images_in_rows_are_refused(name: str, tmp_path: Path) -> None:
 
 def test_many_small_images_are_not_taken_for_rows(tmp_path: Path) -> None:
     for sizes, image_shape in (((16, 784), None), ((784, 784), (1, 28, 28)), ((49, 100), None)):
-        scipy.io.savemat(tmp_path / "a.mat", {"X_n": np.ones(sizes)})
+        scipy.io.savemat(tmp_path / "a.mat", {"X_n": np.random.default_rng(0).random(sizes)})
         images = read_images(tmp_path / "a.mat", image_shape=image_shape)
         assert images.images.shape[0] == sizes[1]
 
