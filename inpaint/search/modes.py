@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from scipy import stats
 from torch import Tensor
 
 from inpaint.generators import AnyGenerator
+from inpaint.search.evidence import Evidence
 from inpaint.types import SearchResult, ShortRepr
 
 SAME_IMAGE = 0.02
@@ -64,6 +66,8 @@ class SearchStatistics(ShortRepr):
         interval: 95 % confidence interval of the rate (Clopper and Pearson 1934).
         restarts_for_99: Restarts needed for a 99 % probability that at least one succeeds; None
             if all failed.
+        missed: Estimated probability that a minimum lower by more than .1 was missed.
+        evidence: How often the low minima were met, from which it follows.
         modes: All distinct minima, lowest cost first.
     """
 
@@ -72,6 +76,8 @@ class SearchStatistics(ShortRepr):
     rate: float
     interval: tuple[float, float]
     restarts_for_99: int | None
+    missed: float
+    evidence: Evidence
     modes: tuple[Mode, ...]
 
 
@@ -90,25 +96,35 @@ def search_statistics(
     # Moved once, because the modes of all images share it.
     generator = generator.to(restoration.latents)
     return tuple(
-        _of_image(restoration.costs[b], restoration.latents[b], generator)
+        _of_image(
+            restoration.costs[b], restoration.latents[b], int(restoration.num_starts[b]), generator
+        )
         for b in range(len(restoration.images))
     )
 
 
-def _of_image(costs: Tensor, latents: Tensor, generator: AnyGenerator) -> SearchStatistics:
-    starts = len(costs)
+def _of_image(
+    costs: Tensor, latents: Tensor, starts: int, generator: AnyGenerator
+) -> SearchStatistics:
     modes = find_modes(costs, latents, generator)
     reached = modes[0].starts if modes else 0
     rate = reached / starts
     needed: int | None = None
     if reached:
         needed = 1 if rate == 1 else math.ceil(math.log(0.01) / math.log1p(-rate))
+    evidence = Evidence.of(
+        starts,
+        np.array([mode.cost for mode in modes]),
+        np.array([mode.starts for mode in modes]),
+    )
     return SearchStatistics(
         starts=starts,
         reached=reached,
         rate=rate,
         interval=share_interval(reached, starts),
         restarts_for_99=needed,
+        missed=evidence.missed,
+        evidence=evidence,
         modes=modes,
     )
 

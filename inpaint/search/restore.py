@@ -1,27 +1,23 @@
-"""The search: validate, choose a backend, screen, descend in chunks, pick the best restart."""
+"""The search of any number of images, part by part."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from inpaint.checks import check_device
-from inpaint.config import RestoreConfig
+from inpaint.config import AUTO, RestoreConfig
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.generators import AnyGenerator
-from inpaint.generators.samples import LatentStream
-from inpaint.search.backends import choose
 from inpaint.search.backends.torch import limited_threads
-from inpaint.search.objective import check_measurement, make_objective
-from inpaint.search.solvers import Solver, SolveState, make_solver, start
-from inpaint.search.starts import screen, select_best
+from inpaint.search.evidence import FEWEST
+from inpaint.search.objective import check_measurement
+from inpaint.search.rounds import Search, lengthened
 from inpaint.types import (
     PER_IMAGE,
     Measurement,
@@ -29,11 +25,7 @@ from inpaint.types import (
     Progress,
     SearchResult,
     Status,
-    asks_to_stop,
 )
-
-CHUNK_SECONDS = 0.1
-"""How long a chunk of steps may take, so that a cancellation takes effect soon."""
 
 PART_BYTES = 16 * 2**20
 """Memory for the starting points and histories of the images that are searched together."""
@@ -41,8 +33,9 @@ PART_BYTES = 16 * 2**20
 FEWEST_TOGETHER = 4
 """Images that are always searched together, so that a small batch is cancelled as a whole."""
 
-NOTED = 4
-"""Most images whose lowest cost a progress note shows."""
+RESTART_BYTES = 512 * 2**20
+"""Memory for the restarts of an automatic search of a large batch; above it, only those of lowest
+cost remain of each image."""
 
 HISTORY_BYTES = 64 * 2**20
 """Largest history of all restarts that a result keeps; above it only the best restarts' remain."""
@@ -82,17 +75,18 @@ def restore(
     began = time.perf_counter()
     config = config.resolved()
     _validate(measurement, generator, latents)
-    size = _part_size(config, generator.latent_size)
+    size = _part_size(config, measurement, generator)
     parts = [slice(first, first + size) for first in range(0, len(measurement), size)]
     found: list[SearchResult] = []
     with limited_threads(config.threads):
         for number, part in enumerate(parts):
-            search = _Search(
+            search = Search(
                 config,
                 measurement[part],
                 generator,
                 _reporter(on_progress, number, parts, len(measurement)),
                 time_limit=config.time_limit and config.time_limit / len(parts),
+                keeps_histories=_fits(config, len(measurement), config.max_restarts),
             )
             result = search.result(None if latents is None else latents[part])
             if search.cancelled and found:
@@ -105,11 +99,29 @@ def restore(
     return replace(_join(found), seconds=time.perf_counter() - began)
 
 
-def _part_size(config: RestoreConfig, latent_size: int) -> int:
+def describe_starts(result: SearchResult) -> str:
+    """How many starts the images took, in words: "48 to 352 restarts"."""
+    few, most = int(result.num_starts.min()), int(result.num_starts.max())
+    return f"{few} to {most} restarts" if few < most else f"{most} restart{'s' * (most > 1)}"
+
+
+def stopped_early(result: SearchResult) -> bool:
+    """Whether a time limit or a cancellation cut a search short."""
+    # The blocks of an automatic search may all have ended when it was cut between them.
+    cut = result.config.restarts == AUTO and result.config.stop_after is not None
+    return cut or bool((result.status == Status.CANCELLED).any())
+
+
+def _part_size(config: RestoreConfig, measurement: Measurement, generator: AnyGenerator) -> int:
     """How many images are searched together."""
-    drawn = max(config.restarts, config.screen)
+    latent_size = generator.latent_size
     assert config.steps is not None
-    numbers = 4 * drawn * latent_size + config.restarts * (config.steps + 1)
+    if isinstance(config.restarts, str):
+        pixels = math.prod(measurement.operator.image_shape)
+        numbers = 2 * config.max_restarts * latent_size + FEWEST * (pixels + config.steps + 1)
+    else:
+        drawn = max(config.restarts, config.screen)
+        numbers = 4 * drawn * latent_size + config.restarts * (config.steps + 1)
     return max(FEWEST_TOGETHER, PART_BYTES // (4 * numbers))
 
 
@@ -130,12 +142,25 @@ def _reporter(
     return report
 
 
+def _fits(config: RestoreConfig, images: int, restarts: int) -> bool:
+    """Whether the histories of so many restarts of each image are kept."""
+    assert config.steps is not None
+    return 4 * images * restarts * (config.steps + 1) <= HISTORY_BYTES
+
+
 def _trimmed(result: SearchResult, images: int) -> SearchResult:
     """A part's result, with only the best histories if those of all images are too large."""
-    steps = result.config.steps
-    assert steps is not None
-    if 4 * images * result.costs.shape[1] * (steps + 1) <= HISTORY_BYTES:
+    if _has_all_curves(result) and _fits(result.config, images, result.costs.shape[1]):
         return result
+    return _with_best_curves(result)
+
+
+def _has_all_curves(result: SearchResult) -> bool:
+    return result.followed.shape == result.costs.shape
+
+
+def _with_best_curves(result: SearchResult) -> SearchResult:
+    """The same result with the histories of the best restarts only."""
     best_only = result.best_history[..., None].clone()
     return replace(result, history=best_only, followed=result.best[:, None])
 
@@ -144,175 +169,61 @@ def _join(found: Sequence[SearchResult]) -> SearchResult:
     """The parts of a search as one; shorter histories repeat their last costs."""
     if len(found) == 1:
         return found[0]
+    images, size = sum(len(part) for part in found), found[0].starts.shape[2]
+    if not all(_has_all_curves(part) for part in found):
+        found = [_with_best_curves(part) for part in found]
+    restarts = max(part.costs.shape[1] for part in found)
+    kept = max(1, RESTART_BYTES // (4 * images * (2 * size + 6)))
+    if found[0].config.restarts == AUTO and restarts > kept:
+        found = [_with_lowest(_with_best_curves(part), kept) for part in found]
+        restarts = max(part.costs.shape[1] for part in found)
+    found = [_padded(part, restarts) for part in found]
     steps = max(len(part.history) for part in found)
     joined: dict[str, Any] = {
         name: torch.cat([getattr(part, name) for part in found]) for name in PER_IMAGE
     }
-    history = torch.cat([_lengthened(part.history, steps) for part in found], dim=1)
+    history = torch.cat([lengthened(part.history, steps) for part in found], dim=1)
     return replace(found[0], **joined, history=history)
 
 
-def _lengthened(history: Tensor, steps: int) -> Tensor:
-    """A history extended to `steps` entries by repeating its last costs. [S + 1, B, R]"""
-    return torch.cat([history, history[-1:].expand(steps - len(history), -1, -1)])
+PER_RESTART: dict[str, float] = {
+    "starts": 0.0,
+    "start_costs": math.inf,
+    "latents": 0.0,
+    "costs": math.inf,
+    "status": Status.NOT_STARTED,
+    "evaluations": 0,
+}
+"""Fields of a `SearchResult` over [B, R], and what they hold where a restart was not started."""
 
 
-@dataclass(frozen=True)
-class _Result:
-    """What one or more rounds found, and the settings that repeat it."""
-
-    starts: Tensor  # [B, R, D]
-    state: SolveState
-    history: Tensor  # [S + 1, B, R]
-    config: RestoreConfig
-
-    def joined(self, other: _Result) -> _Result:
-        """Both sets of restarts, `self` first; shorter histories repeat their last costs."""
-        steps = max(len(self.history), len(other.history))
-        curves = [_lengthened(each.history, steps) for each in (self, other)]
-        config = replace(self.config, rounds=self.config.rounds + other.config.rounds)
-        starts = torch.cat([self.starts, other.starts], dim=1)
-        return _Result(starts, self.state.joined(other.state), torch.cat(curves, dim=2), config)
-
-
-class _Search:
-    """The search for the images of one part.
-
-    Args:
-        config: How to search, resolved.
-        measurement: What is known of the part's B images.
-        generator: Where to look for them.
-        on_progress: See `restore`.
-        time_limit: Seconds that this part may take; None does the configured rounds.
-
-    Attributes:
-        cancelled: Whether the caller or Ctrl-C ended the search.
-    """
-
-    def __init__(
-        self,
-        config: RestoreConfig,
-        measurement: Measurement,
-        generator: AnyGenerator,
-        on_progress: OnProgress | None,
-        *,
-        time_limit: float | None,
-    ) -> None:
-        self.cancelled = False
-        self._config = config
-        self._generator = generator
-        self._on_progress = on_progress
-        self._end = math.inf if time_limit is None else time.perf_counter() + time_limit
-        self._limited = time_limit is not None
-        self._dtype = torch.float32 if config.dtype == "float32" else torch.float64
-        self._objective = make_objective(
-            measurement, generator, dtype=self._dtype, device=check_device(config.device)
-        )
-        self._backend = choose(config, self._objective)
-        self._stream = LatentStream(config.seed, measurement.numbers, generator.latent_size)
-
-    def result(self, latents: Tensor | None) -> SearchResult:
-        """Search from these starting points [B, R, D], or from drawn ones if None."""
-        target = self._objective.target
-        found = self._rounds() if latents is None else self._round(latents.to(target).contiguous())
-        state = found.state
-        costs = torch.where(state.status == Status.NON_FINITE, torch.inf, state.best_costs)
-        best = select_best(costs)
-        chosen = state.best_latents[torch.arange(len(best)), best]
-        with torch.no_grad():
-            images = self._generator.to(dtype=self._dtype, device=target.device)(chosen)
-        return SearchResult(
-            images=images.cpu(),
-            starts=found.starts.cpu(),
-            # A view would keep the whole history in memory.
-            start_costs=found.history[0].clone().cpu(),
-            latents=state.best_latents.cpu(),
-            costs=costs.cpu(),
-            history=found.history.cpu(),
-            followed=torch.arange(costs.shape[1]).expand(costs.shape),
-            status=state.status.cpu(),
-            best=best.cpu(),
-            noise_level=self._objective.noise_level(chosen[:, None])[:, 0].cpu(),
-            evaluations=state.evaluations.cpu(),
-            backend=self._backend.label,
-            reasons=self._backend.reasons,
-            seconds=0.0,
-            config=found.config,
-        )
-
-    def _rounds(self) -> _Result:
-        """Do the configured rounds, or those that the time limit allows."""
-        result = self._round(self._draw())
-        while not self._ended and (self._limited or result.config.rounds < self._config.rounds):
-            another = self._round(self._draw())
-            # A round that was cut short is dropped, because it could not be repeated.
-            if not self._ended:
-                result = result.joined(another)
+def _padded(result: SearchResult, restarts: int) -> SearchResult:
+    """The same result with room for so many restarts of each image."""
+    images, more = len(result), restarts - result.costs.shape[1]
+    if more == 0:
         return result
+    padded: dict[str, Any] = {}
+    for name, empty in PER_RESTART.items():
+        tensor = getattr(result, name)
+        rest = tensor.new_full((images, more, *tensor.shape[2:]), empty)
+        padded[name] = torch.cat([tensor, rest], dim=1)
+    if _has_all_curves(result):
+        rest = result.history.new_full((len(result.history), images, more), math.inf)
+        padded["history"] = torch.cat([result.history, rest], dim=2)
+        padded["followed"] = torch.arange(restarts).expand(images, -1)
+    return replace(result, **padded)
 
-    @property
-    def _ended(self) -> bool:
-        """Whether the caller or the time limit ended the search."""
-        return self.cancelled or self._remaining <= 0
 
-    @property
-    def _remaining(self) -> float:
-        """Seconds left of the time limit."""
-        return self._end - time.perf_counter()
-
-    def _draw(self) -> Tensor:
-        """Starting points of one round: drawn, and screened if asked for. [B, R, D]"""
-        count = max(self._config.restarts, self._config.screen)
-        drawn = self._stream.draw(count).to(self._objective.target)
-        if count == self._config.restarts:
-            return drawn
-        cost = partial(self._backend.cost, self._objective)
-        return screen(cost, drawn, self._config.restarts)
-
-    def _round(self, starts: Tensor) -> _Result:
-        """Follow the starting points down. starts: [B, R, D]"""
-        state, history = self._descend(make_solver(self._config), starts)
-        config = replace(self._config, time_limit=None, rounds=1)
-        if self._ended:
-            config = replace(config, stop_after=max(1, state.step))
-        return _Result(starts, state, history, config)
-
-    def _descend(self, solver: Solver, latents: Tensor) -> tuple[SolveState, Tensor]:
-        """Follow starting points down, in chunks short enough to stop soon on request.
-
-        Returns:
-            The final state, and the costs at the start and after each step. [S + 1, B, R]
-        """
-        state = start(solver, latents)
-        steps = min(solver.steps, self._config.stop_after or solver.steps)
-        met: list[Tensor] = []
-        chunk = 1
-        try:
-            while state.step < steps and state.running.any() and not (self._ended and state.step):
-                clock = time.perf_counter()
-                count = min(chunk, steps - state.step)
-                state, history = self._backend.advance(self._objective, solver, state, count)
-                met.append(history)
-                self._report(state.step, steps, state.best_costs.amin(1))
-                seconds = max(time.perf_counter() - clock, 1e-6)
-                affordable = count * min(CHUNK_SECONDS, self._remaining / 2) / seconds
-                chunk = max(1, min(4 * count, int(affordable)))
-        except KeyboardInterrupt:
-            self.cancelled = True
-        status = Status.MAX_STEPS if state.step == solver.steps else Status.CANCELLED
-        state = self._backend.finish(self._objective, solver, state, status)
-        # The last chunk may go on after the last restart has stopped.
-        taken = int(state.evaluations.max())
-        return state, torch.cat([torch.cat(met)[:taken], state.costs[None]])
-
-    def _report(self, step: int, steps: int, best_costs: Tensor) -> None:
-        """Report to the caller, who may answer False to end the search."""
-        if self._on_progress is None:
-            return
-        costs = [f"{cost:.2f}" for cost in best_costs[:NOTED].tolist()]
-        note = f"J {' '.join(costs)}{' ...' * (len(best_costs) > NOTED)}"
-        if asks_to_stop(self._on_progress(Progress("descent", step, steps, note))):
-            self.cancelled = True
+def _with_lowest(result: SearchResult, kept: int) -> SearchResult:
+    """The same result with the `kept` restarts of lowest cost of each image, in their order."""
+    places = result.costs.argsort(dim=1, stable=True)[:, :kept].sort(dim=1).values
+    lowest: dict[str, Any] = {}
+    for name in PER_RESTART:
+        tensor = getattr(result, name)
+        index = places.reshape(*places.shape, *[1] * (tensor.ndim - 2))
+        lowest[name] = tensor.gather(1, index.expand(*places.shape, *tensor.shape[2:]))
+    best = (places == result.best[:, None]).int().argmax(1)
+    return replace(result, **lowest, best=best, followed=best[:, None])
 
 
 def _validate(measurement: Measurement, generator: AnyGenerator, latents: Tensor | None) -> None:
