@@ -80,18 +80,20 @@ def replay(pool: SearchResult, generator: Generator, image: int, number: int) ->
         "singles": evidence.singles,
         "rival": evidence.rival,
         "missed": bool(lowest > costs.min() + SAME_COST),
+        "missed_by_384": bool(costs[:384].min() > costs.min() + SAME_COST),
     }
 
 
 def _summary(rows: list[dict[str, Any]]) -> str:
     """The figures of some searches, as cells of a table."""
     searches = len(rows)
-    missed = sum(row["missed"] for row in rows)
+    missed, fixed = (sum(row[name] for row in rows) for name in ("missed", "missed_by_384"))
     images = len({(row["kind"], row["case"], row["image"]) for row in rows if row["missed"]})
     stated = sum(map(stated_chance, rows)) / searches
     starts, gradients = (sum(row[name] for row in rows) / searches for name in COSTS)
     return (
         f"{searches:,} | {100 * stated:.2g} % | {100 * missed / searches:.2g} % | {images} | "
+        f"{100 * fixed / searches:.2g} % | "
         f"{starts:,.0f} | {gradients:,.0f}"
     )
 
@@ -107,13 +109,13 @@ COSTS = ("starts", "gradients")
 def table(result: dict[str, Any]) -> str:
     """The study as two Markdown tables: by the stated chance, and by case."""
     rows = result["rows"]
-    heading = " | searches | stated, mean | missed | images with a miss | starts | gradients |"
-    lines = [f"| stated{heading}", "| --- |" + " ---: |" * 6]
+    heading = " | searches | stated | missed | images missed | missed by 384 starts | starts | gradients |"
+    lines = [f"| stated{heading}", "| --- |" + " ---: |" * 7]
     for low, high in pairwise(EDGES):
         inside = [row for row in rows if low <= stated_chance(row) < high]
         if inside:
             lines.append(f"| {100 * low:g} to {100 * high:g} % | {_summary(inside)} |")
-    lines += ["", f"| images{heading}", "| --- |" + " ---: |" * 6]
+    lines += ["", f"| images{heading}", "| --- |" + " ---: |" * 7]
     for kind in KINDS:
         for case in CASES:
             inside = [row for row in rows if (row["kind"], row["case"]) == (kind, case)]

@@ -247,13 +247,12 @@ class Restoration(_Batch):
         return cls(measurement, source, search, estimated=estimated)
 
     def __repr__(self) -> str:
-        count = "1 image" if len(self.search) == 1 else f"{len(self.search)} images"
         search = self.search
-        stopped = ", stopped early" if stopped_early(search) else ""
+        count = "1 image" if len(search) == 1 else f"{len(search)} images"
         return (
             f"Restoration({count}, {self.measurement.operator.title}, generator "
             f"{self.generator.name!r}, {describe_starts(search)}, seed {search.config.seed}, "
-            f"{search.backend}, {search.seconds:.2f} s{stopped})"
+            f"{search.backend}, {search.seconds:.2f} s{', stopped early' * stopped_early(search)})"
         )
 
 

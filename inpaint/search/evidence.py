@@ -93,10 +93,10 @@ class Evidence:
     @property
     def missed(self) -> float:
         """Estimated probability that there is a minimum lower by more than `SAME_COST`."""
-        odds = (
+        odds = math.exp(
             CONSTANT
             + PER_ROOT_HIT * math.sqrt(self.hits)
             + PER_LOG_SINGLE * math.log1p(self.singles)
             + PER_LOG_START * math.log(max(self.starts, 1))
         )
-        return 1 / (1 + math.exp(-odds))
+        return odds / (1 + odds)

@@ -52,6 +52,8 @@ class Minima:
         self._lowest = min(self._lowest, float(costs.min()))
         order = np.argsort(costs, kind="stable")
         order = order[np.isfinite(costs[order]) & (costs[order] <= self._lowest + HIGHEST)]
+        if len(order) == 0:
+            return
         costs, latents = costs[order], latents[order]
         low = costs <= self._lowest + LOW_COST
         known = len(self._places)
