@@ -28,7 +28,6 @@ def print_search(comparison: Comparison) -> None:
             cells += [
                 f"{low:.4f} to {high:.4f}",
                 f"{search.reached} of {search.starts}",
-                number(search.restarts_for_99, 0),
                 percent(search.missed),
                 str(len(search.modes)),
                 row.verdict.flag,
@@ -36,7 +35,7 @@ def print_search(comparison: Comparison) -> None:
         rows.append(cells)
     headings = ["image", "cost J", "status", "noise level"]
     if len(rows[0]) > len(headings):
-        headings += ["95 % interval", "success", "for 99 %", "missed", "modes", "verdict"]
+        headings += ["95 % interval", "success", "missed", "modes", "verdict"]
     terminal.table(headings, rows, title=comparison.title, words=("status", "verdict"))
 
 

@@ -23,8 +23,11 @@ LOW_COST = 0.5
 FEWEST = 48
 """Starts that every image takes."""
 
-HITS = 6
-"""How often the lowest minimum must have been met."""
+EARLY_HITS, HITS = 12, 6
+"""How often the lowest minimum must have been met, in fewer than `EARLY` starts and in more."""
+
+EARLY = 192
+"""Starts below which the lowest minimum must have been met more often."""
 
 SINGLES = 0.02
 """Largest share of the starts that may have ended at low minima met only once."""
@@ -39,7 +42,7 @@ HOPELESS = 384
 """Starts after which an image is given up if its lowest minimum was met only once: there are too
 many minima to count them."""
 
-CONSTANT, PER_ROOT_HIT, PER_LOG_SINGLE, PER_LOG_START = 1.15, -1.05, 0.55, -0.57
+CONSTANT, PER_ROOT_HIT, PER_LOG_SINGLE, PER_LOG_START = 1.14, -1.20, 0.51, -0.39
 """Log odds that a lower minimum was missed: a logistic regression on the study's searches."""
 
 
@@ -86,7 +89,7 @@ class Evidence:
         rivalled = self.rival and self.hits < MAJORITY * self.starts
         return (
             self.starts >= (RIVALLED if rivalled else FEWEST)
-            and self.hits >= HITS
+            and self.hits >= (EARLY_HITS if self.starts < EARLY else HITS)
             and self.singles <= SINGLES * self.starts
         )
 

@@ -194,7 +194,7 @@ class Search:
     def _draw(self) -> Tensor:
         """Starting points of one round: drawn, and screened if asked for. [B, R, D]"""
         restarts = self._config.restarts
-        assert isinstance(restarts, int)
+        assert not isinstance(restarts, str)
         count = max(restarts, self._config.screen)
         drawn = self._stream.draw(count).to(self._objective.target)
         if count == restarts:
