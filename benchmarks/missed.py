@@ -6,7 +6,7 @@
 Reads data21.mat and MNIST from INPAINT_DATA_DIR. Images in range are drawn from the generator, real
 eights are from MNIST; noise of standard deviation 0.1 is added to all. 4,096 starts of each image
 are followed once, and searches are replayed with them in random orders. A search missed the lowest
-minimum if its best cost is more than .1 higher, and of another image; with the same image it stalled.
+minimum if its best cost is more than .1 higher and the image differs; if not, it stalled.
 """
 
 from __future__ import annotations
@@ -132,7 +132,8 @@ COSTS = ("starts", "gradients")
 def table(result: dict[str, Any]) -> str:
     """The study as two Markdown tables: by the stated chance, and by case."""
     rows = result["rows"]
-    heading = " | searches | stated | missed | images missed | by 384 starts | stalled | starts | gradients |"
+    columns = "searches | stated | missed | images missed | by 384 starts | stalled"
+    heading = f" | {columns} | starts | gradients |"
     lines = [f"| stated{heading}", "| --- |" + " ---: |" * 8]
     for low, high in pairwise(EDGES):
         inside = [row for row in rows if low <= stated_chance(row) < high]

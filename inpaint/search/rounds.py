@@ -230,10 +230,7 @@ class Search:
                 break
             blocks.append((active, found if self._keeps_histories else found.without_curves()))
             count, steps = count + size, steps + taken
-            costs, ends = found.costs.cpu().numpy(), found.latents.cpu().numpy()
-            for place, image in enumerate(active):
-                minima[image].add(costs[place], ends[place])
-            remaining = [image for image in active if not minima[image].evidence.enough]
+            remaining = self._unfinished(active, minima, found)
             if remaining and len(remaining) < len(active):
                 objective = self._make_objective(self._measurement[remaining])
             active = remaining
@@ -241,6 +238,17 @@ class Search:
         if active and count < config.max_restarts and self._ended:
             config = replace(config, stop_after=max(1, steps))
         return self._assemble(blocks, config)
+
+    def _unfinished(self, active: list[int], minima: Sequence[Minima], found: Found) -> list[int]:
+        """Count what a block found, and return the images that need more starts."""
+        costs, ends = found.costs.cpu().numpy(), found.latents.cpu().numpy()
+        try:
+            for place, image in enumerate(active):
+                minima[image].add(costs[place], ends[place])
+        except KeyboardInterrupt:
+            self.cancelled = True
+            return active
+        return [image for image in active if not minima[image].evidence.enough]
 
     def _pictures(self, latents: np.ndarray) -> np.ndarray:
         """Pictures that the generator draws. [K, D] -> [K, P]"""
