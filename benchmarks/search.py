@@ -36,8 +36,8 @@ SAME_COST = 0.1
 """Largest difference from the lowest cost that counts as a success, in nats x 2."""
 
 ONE_START = RestoreConfig(restarts=1, screen=0, threads=1)
-DEFAULT = RestoreConfig(threads=1)
-REFERENCE = replace(DEFAULT, restarts=4096, screen=16384, seed=10**6)
+FIXED = RestoreConfig(restarts=384, threads=1)
+REFERENCE = replace(FIXED, restarts=4096, screen=16384, seed=10**6)
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,13 @@ def configured(config: RestoreConfig) -> Method:
 def basin_hopping(measurement: Measurement, generator: Generator, seed: int) -> Found:
     """16 screened starts, then 48 more: the best four plus half a draw from the prior."""
     began = time.process_time()
-    config = replace(DEFAULT, restarts=16, screen=2000, seed=seed)
+    config = replace(FIXED, restarts=16, screen=2000, seed=seed)
     first = restore(measurement, generator, config)
     order = first.costs.argsort(dim=1)[:, :4]
     kept = first.latents.gather(1, order[..., None].expand(-1, -1, generator.latent_size))
     moves = draw_latents(seed + 10**7, measurement.numbers, 48, generator.latent_size)
     starts = kept.repeat(1, 12, 1).double() + 0.5 * moves
-    second = restore(measurement, generator, replace(DEFAULT, seed=seed), latents=starts)
+    second = restore(measurement, generator, replace(FIXED, seed=seed), latents=starts)
     return Found(
         torch.minimum(first.best_costs, second.best_costs),
         first.evaluations.sum(1) + second.evaluations.sum(1),
@@ -89,7 +89,7 @@ def basin_hopping(measurement: Measurement, generator: Generator, seed: int) -> 
 def tempered(measurement: Measurement, generator: Generator, seed: int) -> Found:
     """64 screened starts; half of them first descend J with a tenth of the data's weight."""
     began = time.process_time()
-    config = replace(DEFAULT, seed=seed)
+    config = replace(FIXED, seed=seed)
     objective = make_objective(measurement, generator, dtype=torch.float32)
     backend = choose(config, objective)
     warm = replace(objective, num_observed=objective.num_observed / 10)
@@ -121,11 +121,12 @@ METHODS: dict[str, Method] = {
     "L-BFGS, 1 start": configured(ONE_START),
     "basin hopping, L-BFGS, 16 + 48": basin_hopping,
     "tempered half, L-BFGS, 64 screened": tempered,
-    "L-BFGS, 64 not screened": configured(replace(DEFAULT, restarts=64, screen=0)),
-    "L-BFGS, 16 screened": configured(replace(DEFAULT, restarts=16, screen=2000)),
-    "L-BFGS, 32 screened": configured(replace(DEFAULT, restarts=32, screen=2000)),
+    "L-BFGS, 64 not screened": configured(replace(FIXED, restarts=64, screen=0)),
+    "L-BFGS, 16 screened": configured(replace(FIXED, restarts=16, screen=2000)),
+    "L-BFGS, 32 screened": configured(replace(FIXED, restarts=32, screen=2000)),
     "fast: L-BFGS, 64 screened": configured(RestoreConfig.preset("fast", threads=1)),
-    "best (default): L-BFGS, 384 screened": configured(DEFAULT),
+    "L-BFGS, 384 screened": configured(FIXED),
+    "best (default): L-BFGS, automatic": configured(RestoreConfig(threads=1)),
 }
 
 

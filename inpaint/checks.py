@@ -23,11 +23,14 @@ LONGEST_NAME = 200
 """Most bytes of a name, which leaves room for endings."""
 
 
-def check_integer(name: str, value: Any, low: int, high: int) -> None:
-    """Require an integer from `low` to `high`."""
+def check_integer(name: str, value: Any, low: int, high: int, *, word: str | None = None) -> None:
+    """Require an integer from `low` to `high`, or the word that may stand in its place."""
+    if word is not None and isinstance(value, str) and value == word:
+        return
     if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
+        other = "" if word is None else f", or {word!r}"
         raise ArgumentError(
-            f"{name} is {value!r}; it must be a whole number. Choose {low} to {high}."
+            f"{name} is {value!r}; it must be a whole number. Choose {low} to {high}{other}."
         )
 
 

@@ -11,6 +11,7 @@ SolverName = Literal["gradient-descent", "rmsprop", "adam", "lbfgs"]
 ScheduleName = Literal["constant", "cosine"]
 BackendName = Literal["auto", "cpp", "torch"]
 DtypeName = Literal["float32", "float64"]
+Restarts = int | Literal["auto"]
 
 SOLVERS: tuple[str, ...] = get_args(SolverName)
 SCHEDULES: tuple[str, ...] = get_args(ScheduleName)
@@ -36,6 +37,9 @@ SOLVER_DEFAULTS: dict[str, SolverDefaults] = {
 }
 
 
+AUTO = "auto"
+MOST_RESTARTS = 1_000_000
+
 OPTIONAL = ("steps", "patience", "learning_rate", "schedule", "time_limit", "stop_after")
 """Fields that may be None."""
 
@@ -45,9 +49,11 @@ class RestoreConfig:
     """How to search for the latent vector of an image.
 
     Attributes:
-        restarts: Starting points that are followed down, per image (R).
+        restarts: Starting points that are followed down, per image (R). With "auto", each image
+            takes as many as it needs for a lower minimum to be unlikely.
+        max_restarts: Most starting points per image with "auto".
         screen: Latent vectors drawn per image; the `restarts` of them with the lowest cost are
-            followed. 0 follows the first ones drawn, without screening.
+            followed. 0 follows the first ones drawn, without screening, as "auto" does.
         solver: What follows a starting point down.
         steps: Most steps of the solver, each of one gradient; None uses the solver's default.
         learning_rate: Step size; None uses the solver's default. L-BFGS finds its own steps.
@@ -71,7 +77,8 @@ class RestoreConfig:
             where 1 is best for small generators on a busy machine.
     """
 
-    restarts: int = 384
+    restarts: Restarts = "auto"
+    max_restarts: int = 2048
     screen: int = 4000
     solver: SolverName = "lbfgs"
     steps: int | None = None
@@ -89,8 +96,9 @@ class RestoreConfig:
     threads: int = 0
 
     def __post_init__(self) -> None:
+        check_integer("restarts", self.restarts, 1, MOST_RESTARTS, word=AUTO)
         for name, low, high in (
-            ("restarts", 1, 1_000_000),
+            ("max_restarts", 1, MOST_RESTARTS),
             ("screen", 0, 100_000_000),
             ("steps", 1, 10_000_000),
             ("patience", 1, 10_000_000),

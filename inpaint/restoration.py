@@ -26,8 +26,9 @@ from inpaint.posterior.finding import Finding
 from inpaint.posterior.summary import interval_of
 from inpaint.posterior.types import PosteriorDraws, PosteriorSummary
 from inpaint.progress import showing
+from inpaint.search.restore import describe_starts, stopped_early
 from inpaint.search.verdict import Verdict, judge
-from inpaint.types import Measurement, OnProgress, SearchResult, Status
+from inpaint.types import Measurement, OnProgress, SearchResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -238,13 +239,12 @@ class Restoration(_Batch):
         return cls(measurement, source, search, estimated=estimated)
 
     def __repr__(self) -> str:
-        count = "1 image" if len(self.search) == 1 else f"{len(self.search)} images"
-        config = self.search.config
-        stopped = ", stopped early" if (self.search.status == Status.CANCELLED).any() else ""
+        search = self.search
+        count = "1 image" if len(search) == 1 else f"{len(search)} images"
         return (
             f"Restoration({count}, {self.measurement.operator.title}, generator "
-            f"{self.generator.name!r}, {self.search.costs.shape[1]} restarts, seed {config.seed}, "
-            f"{self.search.backend}, {self.search.seconds:.2f} s{stopped})"
+            f"{self.generator.name!r}, {describe_starts(search)}, seed {search.config.seed}, "
+            f"{search.backend}, {search.seconds:.2f} s{', stopped early' * stopped_early(search)})"
         )
 
 

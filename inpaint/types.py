@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
@@ -81,6 +81,7 @@ class Status(enum.IntEnum):
     MAX_STEPS = 2
     NON_FINITE = 3
     CANCELLED = 4
+    NOT_STARTED = 5
 
     @property
     def label(self) -> str:
@@ -333,15 +334,15 @@ class SearchResult(ShortRepr):
             [S + 1, B, F]
         followed: The restarts whose history is kept: all of them, or the best one of each image
             where all histories together would take too much memory. [B, F]
-        status: Final `Status` of each restart. [B, R]
+        status: Final `Status` of each restart; NOT_STARTED where an image took fewer. [B, R]
+        num_starts: Starts of each image; above R where only those of lowest cost are kept. [B]
         best: The restart of lowest cost. [B]
         noise_level: Estimated noise standard deviation, in units of the pixels. [B]
         evaluations: Gradient evaluations spent on each restart. [B, R]
         backend: What ran, such as "cpp (avx512)" or "torch (cpu)".
         reasons: Why the backend was chosen, for the record.
         seconds: Wall time of the whole call.
-        config: Settings that repeat this result: a time limit or a cancellation is replaced
-            by the rounds and steps that it allowed.
+        config: Settings that repeat this result: the rounds and steps that a limit or stop allowed.
     """
 
     images: Tensor
@@ -352,6 +353,7 @@ class SearchResult(ShortRepr):
     history: Tensor
     followed: Tensor
     status: Tensor
+    num_starts: Tensor
     best: Tensor
     noise_level: Tensor
     evaluations: Tensor
@@ -392,9 +394,7 @@ class SearchResult(ShortRepr):
 
 
 PER_IMAGE = (
-    "images", "starts", "start_costs", "latents", "costs", "followed", "status", "best",
-    "noise_level", "evaluations",
+    "images", "starts", "start_costs", "latents", "costs", "followed", "status", "num_starts",
+    "best", "noise_level", "evaluations",
 )  # fmt: skip
 """Fields of a `SearchResult` whose first axis is the batch."""
-
-Metadata = Mapping[str, str]

@@ -68,7 +68,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search's own clock, which goes on by 10 ms each time it is read."""
     ticks = itertools.count()
     fake = SimpleNamespace(perf_counter=lambda: next(ticks) / 100)
-    monkeypatch.setattr("inpaint.search.restore.time", fake)
+    for module in ("restore", "rounds"):
+        monkeypatch.setattr(f"inpaint.search.{module}.time", fake)
 
 
 @pytest.fixture(params=("portable", "avx2", "avx512"))

@@ -109,7 +109,8 @@ def test_of_very_many_modes_the_lowest_are_kept_and_all_are_counted() -> None:
     result = restore(some_measurement(shared=True), generator, QUICK)
     latents = 2 * torch.randn(3, 2000, 6, generator=stream, dtype=torch.float64)
     costs = torch.rand(3, 2000, generator=stream, dtype=torch.float64)
-    result = replace(result, latents=latents, costs=costs)
+    num_starts = torch.full((3,), 2000)
+    result = replace(result, latents=latents, costs=costs, num_starts=num_starts)
     for b, found in enumerate(search_statistics(result, generator)):
         whole = by_all_pairs(costs[b], latents[b], generator)
         assert found.distinct == len(whole) > modes.MOST_MODES == len(found.modes)

@@ -102,6 +102,7 @@ def whole(
     *,
     lowest: int = 1,
     empty: str | None = None,
+    word: str | None = None,
 ) -> Any:
     """A whole number.
 
@@ -112,18 +113,21 @@ def whole(
         text: Its help.
         lowest: The smallest number that can be chosen.
         empty: What an empty widget means.
+        word: The value of the field that an empty widget stands for; None if that is None.
     """
     _remember(name, label)
-    return st.number_input(
+    usual = getattr(base, name)
+    found = st.number_input(
         label,
         lowest,
-        value=getattr(base, name),
+        value=None if usual == word else usual,
         step=1,
         key=name,
         bind="query-params",
         help=text,
         placeholder=empty,
     )
+    return word if found is None else found
 
 
 def real(

@@ -28,6 +28,9 @@ from inpaint.types import ImageSet, Operator
 QUICK_STEPS = 200_000
 """Most solver steps, over all restarts and images, for a result to follow the sliders."""
 
+USUAL_RESTARTS = 352
+"""Starts that an automatic search is taken to need."""
+
 QUICK_SECONDS = 0.5
 """The same for a search with a time limit."""
 
@@ -73,7 +76,9 @@ class Request:
         if not isinstance(job, RestoreJob) or job.samples:
             return False
         config = job.config.resolved()
-        steps = config.rounds * config.restarts * (config.steps or 0)
+        # An automatic search of most images ends long before its limit.
+        restarts = USUAL_RESTARTS if isinstance(config.restarts, str) else config.restarts
+        steps = config.rounds * restarts * (config.steps or 0)
         return self.count * steps <= QUICK_STEPS and (config.time_limit or 0) <= QUICK_SECONDS
 
     @property

@@ -13,11 +13,11 @@ from typing import Any
 import streamlit as st
 
 from forms import fields
-from inpaint.config import BACKENDS, DTYPES, PRESETS, SCHEDULES, SOLVERS, RestoreConfig
+from inpaint.config import AUTO, BACKENDS, DTYPES, PRESETS, SCHEDULES, SOLVERS, RestoreConfig
 
 PRESET_CAPTIONS = {
-    "fast": "Dozens of starts, screened: finds the best image nearly always.",
-    "best": "Hundreds of starts, for few pixels and odd masks.",
+    "fast": "64 starts, screened: finds the best image nearly always.",
+    "best": "As many starts as each image needs: dozens, or hundreds where few pixels are left.",
     "published": "One start and plain gradient descent, as first published: often stuck.",
 }
 
@@ -39,7 +39,12 @@ def _adopt_preset() -> None:
     """Set every widget to the new preset's value."""
     config = RestoreConfig.preset(st.session_state["preset"])
     for field in dataclasses.fields(config):
-        st.session_state[field.name] = getattr(config, field.name)
+        st.session_state[field.name] = shown(field.name, getattr(config, field.name))
+
+
+def shown(name: str, value: Any) -> Any:
+    """A setting as its widget holds it: that of the restarts is empty for "auto"."""
+    return None if name == "restarts" and value == AUTO else value
 
 
 def adopt_config(config: RestoreConfig) -> None:
@@ -57,7 +62,7 @@ def adopt_config(config: RestoreConfig) -> None:
     for field in dataclasses.fields(resolved):
         value = getattr(resolved, field.name)
         left_open = field.name in OWN and value == getattr(own, field.name)
-        st.session_state[field.name] = None if left_open else value
+        st.session_state[field.name] = None if left_open else shown(field.name, value)
 
 
 def ask() -> RestoreConfig:
@@ -82,13 +87,25 @@ def ask_config(preset: str) -> RestoreConfig:
     own = RestoreConfig(solver=solver).resolved()
     changes: dict[str, Any] = {
         "restarts": fields.whole(
-            "Restarts", "restarts", base, "Starts followed down, per image (R)."
+            "Restarts",
+            "restarts",
+            base,
+            "Starts followed down, per image (R). Left empty, an image takes as many as it needs.",
+            empty=AUTO,
+            word=AUTO,
+        ),
+        "max_restarts": fields.whole(
+            "Restarts at most",
+            "max_restarts",
+            base,
+            "Where an image stops in any case, if Restarts is left empty.",
         ),
         "screen": fields.whole(
             "Screened draws",
             "screen",
             base,
-            "Random latent vectors tried first, of which the best are followed; 0 tries none.",
+            "Random latent vectors tried first, of which the best are followed; 0 tries none. "
+            "Not used where Restarts is left empty.",
             lowest=0,
         ),
         "steps": fields.whole(

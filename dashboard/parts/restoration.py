@@ -25,6 +25,7 @@ from inpaint.plots.comparison import (
     Comparison,
     ComparisonRow,
     mode_lines,
+    percent,
 )
 from inpaint.search.verdict import Flag
 from parts import cost_curves, elements
@@ -68,6 +69,7 @@ JUDGED = {
         "Restarts of which at least one reaches the lowest cost found, with 99 % probability.",
         ",.0f",
     ),
+    "Missed": Column("Estimated chance that there is a lower minimum that no start found."),
     "Modes": Column("Distinct images at which restarts ended."),
 }
 """What is known of each image's search."""
@@ -195,6 +197,7 @@ def draw_verdicts(result: Result) -> None:
                 "Expected error": verdict.expected_error,
                 "Reached": f"{search.reached} of {search.starts}",
                 "For 99 %": search.restarts_for_99,
+                "Missed": percent(search.missed),
                 "Modes": search.distinct,
             }
         )

@@ -9,13 +9,14 @@ from forms import baselines
 from forms.baselines import Method
 from forms.damage import ask_damage
 from forms.request import Request, ask_request
+from forms.search_settings import shown
 from parts.compare import draw, draw_repeat
 from parts.follow import follow
 from parts.restoration import draw_repeat_box
 from streamlit.delta_generator import DeltaGenerator
 from work.compare import Question, compute
 
-from inpaint.config import PRESETS, SOLVERS, RestoreConfig
+from inpaint.config import AUTO, PRESETS, SOLVERS, RestoreConfig
 from inpaint.errors import InpaintError
 from inpaint.posterior.config import SHARED
 
@@ -101,11 +102,12 @@ def ask_other(row: DeltaGenerator) -> RestoreConfig:
         width=190,
         bind="query-params",
     )
-    restarts = row.number_input(
+    restarts: Any = row.number_input(
         "Restarts, right",
         1,
-        value=base.restarts,
+        value=shown("restarts", base.restarts),
         step=1,
+        placeholder=AUTO,
         key="other_restarts",
         width=140,
         bind="query-params",
@@ -121,6 +123,7 @@ def ask_other(row: DeltaGenerator) -> RestoreConfig:
         width=140,
         bind="query-params",
     )
+    restarts = AUTO if restarts is None else restarts
     return RestoreConfig.preset(str(preset), solver=solver, restarts=restarts, steps=steps)
 
 
@@ -128,7 +131,7 @@ def adopt_preset() -> None:
     """Set the right side's widgets to the new preset's values."""
     base = RestoreConfig.preset(st.session_state["other"])
     for name in ("solver", "restarts", "steps"):
-        st.session_state[f"other_{name}"] = getattr(base, name)
+        st.session_state[f"other_{name}"] = shown(name, getattr(base, name))
 
 
 def other(request: Request, config: RestoreConfig) -> Request:

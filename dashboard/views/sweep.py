@@ -11,6 +11,7 @@ from parts.restoration import draw_repeat_box
 from parts.sweep import draw, draw_repeat
 from work.sweep import Question, compute
 
+from inpaint.config import Restarts
 from inpaint.errors import InpaintError
 from inpaint.files.job import KEEPS
 from inpaint.types import ImageSet, Operator
@@ -49,7 +50,7 @@ def main() -> None:
         problem = error
     left, right = st.columns([3, 1], gap="medium")
     with left:
-        counts = ask_counts(0 if request is None else request.restoration.config.restarts)
+        counts = ask_counts(None if request is None else request.restoration.config.restarts)
     with right:
         repeats = st.number_input(
             "Seeds",
@@ -91,19 +92,24 @@ def ask_keeps(images: ImageSet | None) -> list[int]:
     )
 
 
-def ask_counts(most: int) -> list[int]:
+def ask_counts(most: Restarts | None) -> list[int]:
     """The numbers of restarts that are compared, up to those that are followed."""
+    fixed = isinstance(most, int)
     chosen = st.multiselect(
         "Restarts compared",
         COUNTS,
         USUAL_COUNTS,
         key="counts",
         bind="query-params",
-        disabled=most == 0,
+        disabled=not fixed,
         help=f"Up to the {most} that the settings follow; fewer are a part of them and cost "
-        "nothing.",
+        "nothing."
+        if fixed
+        else "Give a number of restarts in the solver settings to compare fewer with.",
     )
-    return sorted({count for count in chosen if count <= most} | {most}) if chosen else []
+    if not isinstance(most, int) or not chosen:
+        return []
+    return sorted({count for count in chosen if count <= most} | {most})
 
 
 main()

@@ -5,7 +5,7 @@ from components import player
 from parts.follow import ask_and_restore
 from work.restore import Result
 
-from inpaint.plots.comparison import CAPTIONS, ComparisonRow
+from inpaint.plots.comparison import CAPTIONS
 from inpaint.plots.film import to_gif
 from inpaint.search.replay import Replay, replay
 
@@ -34,7 +34,7 @@ def draw(shown: Result) -> None:
             "Image", numbers, default=numbers[0], required=True, key="film of"
         )
         image = numbers.index(chosen) if chosen in numbers else 0
-        restart = ask_restart(rows[image], shown, image)
+        restart = ask_restart(shown, image)
     steps = int(shown.search.evaluations[image, restart])
     if not 0 < steps <= MOST_STEPS:
         st.info(
@@ -60,24 +60,23 @@ def draw(shown: Result) -> None:
     )
 
 
-def ask_restart(row: ComparisonRow, shown: Result, image: int) -> int:
+def ask_restart(shown: Result, image: int) -> int:
     """Which restart: the best one, the one that ended highest, or any by its number."""
     costs = shown.search.costs[image].tolist()
     finite = [place for place, cost in enumerate(costs) if cost < float("inf")]
-    named = {"The best": row.best}
+    best = int(shown.search.best[image])
+    named = {"The best": best}
     if len(costs) > 1:
-        named["The worst"] = max(finite or [row.best], key=lambda place: costs[place])
+        named["The worst"] = max(finite or [best], key=lambda place: costs[place])
         named["By number"] = -1
     choice = st.segmented_control(
         "Restart", list(named), default="The best", required=True, key="restart"
     )
-    place = named.get(str(choice), row.best)
+    place = named.get(str(choice), best)
     if place < 0:
-        last = len(costs) - 1
+        last = int(shown.search.evaluations[image].nonzero().max())
         place = int(
-            st.number_input(
-                "Its number", 0, last, min(row.best, last), key="restart number", width=140
-            )
+            st.number_input("Its number", 0, last, min(best, last), key="restart number", width=140)
         )
     return place
 

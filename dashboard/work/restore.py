@@ -16,7 +16,8 @@ from inpaint.files.record import encode_record
 from inpaint.files.results import describe_restoration, pack_restoration
 from inpaint.plots.comparison import Comparison, compare
 from inpaint.posterior.estimator import Estimated, Estimator
-from inpaint.types import SearchResult, Status
+from inpaint.search.restore import stopped_early
+from inpaint.types import SearchResult
 from work.runner import WORKER_THREADS, Report, Reporter
 
 
@@ -48,8 +49,7 @@ class Result:
         """Whether the work was cut short."""
         # A search of many steps takes image after image, and keeps those that it has finished.
         missing = len(self.search) < self.request.count
-        cancelled = bool((self.search.status == Status.CANCELLED).any())
-        return self.unsampled or missing or cancelled
+        return self.unsampled or missing or stopped_early(self.search)
 
     @property
     def seconds(self) -> float:

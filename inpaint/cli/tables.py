@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 def print_search(comparison: Comparison) -> None:
     """Print what the search found for each image, and how far to trust it."""
+    # Imported here because it loads matplotlib, which the command line's help does not need.
+    from inpaint.plots.comparison import percent
+
     number = terminal.number
     rows = []
     for row in comparison.rows:
@@ -27,14 +30,14 @@ def print_search(comparison: Comparison) -> None:
             cells += [
                 f"{low:.4f} to {high:.4f}" if isfinite(high) else "-",
                 f"{search.reached} of {search.starts}",
-                number(search.restarts_for_99, 0),
+                percent(search.missed),
                 str(search.distinct),
                 row.verdict.flag,
             ]
         rows.append(cells)
     headings = ["image", "cost J", "status", "noise level"]
     if len(rows[0]) > len(headings):
-        headings += ["95 % interval", "success", "for 99 %", "modes", "verdict"]
+        headings += ["95 % interval", "success", "missed", "modes", "verdict"]
     terminal.table(headings, rows, title=comparison.title, words=("status", "verdict"))
 
 

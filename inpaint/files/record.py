@@ -268,8 +268,9 @@ def from_record(kind: Any, data: Any, name: str = "job") -> Any:
     if origin in (Union, types.UnionType):
         if data is None and type(None) in arguments:
             return None
-        (inner,) = (part for part in arguments if part is not type(None))
-        return from_record(inner, data, name)
+        inner = [part for part in arguments if part is not type(None)]
+        words = [part for part in inner if get_origin(part) is Literal and data in get_args(part)]
+        return from_record((words or inner)[0], data, name)
     if is_dataclass(kind):
         return _dataclass_from_record(kind, data, name)
     if origin is tuple:

@@ -6,7 +6,7 @@ import re
 import shlex
 import types
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -32,13 +32,24 @@ class Kind:
     def of(cls, hint: Any) -> Kind:
         """The kind of a field's type, which may be optional."""
         if get_origin(hint) in (Union, types.UnionType):
-            (hint,) = (part for part in get_args(hint) if part is not type(None))
+            hints = [part for part in get_args(hint) if part is not type(None)]
+            hint, *others = hints
+            if others:
+                return cls.of(hint)._or_word(*(word for part in others for word in get_args(part)))
         if get_origin(hint) is Literal:
             # The job or its settings check the choice.
             return cls("|".join(get_args(hint)), lambda name, text: text)
         if get_origin(hint) is tuple:
             return KINDS[get_args(hint)]
         return KINDS[(hint,)]
+
+    def _or_word(self, *words: str) -> Kind:
+        """This kind, or one of some words in its place."""
+
+        def read(name: str, text: str) -> Any:
+            return text if text in words else self.read(name, text)
+
+        return replace(self, metavar="|".join([str(self.metavar), *words]), read=read)
 
 
 def read_integer(name: str, text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -13,6 +14,9 @@ from torch.nn import functional
 from inpaint.errors import ArgumentError, ShapeError
 from inpaint.placement import Place, check_placement
 from inpaint.types import ImageShape
+
+Metadata = Mapping[str, str]
+"""A model card: what a generator was made from, by name."""
 
 Activation = Literal["none", "relu", "leaky_relu", "tanh", "sigmoid"]
 ACTIVATIONS: tuple[str, ...] = get_args(Activation)

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from inpaint.checks import check_integer
 from inpaint.errors import ShapeError
+from inpaint.generators.layers import Metadata
 from inpaint.generators.stack import Generator, Pullback, check_latents
 from inpaint.placement import Place, check_placement
-from inpaint.types import ImageShape, Metadata
+from inpaint.types import ImageShape
 
 
 class ModuleGenerator:

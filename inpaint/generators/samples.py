@@ -42,9 +42,10 @@ class LatentStream:
             np.random.Generator(np.random.Philox(key=[seed, number])) for number in numbers
         ]
 
-    def draw(self, count: int) -> Tensor:
-        """The next `count` vectors of each image. float64 [B, count, D]"""
-        draws = [stream.standard_normal((count, self._size)) for stream in self._streams]
+    def draw(self, count: int, images: Sequence[int] | None = None) -> Tensor:
+        """The next `count` vectors of some of the B images, or of each. float64 [B, count, D]"""
+        streams = self._streams if images is None else [self._streams[i] for i in images]
+        draws = [stream.standard_normal((count, self._size)) for stream in streams]
         return torch.from_numpy(np.stack(draws))
 
 

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from inpaint.checks import check_image_shape
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.generators.layers import Dense, Layer
+from inpaint.generators.layers import Dense, Layer, Metadata
 from inpaint.placement import Place, check_placement
-from inpaint.types import Metadata
 
 Pullback = Callable[[Tensor], Tensor]
 

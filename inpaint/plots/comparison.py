@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inpaint.config import RestoreConfig
+from inpaint.config import AUTO, RestoreConfig
 from inpaint.errors import ShapeError
 from inpaint.generators import AnyGenerator
 from inpaint.metrics import Metrics, compare_images
@@ -17,6 +17,7 @@ from inpaint.posterior.estimates import ESTIMATES
 from inpaint.posterior.estimator import Estimated
 from inpaint.posterior.types import PosteriorSummary
 from inpaint.search.modes import Mode
+from inpaint.search.restore import describe_starts
 from inpaint.search.verdict import Check, Flag, Verdict, judge
 from inpaint.types import Measurement, OnProgress, SearchResult, ShortRepr, Status
 
@@ -319,12 +320,11 @@ def _mask(measurement: Measurement) -> Tensor:
 
 def _settings(generator: AnyGenerator, restoration: SearchResult, config: RestoreConfig) -> str:
     config = config.resolved()
-    restarts = restoration.costs.shape[1]
-    drawn = config.screen * config.rounds
-    screened = f" screened from {drawn}" if drawn > restarts else ""
+    drawn = 0 if config.restarts == AUTO else config.screen * config.rounds
+    screened = f" screened from {drawn}" if drawn > restoration.costs.shape[1] else ""
     rounds = f" in {config.rounds} rounds" if config.rounds > 1 else ""
     parts = [
-        _plural(restarts, "restart") + screened + rounds,
+        describe_starts(restoration) + screened + rounds,
         config.solver,
         f"at most {_plural(config.stop_after or config.steps or 0, 'step')}",
         f"seed {config.seed}",

@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from inpaint.generators import AnyGenerator
+from inpaint.search.evidence import Evidence
 from inpaint.types import OnProgress, Progress, SearchResult, ShortRepr, asks_to_stop
 
 SAME_IMAGE = 0.02
@@ -92,6 +93,8 @@ class SearchStatistics(ShortRepr):
         interval: 95 % confidence interval of the rate (Clopper and Pearson 1934).
         restarts_for_99: Restarts needed for a 99 % probability that at least one succeeds; None
             if all failed.
+        missed: Estimated probability that a minimum lower by more than .1 was missed.
+        evidence: How often the low minima were met, from which it follows.
         distinct: How many distinct minima were found.
         modes: The distinct minima, lowest cost first; at most `MOST_MODES`.
     """
@@ -101,6 +104,8 @@ class SearchStatistics(ShortRepr):
     rate: float
     interval: tuple[float, float]
     restarts_for_99: int | None
+    missed: float
+    evidence: Evidence
     distinct: int
     modes: tuple[Mode, ...]
 
@@ -128,24 +133,33 @@ def search_statistics(
         groups = _group(costs, latents, generator, may_continue)
         if groups is None:
             return
-        yield _of_image(costs, latents, generator, groups)
+        starts = int(restoration.num_starts[image])
+        yield _of_image(costs, latents, starts, generator, groups)
 
 
 def _of_image(
-    costs: Tensor, latents: Tensor, generator: AnyGenerator, groups: list[tuple[int, int]]
+    costs: Tensor,
+    latents: Tensor,
+    starts: int,
+    generator: AnyGenerator,
+    groups: list[tuple[int, int]],
 ) -> SearchStatistics:
-    starts = len(costs)
     reached = groups[0][1] if groups else 0
     rate = reached / starts
     needed: int | None = None
     if reached:
         needed = 1 if rate == 1 else math.ceil(math.log(0.01) / math.log1p(-rate))
+    # Of all minima, also of those that are not kept as modes.
+    lowest = costs[[restart for restart, _ in groups]].double().numpy()
+    evidence = Evidence.of(starts, lowest, np.array([count for _, count in groups]))
     return SearchStatistics(
         starts=starts,
         reached=reached,
         rate=rate,
         interval=share_interval(reached, starts),
         restarts_for_99=needed,
+        missed=evidence.missed,
+        evidence=evidence,
         distinct=len(groups),
         modes=_modes(costs, latents, generator, groups),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inpaint.config import RestoreConfig
+from inpaint.config import Restarts, RestoreConfig
 from inpaint.errors import ArgumentError
 from inpaint.generators import AnyGenerator
 from inpaint.search.modes import SAME_IMAGE
@@ -22,7 +22,7 @@ class PartialSearch:
     Attributes:
         number: The image's number in its source.
         keep: N, the number of observed pixels.
-        restarts: How many were followed, per round.
+        restarts: How many were followed, per round, or "auto".
         seed: What they were drawn with.
         cost: The lowest J among them.
         error: L2 error of the image there; None where the ideal is not known.
@@ -31,14 +31,14 @@ class PartialSearch:
 
     number: int
     keep: int
-    restarts: int
+    restarts: Restarts
     seed: int
     cost: float
     error: float | None
     found: bool
 
 
-def followed(restoration: SearchResult, count: int) -> Tensor:
+def followed(restoration: SearchResult, count: Restarts) -> Tensor:
     """Which restarts a search with `count` instead of R restarts would have followed.
 
     Both searches draw the same latent vectors. Without screening, the first `count` of each round
@@ -47,7 +47,7 @@ def followed(restoration: SearchResult, count: int) -> Tensor:
 
     Args:
         restoration: A search with R restarts in each round.
-        count: 1 to R.
+        count: 1 to R, or that of the search itself.
 
     Returns:
         Their places. [B, rounds * count]
@@ -58,14 +58,19 @@ def followed(restoration: SearchResult, count: int) -> Tensor:
     """
     config = restoration.config
     images, total = restoration.costs.shape
+    if count == config.restarts:
+        return torch.arange(total).expand(images, -1)
+    if isinstance(count, str) or isinstance(config.restarts, str):
+        raise ArgumentError(
+            f"restart counts hold {count}; the search took {config.restarts!r} restarts, which "
+            "cannot be compared with a number."
+        )
     restarts = total // config.rounds
     if not 1 <= count <= restarts:
         raise ArgumentError(
             f"restart counts hold {count}; the search followed {restarts} restarts. Choose 1 to "
             f"{restarts}, or more restarts."
         )
-    if count == restarts:
-        return torch.arange(total).expand(images, -1)
     check_nested(config)
     drawn = restarts if config.screen >= restarts else max(count, config.screen)
     starts = restoration.start_costs.unflatten(1, (config.rounds, restarts))[..., :drawn]
@@ -83,7 +88,7 @@ def check_nested(config: RestoreConfig) -> None:
             draws.
     """
     several = config.rounds > 1 or config.time_limit is not None
-    if several and config.screen < config.restarts:
+    if several and not isinstance(config.restarts, str) and config.screen < config.restarts:
         raise ArgumentError(
             f"restarts is {config.restarts} and screen {config.screen}; fewer restarts can be "
             "compared in several rounds only if each screens at least as many draws. Choose 1 "
@@ -95,7 +100,7 @@ def make_partial_searches(
     measurement: Measurement,
     generator: AnyGenerator,
     restorations: Sequence[SearchResult],
-    counts: Sequence[int],
+    counts: Sequence[Restarts],
     *,
     keep: int,
 ) -> tuple[PartialSearch, ...]:

@@ -21,7 +21,7 @@ from inpaint.search.modes import share_interval
 from inpaint.search.partial import PartialSearch, check_nested, make_partial_searches
 from inpaint.search.restore import restore
 from inpaint.search.verdict import Flag
-from inpaint.types import OnProgress, Progress, SearchResult, Status, asks_to_stop
+from inpaint.types import OnProgress, Progress, SearchResult, asks_to_stop
 
 Figure = Literal["error", "cost", "success"]
 Value = TypeVar("Value")
@@ -151,11 +151,12 @@ class Sweep:
         """
         if figure == "success" and keep is None:
             return self._success_of_one()
-        most = max((each.restarts for each in self.partial_searches), default=0)
+        # The whole search of an image comes last.
+        most = self.partial_searches[-1].restarts if self.partial_searches else 0
         groups: dict[tuple[int, int], list[PartialSearch]] = {}
         for each in self.partial_searches:
             if each.restarts == most if keep is None else each.keep == keep:
-                place = each.keep if keep is None else each.restarts
+                place = each.keep if keep is None else int(each.restarts)
                 groups.setdefault((each.number, place), []).append(each)
         found = []
         for (number, place), found_with in sorted(groups.items()):
@@ -227,6 +228,11 @@ def sweep(
         )
     check_integer("repeats", repeats, 1, MOST_REPEATS)
     for count in restart_counts:
+        if isinstance(config.restarts, str):
+            raise ArgumentError(
+                f"restart_counts holds {count}, but restarts is {config.restarts!r}: an image then "
+                "takes as many as it needs. Choose a number of restarts to compare fewer with."
+            )
         check_integer("restart_counts", count, 1, config.restarts)
     if restart_counts:
         check_nested(config)
@@ -237,7 +243,7 @@ def sweep(
         )
         for keep in keeps
     ]
-    counts = sorted({*restart_counts, config.restarts})
+    counts = [*sorted({*restart_counts} - {config.restarts}), config.restarts]
     points: list[Point] = []
     partial_searches: list[PartialSearch] = []
     cancelled = False
@@ -335,5 +341,6 @@ def _to_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _interrupted(search: SearchResult, config: RestoreConfig) -> bool:
     """Whether Ctrl-C, and not the settings, cut a search short."""
-    cut = bool((search.status == Status.CANCELLED).any())
-    return cut and config.stop_after is None and config.time_limit is None
+    done = search.config
+    cut = (done.rounds, done.stop_after) != (config.rounds, config.stop_after)
+    return cut and config.time_limit is None
