@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -176,13 +176,6 @@ class SolveState:
     def running(self) -> Tensor:
         """Whether a restart still takes steps. [B, R]"""
         return self.status == Status.RUNNING
-
-    def joined(self, other: SolveState) -> SolveState:
-        """The restarts of both states in one, those of this state first."""
-        step = max(self.step, other.step)
-        names = [field.name for field in fields(self) if field.name != "step"]
-        pairs = [(getattr(self, name), getattr(other, name)) for name in names]
-        return SolveState(step, *(torch.cat(pair, dim=1) for pair in pairs))
 
 
 def start(solver: Solver, latents: Tensor) -> SolveState:
