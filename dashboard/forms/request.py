@@ -28,8 +28,8 @@ from inpaint.types import ImageSet, Operator
 QUICK_STEPS = 200_000
 """Most solver steps, over all restarts and images, for a result to follow the sliders."""
 
-USUAL_RESTARTS = 352
-"""Starts that an automatic search is taken to need."""
+USUAL_RESTARTS = 128
+"""Starts that an automatic search is taken to need; docs/search.md has the means."""
 
 QUICK_SECONDS = 0.5
 """The same for a search with a time limit."""

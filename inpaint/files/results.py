@@ -148,9 +148,11 @@ def restoration_files(
     """The content of each file that `write_restoration` writes, by its name."""
     content = {
         "figure.png": to_png(plot_comparison(comparison)),
-        "modes.png": to_png(plot_modes(comparison)),
         "restoration.npz": pack_restoration(problem.measurement, search, estimated),
     }
+    # A run that is stopped before any image was judged has no modes.
+    if any(row.verdict is not None for row in comparison.rows):
+        content["modes.png"] = to_png(plot_modes(comparison))
     record = describe_restoration(problem, search, comparison, estimated)
     return with_record(content, "run.json", record)
 

@@ -38,7 +38,7 @@ RIVALLED = 352
 MAJORITY = 0.6
 """A lowest minimum that this share of the starts ended at needs no more because of a rival."""
 
-HOPELESS = 352
+HOPELESS = 384
 """Starts after which an image is given up if its lowest minimum was met only once: there are too
 many minima to count them."""
 

@@ -32,6 +32,11 @@ def test_two_searches_are_compared_on_the_same_images(app: AppTest) -> None:
     settle(app)
     pair = app.session_state["compare result"]
     assert pair.right.request.job.config.seed == 3
+    app.selectbox("other").set_value("best")
+    settle(app)
+    assert app.number_input("other_restarts").value is None
+    pair = app.session_state["compare result"]
+    assert pair.right.request.job.config.restarts == "auto"
     app.number_input("other_restarts").set_value(2000)
     settle(app)
     assert "Press Run" in texts(app)

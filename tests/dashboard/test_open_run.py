@@ -79,8 +79,9 @@ ADAM = {"solver": "adam", "steps": 40, "learning_rate": 0.123456789, "schedule":
         RestoreJob(
             config=RestoreConfig(restarts=4, backend="torch", dtype="float64", tolerance=0.5)
         ),
+        RestoreJob(keep=500, config=RestoreConfig(max_restarts=60)),
     ],
-    ids=["columns", "stopped", "pattern", "blur", "averages", "torch"],
+    ids=["columns", "stopped", "pattern", "blur", "averages", "torch", "automatic"],
 )
 def test_a_recorded_run_is_opened(app: AppTest, tmp_path: Path, job: RestoreJob) -> None:
     record = recorded(job, tmp_path)
