@@ -24,17 +24,31 @@ Checkpoint = Annotated[
 @options.command_of(TrainJob, output=options.OUTPUT / "training", extra={"checkpoint": Checkpoint})
 def train(job: TrainJob, *, output: Path, record: Record | None, checkpoint: Path | None) -> None:
     """Train a generator; write it as safetensors, with its record and a grid of samples."""
-    images, sha256 = _read(job, record)
+    from inpaint.files.reading import read_generator
+
+    start = None if job.start is None else read_generator(job.start)
+    images, sha256 = _read(job, record, start=None if start is None else start.digest())
 
     from inpaint.files.output import check_writable
     from inpaint.files.safetensors import pack_generator
     from inpaint.generators.samples import sample_images
     from inpaint.plots.columns import plot_samples, to_png
+    from inpaint.training.data import read_labelled
     from inpaint.training.loop import train as fit
 
     check_writable(output)
+    labelled = None
+    if job.config.sample_weight > 0:
+        labelled = read_labelled(job.images, job.labels, part=slice(None, -job.hold_out or None))
     with terminal.Watch("preparing") as watch:
-        result = fit(images, job.config, checkpoint=checkpoint, on_progress=watch.report)
+        result = fit(
+            images,
+            job.config,
+            start=start,
+            labelled=labelled,
+            checkpoint=checkpoint,
+            on_progress=watch.report,
+        )
     samples = sample_images(result.generator, 100, seed=job.config.seed)
     content = {
         f"{job.config.name}.safetensors": pack_generator(result.generator),
@@ -69,14 +83,16 @@ def train_network(
         raise typer.Exit(terminal.INTERRUPTED)
 
 
-def _read(job: TrainingImagesJob, record: Record | None) -> tuple[Tensor, dict[str, str | None]]:
-    """The images to train on [K, C, H, W], and their hash."""
+def _read(
+    job: TrainingImagesJob, record: Record | None, **others: str | None
+) -> tuple[Tensor, dict[str, str | None]]:
+    """The images to train on [K, C, H, W], and the hashes of all inputs: theirs and `others`."""
     from inpaint.files.record import check_inputs
     from inpaint.training.data import digest_images, read_digits
 
     part = slice(None, -job.hold_out or None)
     images = read_digits(job.images, job.labels, digits=job.digits, part=part)
-    sha256: dict[str, str | None] = {"images": digest_images(images)}
+    sha256: dict[str, str | None] = {"images": digest_images(images), **others}
     if record is not None:
         check_inputs(record, job, sha256)
     return images, sha256

@@ -37,6 +37,17 @@ def read_digits(
         FileError: If a file cannot be read or the two do not match.
         ArgumentError: If no image is left.
     """
+    return read_labelled(images, labels, digits=digits, part=part)[0]
+
+
+def read_labelled(
+    images: str | Path,
+    labels: str | Path,
+    *,
+    digits: Sequence[int] = (),
+    part: slice = slice(None),
+) -> tuple[Tensor, Tensor]:
+    """What `read_digits` reads, and the label of each image: [K, 1, H, W], int64 [K]."""
     pixels, classes = read_idx(images), read_idx(labels)
     if pixels.ndim != 3 or pixels.dtype != np.uint8:
         raise FileError(
@@ -50,13 +61,14 @@ def read_digits(
         )
     pixels, classes = pixels[part], classes[part]
     if digits:
-        pixels = pixels[np.isin(classes, list(digits))]
+        wanted = np.isin(classes, list(digits))
+        pixels, classes = pixels[wanted], classes[wanted]
     if len(pixels) == 0:
         raise ArgumentError(
             f"digits is {tuple(digits)}; no image of {images} in the requested part has such a "
             "label. Choose others, or a larger part."
         )
-    return 1 - torch.from_numpy(pixels)[:, None].float() / 255
+    return 1 - torch.from_numpy(pixels)[:, None].float() / 255, torch.from_numpy(classes).long()
 
 
 def digest_images(images: Tensor) -> str:
