@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from inpaint.errors import ArgumentError, ShapeError
+from inpaint.files.reading import read_generator
 from inpaint.training import distribution
 from inpaint.training.config import TrainConfig
 from inpaint.training.decoder import make_decoder
@@ -17,7 +20,7 @@ from inpaint.training.distribution import SampleDistance
 from inpaint.training.loop import train
 from inpaint.training.prior import find_latents, fold_prior
 from inpaint.training.randomness import RandomStream
-from tests.helpers import pen_strokes
+from tests.helpers import inpaint, pen_strokes, write_idx
 
 SMALL = TrainConfig(
     latent_size=3,
@@ -162,3 +165,41 @@ def test_labelled_images_of_another_shape_are_refused(images: Tensor) -> None:
     for labelled in ((images[..., 1:], classes), (images, classes[1:])):
         with pytest.raises(ShapeError, match="as many classes"):
             train(images, SMALL, labelled=labelled)
+
+
+def test_the_command_trains_on_and_repeats_from_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distribution, "CLASSIFIER_STEPS", 5)
+    rng = np.random.default_rng(0)
+    pictures = write_idx(tmp_path / "images-ubyte", rng.integers(0, 256, (40, 28, 28)))
+    labels = write_idx(tmp_path / "labels-ubyte", np.arange(40) % 10)
+    words = ("--labels", labels, "--digits", "3,8", "--hold-out", 10, "--hidden", "16")
+    words += ("--encoder-hidden", "8", "--inversion-batch", 4)
+    first, second = tmp_path / "first", tmp_path / "second"
+    made = inpaint(
+        "train", pictures, *words, "--steps", 2, "--inversion-steps", 0, "--output", first
+    )
+    assert made.exit_code == 0, made.output
+    start = first / "generator.safetensors"
+    words += ("--steps", 0, "--inversion-steps", 2, "--objective-weight", 0)
+    result = inpaint(
+        "train", pictures, *words, "--sample-weight", 5, "--start", start, "--output", second
+    )
+    assert result.exit_code == 0, result.output
+    record = json.loads((second / "generator.json").read_text())
+    assert record["sha256"]["start"] == record["results"]["start"] == read_generator(start).digest()
+    assert record["results"]["history"][-1]["samples"] > 0
+    again = inpaint(
+        "train", "--from-run", second / "generator.json", "--output", tmp_path / "third"
+    )
+    assert again.exit_code == 0, again.output
+    one, other = (
+        read_generator(folder / "generator.safetensors") for folder in (second, tmp_path / "third")
+    )
+    assert one.digest() == other.digest() != read_generator(start).digest()
+
+    write_idx(tmp_path / "labels-ubyte", np.roll(np.arange(40) % 10, 1))
+    changed = inpaint("train", "--from-run", second / "generator.json", "--output", second)
+    assert changed.exit_code != 0
+    assert "whose content has changed" in changed.output.replace("\n", " ")

@@ -25,21 +25,22 @@ Checkpoint = Annotated[
 def train(job: TrainJob, *, output: Path, record: Record | None, checkpoint: Path | None) -> None:
     """Train a generator; write it as safetensors, with its record and a grid of samples."""
     from inpaint.files.reading import read_generator
+    from inpaint.training.data import digest_images, read_labelled
 
     start = None if job.start is None else read_generator(job.start)
-    images, sha256 = _read(job, record, start=None if start is None else start.digest())
+    labelled, others = None, {"start": None if start is None else start.digest()}
+    if job.config.sample_weight > 0:
+        labelled = read_labelled(job.images, job.labels, part=slice(None, -job.hold_out or None))
+        others["labels"] = digest_images(labelled[1])
+    images, sha256 = _read(job, record, **others)
 
     from inpaint.files.output import check_writable
     from inpaint.files.safetensors import pack_generator
     from inpaint.generators.samples import sample_images
     from inpaint.plots.columns import plot_samples, to_png
-    from inpaint.training.data import read_labelled
     from inpaint.training.loop import train as fit
 
     check_writable(output)
-    labelled = None
-    if job.config.sample_weight > 0:
-        labelled = read_labelled(job.images, job.labels, part=slice(None, -job.hold_out or None))
     with terminal.Watch("preparing") as watch:
         result = fit(
             images,
