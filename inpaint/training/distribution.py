@@ -3,7 +3,8 @@
 The energy distance of two sets of vectors, 2 E|a - b| - E|a - a'| - E|b - b'|, is zero only if
 both have the same distribution (Szekely and Rizzo 2013, "Energy statistics"). It is taken of
 pixels, of whitened principal components and of the features of a small classifier, each divided by
-the images' mean distance.
+the images' mean distance, and of the classifier's probabilities: these see what lies between two
+digits, which is close to both by any distance of images.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class SampleDistance(nn.Module):
         deviations = singular[:count].clamp(min=1e-3 * float(singular[0])) / len(picked) ** 0.5
         self.components.copy_(directions[:count].T / deviations.clamp(min=1e-9))
         self.scales.fill_(1.0)
-        features = self._features(picked[:500])
+        features = self._features(picked[:500])[: len(self.scales)]
         self.scales.copy_(torch.stack([_mean_distance(x).clamp(min=1e-6) for x in features]))
 
     def forward(self, samples: Tensor, images: Tensor) -> Tensor:
@@ -109,12 +110,15 @@ class SampleDistance(nn.Module):
         return total
 
     def _features(self, pixels: Tensor) -> list[Tensor]:
-        """Features of images [B, P], each [B, F] and of mean distance 1 among images."""
+        """All kinds of features of images [B, P]. [B, F] each"""
         centred = pixels - self.mean
         features = [centred, centred @ self.components]
-        if self.body is not None:
-            features.append(self.body(1 - pixels))
-        return [x / scale for x, scale in zip(features, self.scales, strict=True)]
+        if self.body is None or self.head is None:
+            return [x / scale for x, scale in zip(features, self.scales, strict=True)]
+        hidden = self.body(1 - pixels)
+        scaled = [x / scale for x, scale in zip([*features, hidden], self.scales, strict=True)]
+        # Not scaled: images of one class all have the same probabilities.
+        return [*scaled, self.head(hidden).softmax(1)]
 
     def _train_classifier(self, images: Tensor, classes: Tensor, rng: RandomStream) -> None:
         assert self.body is not None
