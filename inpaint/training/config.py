@@ -106,6 +106,11 @@ class TrainConfig:
             ("checkpoint_every", 1, 100_000_000),
         ):
             check_integer(name, getattr(self, name), low, high)
+        if self.steps == self.inversion_steps == 0:
+            raise ArgumentError(
+                "steps and inversion_steps are both 0, so nothing would be trained; set one of "
+                "them."
+            )
         for name in ("hidden", "encoder_hidden", "critic_hidden"):
             sizes = getattr(self, name)
             if not isinstance(sizes, tuple):
