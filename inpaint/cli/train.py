@@ -32,7 +32,15 @@ Checkpoint = Annotated[
 @options.command_of(TrainJob, output=options.OUTPUT / "training", extra={"checkpoint": Checkpoint})
 def train(job: TrainJob, *, output: Path, record: Record | None, checkpoint: Path | None) -> None:
     """Train a generator; write it as safetensors, with its record and a grid of samples."""
-    images, _, sha256 = _read(job, record)
+    from inpaint.files.reading import read_generator
+    from inpaint.training.data import digest_images, read_labelled
+
+    start = None if job.start is None else read_generator(job.start)
+    labelled, others = None, {"start": None if start is None else start.digest()}
+    if job.config.sample_weight > 0:
+        labelled = read_labelled(job.images, job.labels, part=slice(None, -job.hold_out or None))
+        others["labels"] = digest_images(labelled[1])
+    images, _, sha256 = _read(job, record, **others)
 
     from inpaint.cli.tables import print_samples
     from inpaint.files.output import check_writable
@@ -44,7 +52,14 @@ def train(job: TrainJob, *, output: Path, record: Record | None, checkpoint: Pat
     name = job.config.name
     check_writable(output, (f"{name}.{ending}" for ending in ("safetensors", "png", "json")))
     with terminal.Watch("preparing") as watch:
-        result = fit(images, job.config, checkpoint=checkpoint, on_progress=watch.report)
+        result = fit(
+            images,
+            job.config,
+            start=start,
+            labelled=labelled,
+            checkpoint=checkpoint,
+            on_progress=watch.report,
+        )
         generator, results = result.generator, dict(result.record)
         study = None if watch.stopped else _judge(job, generator)
         if study is not None:
@@ -145,7 +160,9 @@ def _judge(job: TrainJob, generator: Generator) -> SampleStudy | None:
 
 
 def _read(
-    job: TrainJob | TrainNetworkJob | TrainClassifierJob, record: Record | None
+    job: TrainJob | TrainNetworkJob | TrainClassifierJob,
+    record: Record | None,
+    **others: str | None,
 ) -> tuple[Tensor, Tensor, dict[str, str | None]]:
     """The images to train on [K, C, H, W], their labels [K], and a hash of those read."""
     from inpaint.files.record import check_inputs
@@ -153,7 +170,7 @@ def _read(
 
     part = slice(None, -job.hold_out or None)
     images, labels = read_labelled(job.images, job.labels, digits=job.digits, part=part)
-    sha256: dict[str, str | None] = {"images": digest_images(images)}
+    sha256: dict[str, str | None] = {"images": digest_images(images), **others}
     if record is not None:
         check_inputs(record, job, sha256)
     images, labels = with_strokes(images, labels, job.strokes, seed=job.config.seed)

@@ -46,11 +46,14 @@ class TrainJob(TrainingImagesJob):
     """Everything that determines the training of a generator.
 
     Attributes:
+        start: Generator to train on from, a file or the name of a shipped one. It must have the
+            layers that the other options ask for.
         config: How to train.
     """
 
     command: ClassVar[str] = "train"
 
+    start: str | None = option(None, shown="random weights", is_input=True)
     config: TrainConfig = field(default_factory=TrainConfig)
 
 

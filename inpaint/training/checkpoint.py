@@ -42,7 +42,8 @@ def save_checkpoint(
         config: Settings of the training.
         modules: Networks by name.
         optimizers: Optimizers by name.
-        facts: Anything else to restore, ready for JSON; "data" is the digest of the images.
+        facts: Anything else to restore, ready for JSON; "data" is the digest of the images,
+            "start" that of the model that the training went on from.
 
     Raises:
         FileError: If the file cannot be written.
@@ -59,7 +60,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, config: Config, *, modules: Modules, optimizers: Optimizers, data: str
+    path: Path, config: Config, *, modules: Modules, optimizers: Optimizers, data: str, start: str
 ) -> dict[str, Any]:
     """Restore networks and optimizers, and return the facts.
 
@@ -69,10 +70,12 @@ def load_checkpoint(
         modules: Networks by name, which are changed.
         optimizers: Optimizers by name, which are changed.
         data: Digest of the training images.
+        start: Digest of the model that the training goes on from; "" if there is none.
 
     Raises:
         FileError: If the file cannot be read or is not a checkpoint.
-        ArgumentError: If it belongs to a training with other settings or on other images.
+        ArgumentError: If it belongs to a training with other settings, on other images or from
+            another start.
     """
     tensors, metadata = read_tensors(path)
     if not {"config", "facts"} <= set(metadata):
@@ -97,6 +100,11 @@ def load_checkpoint(
         raise ArgumentError(
             f"The checkpoint {path} belongs to a training on other images; choose another file, or "
             "give the same images."
+        )
+    if facts.get("start", "") != start:
+        raise ArgumentError(
+            f"The checkpoint {path} belongs to a training from another start; choose another file, "
+            "or give the same start."
         )
     return facts
 

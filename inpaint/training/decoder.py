@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from inpaint.errors import ArgumentError
 from inpaint.generators import Dense, Generator
 from inpaint.training.config import ActivationName, TrainConfig
 
@@ -30,6 +31,36 @@ def make_decoder(config: TrainConfig, mean_image: Tensor) -> nn.Sequential:
     with torch.no_grad():
         last.bias.copy_(mean_image.clamp(0.02, 0.98).logit())
     return nn.Sequential(*layers, last, nn.Sigmoid())
+
+
+def load_weights(decoder: nn.Sequential, start: Generator, config: TrainConfig) -> None:
+    """Copy a generator's weights into a decoder of the same layers.
+
+    Args:
+        decoder: Changed in place.
+        start: The generator.
+        config: Sizes and activation, from which the decoder was made.
+
+    Raises:
+        ArgumentError: If the layers or the images differ.
+    """
+    own = to_generator(decoder, config, start.image_shape).layers
+    wanted, given = (", ".join(map(repr, layers)) for layers in (own, start.layers))
+    if wanted != given or any(
+        isinstance(layer, Dense)
+        and layer.activation == "leaky_relu"
+        and layer.negative_slope != LEAKY_SLOPE
+        for layer in start.layers
+    ):
+        raise ArgumentError(
+            f"start is {start.name!r} with the layers {given}; the settings ask for {wanted}. Set "
+            "latent_size, hidden and activation to those of start, or choose another start."
+        )
+    affine = (layer for layer in decoder if isinstance(layer, nn.Linear))
+    with torch.no_grad():
+        for layer, source in zip(affine, start.layers, strict=True):
+            layer.weight.copy_(source.weight)
+            layer.bias.copy_(source.bias)
 
 
 def _activation(name: ActivationName) -> nn.Module:

@@ -36,3 +36,7 @@ class RandomStream:
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
         """Uniform integers from `low` to `high - 1`."""
         return torch.randint(low, high, shape, generator=self._generator).to(self._device)
+
+    def permutation(self, count: int) -> Tensor:
+        """The integers from 0 to `count - 1` in random order."""
+        return torch.randperm(count, generator=self._generator).to(self._device)

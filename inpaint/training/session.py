@@ -34,6 +34,7 @@ class TrainingSession(ABC):
         images: Training images, 1 = paper, 0 = ink. [K, C, H, W]
         config: Settings, with `device` and `checkpoint_every`.
         stages: Number of steps of each stage, in order.
+        start: Digest of the model that the training goes on from; "" if there is none.
 
     Attributes:
         step: Steps done, in all stages.
@@ -47,10 +48,13 @@ class TrainingSession(ABC):
         ArgumentError: If a pixel is outside 0 to 1, or the device does not exist.
     """
 
-    def __init__(self, images: Tensor, config: Any, stages: Mapping[str, int]) -> None:
+    def __init__(
+        self, images: Tensor, config: Any, stages: Mapping[str, int], *, start: str = ""
+    ) -> None:
         check_images(images)
         self.config = config
         self.stages = stages
+        self.start = start
         self.digest = digest_images(images)
         self.images = images.to(check_device(config.device), torch.float32)
         self.step = 0
@@ -119,6 +123,7 @@ class TrainingSession(ABC):
             "status": "finished" if self.step == self.steps else "cancelled",
             "steps": self.step,
             "data": {"images": len(self.images), "sha256": self.digest},
+            "start": self.start,
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
             "seconds": round(self.seconds, 3),
@@ -139,6 +144,7 @@ class TrainingSession(ABC):
             "step": self.step,
             "seconds": self.seconds,
             "data": self.digest,
+            "start": self.start,
             "history": self.history,
         }
         save_checkpoint(
@@ -152,6 +158,7 @@ class TrainingSession(ABC):
             modules=self.modules,
             optimizers=self.optimizers,
             data=self.digest,
+            start=self.start,
         )
         self.step, self.seconds = facts["step"], facts["seconds"]
         self.history = facts["history"]
