@@ -39,7 +39,7 @@ def start_long_run(page: Page) -> None:
     """Start a run that nobody could wait for."""
     page.locator(".st-key-preset").get_by_text("published").click()
     page.get_by_text("Solver settings").click()
-    for label, value in (("Restarts", "500"), ("Steps", "1000000")):
+    for label, value in (("Restarts", "500"), ("Steps", "100000")):
         field = page.get_by_role("spinbutton", name=label, exact=True)
         field.fill(value)
         field.press("Enter")
@@ -191,7 +191,9 @@ def test_bad_files_are_refused_and_the_result_stays(page: Page, tmp_path: Path) 
     expect(page.get_by_label(re.compile("^notes.mat"))).not_to_be_visible()
     expect_pictures(page, before)
     picture = tmp_path / "mine.png"
-    Image.new("L", (28, 28), 255).save(picture)
+    drawing = Image.new("L", (28, 28), 255)
+    drawing.paste(0, (10, 6, 18, 22))
+    drawing.save(picture)
     uploader.set_input_files(picture)
     page.get_by_text("Restored 1 image").wait_for()
     expect(page.get_by_text(re.compile("20.*MB or smaller")).last).not_to_be_visible()
@@ -372,7 +374,7 @@ def test_a_link_repeats_the_run(page: Page, browser: Browser, tmp_path: Path) ->
     page.get_by_text("M = 49 averages of 4x4 pixels observed").wait_for()
     page.get_by_text("Solver settings").click()
     for label, value in (("Restarts", "7"), ("Seed", "5"), ("Tolerance", "0.01")):
-        field = page.get_by_role("spinbutton", name=label)
+        field = page.get_by_role("spinbutton", name=label, exact=True)
         field.fill(value)
         field.press("Enter")
     page.wait_for_url(re.compile("(?=.*seed=5)(?=.*tolerance=0.01)(?=.*observed=)"))
