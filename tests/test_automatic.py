@@ -187,7 +187,10 @@ def test_a_cancelled_search_can_be_repeated(calls: int, monkeypatch: pytest.Monk
     assert stopped_early(again)
 
 
-def test_ctrl_c_returns_what_was_reached() -> None:
+def test_ctrl_c_returns_what_was_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Chunks of one step, so that the first report comes long before the end.
+    monkeypatch.setattr("inpaint.search.rounds.CHUNK_SECONDS", 1e-9)
+
     def interrupt(progress: Progress) -> None:
         if progress.done:
             signal.raise_signal(signal.SIGINT)
@@ -196,6 +199,7 @@ def test_ctrl_c_returns_what_was_reached() -> None:
     result = restore(measurement, generator, AUTO, on_progress=interrupt)
     assert stopped_early(result)
     assert (result.num_starts >= FEWEST).all()
+    monkeypatch.undo()
     assert same(result, restore(measurement, generator, result.config))
 
 
