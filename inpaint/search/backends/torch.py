@@ -43,8 +43,7 @@ def limited_threads(threads: int) -> Iterator[None]:
     if threads == 0:
         yield
         return
-    before = torch.get_num_threads()
-    _set_own_threads(threads)
+    before = _set_own_threads(threads)
     try:
         yield
     finally:
@@ -54,16 +53,19 @@ def limited_threads(threads: int) -> Iterator[None]:
 _setting = Lock()
 
 
-def _set_own_threads(threads: int) -> None:
-    """Set the number of torch's threads for operations of the calling thread.
+def _set_own_threads(threads: int) -> int:
+    """Set the number of torch's threads for the calling thread; returns what it was before.
 
     Torch keeps a number for each thread, and one that new threads begin with.
     `torch.set_num_threads` sets both, so a new thread sets the second one back.
     """
     with _setting, ThreadPoolExecutor(max_workers=1) as new_thread:
         of_new_threads = new_thread.submit(torch.get_num_threads).result()
+        # A thread that is new to torch takes its own number from the other one now.
+        before = torch.get_num_threads()
         torch.set_num_threads(threads)
         new_thread.submit(torch.set_num_threads, of_new_threads).result()
+    return before
 
 
 def cost(objective: Objective, latents: Tensor) -> Tensor:
