@@ -193,8 +193,7 @@ def _with_mask(
     found = _normalized(stored, image_shape, kind, mask, ReadOptions(), damaged=True)
     if len(found) == len(stored):
         return found, fitted
-    place = {number: index for index, number in enumerate(stored.numbers)}
-    return found, fitted[[place[number] for number in found.numbers]]
+    return found, fitted[stored.places(found.numbers)]
 
 
 def _marks_lost(images: ImageSet | StoredSet) -> bool:
@@ -214,30 +213,28 @@ def _normalized(
     damaged: bool = False,
 ) -> ImageSet:
     """Stored pictures as images; what is doubtful becomes a warning."""
-    observed = None if mask is None else mask.observed.all(-3).cpu().numpy()
     # Arrays are not resized without a word; pictures are.
     fits = all(picture.limits is not None for picture in stored.pictures)
-    if kind is None and stored.from_file:
+    if kind is None and not stored.given:
         kind = usual_kind(stored, image_shape)
     try:
         found, _ = normalize(
             stored,
             kind,
             image_shape if fits else None,
-            observed=observed,
+            mask=mask,
             damaged=damaged,
             options=options,
-            skip=stored.from_file,
         )
     except FileError as error:
-        if stored.from_file:
+        if not stored.given:
             raise
         raise ArgumentError(str(error)) from error
     said = [*found.doubts, *(f"{each.name} left out: {each.reason}" for each in found.skipped)]
     for text in said:
         warnings.warn(text, InpaintWarning, stacklevel=4)
     single = all(each.values.dtype == np.float32 for each in stored.pictures)
-    if single and not stored.from_file:
+    if single and stored.given:
         ideal = None if found.ideal is None else found.ideal.float()
         return replace(found, images=found.images.float(), ideal=ideal)
     return found
@@ -254,13 +251,14 @@ def _as_stored(images: Any, image_shape: ImageShape | None) -> StoredSet:
     if isinstance(images, StoredSet):
         return images
     if isinstance(images, (str, os.PathLike)):
-        return replace(read_stored(images, image_shape=image_shape), from_file=True)
+        return read_stored(images, image_shape=image_shape)
     if isinstance(images, Image.Image):
-        return StoredSet((as_stored(images),), "a picture")
+        return StoredSet((as_stored(images),), "a picture", given=True)
     if isinstance(images, (list, tuple)) and not is_numbers(images):
         return _join([_as_stored(each, image_shape) for each in images])
     tensor = with_batch(as_tensor(images, "images"), image_shape)
-    return StoredSet(tuple(map(StoredPicture, tensor.numpy())), "an array", whole=False)
+    pictures = tuple(map(StoredPicture, tensor.numpy()))
+    return StoredSet(pictures, "an array", given=True, whole=False)
 
 
 def _is_matrix(array: Any, image_shape: ImageShape) -> bool:
@@ -341,14 +339,6 @@ def _as_mask(tensor: Tensor, image_shape: ImageShape, images: int) -> Mask:
     return array_mask(levels.numpy(), image_shape, total=images)
 
 
-def _picture_array(picture: Image.Image) -> Any:
-    """The grey values of a PIL picture, over white where it is transparent. uint8 [H, W]"""
-    if picture.has_transparency_data:
-        paper = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(paper, picture.convert("RGBA"))
-    return np.array(picture.convert("L"))
-
-
 def _join(sets: Sequence[StoredSet]) -> StoredSet:
     if not sets:
         raise ShapeError("images is an empty list; give at least one image.")
@@ -361,4 +351,4 @@ def _join(sets: Sequence[StoredSet]) -> StoredSet:
         )
     notes = tuple(dict.fromkeys(note for each in sets for note in each.notes))
     whole = all(each.whole for each in sets)
-    return StoredSet(pictures, f"{len(pictures)} pictures", notes, whole=whole)
+    return StoredSet(pictures, f"{len(pictures)} pictures", notes, given=True, whole=whole)

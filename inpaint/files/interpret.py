@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from inpaint.errors import FileError, InpaintError
+from inpaint.files.checks import list_names
 from inpaint.files.fitting import Fitted, centre_by_mass, crop_and_scale
 from inpaint.files.normalize import (
     UNIT,
@@ -22,12 +23,13 @@ from inpaint.files.normalize import (
     ReadOptions,
     check_ink,
     find_ink,
-    find_noise,
     find_range,
 )
 from inpaint.files.paper import Pixels, Votes
 from inpaint.files.stored import StoredPicture, StoredSet
 from inpaint.generators.kind import PictureKind
+from inpaint.noise import estimate_noise
+from inpaint.operators import Mask
 from inpaint.types import ImageSet, ImageShape, Skipped
 
 LUMINANCE = (0.299, 0.587, 0.114)
@@ -74,10 +76,9 @@ def normalize(
     kind: PictureKind | None,
     image_shape: ImageShape | None,
     *,
-    observed: Observed | None = None,
+    mask: Mask | None = None,
     damaged: bool = False,
     options: ReadOptions | None = None,
-    skip: bool = True,
 ) -> tuple[ImageSet, tuple[ReadPicture, ...]]:
     """The pictures as a generator's images.
 
@@ -85,19 +86,20 @@ def normalize(
         stored: Pictures as they are stored.
         kind: What the generator's images are; None keeps the ink as it is.
         image_shape: Their shape, to which other pictures are fitted; None keeps each size.
-        observed: Which pixels are observed, of the pictures as stored or of the fitted ones;
-            None if all are. [H, W] or [B, H, W]
+        mask: What is observed of the pictures as stored, or of the fitted ones; None if that is
+            not known.
         damaged: Whether the pictures have holes already, so that they are no ideals.
         options: How to understand the numbers.
-        skip: Whether a picture that cannot be read is left out, while others can.
 
     Returns:
-        The images, and how each of them was read.
+        The images, and how each of them was read. A picture of a file that cannot be read is left
+        out if there are others.
 
     Raises:
         FileError: If no picture can be read, or they have different sizes.
     """
     options = ReadOptions() if options is None else options
+    observed = None if mask is None else mask.observed.all(-3).cpu().numpy()
     found: list[ReadPicture] = []
     kept: list[int] = []
     skipped = list(stored.skipped)
@@ -118,7 +120,7 @@ def normalize(
             )
             kept.append(index)
         except InpaintError as error:
-            if not skip or stored.total == 1:
+            if stored.given or stored.total == 1:
                 raise
             skipped.append(Skipped(label, str(error)))
     if not found:
@@ -210,7 +212,9 @@ def read_picture(
             image = np.where(holes, 0.0, image)
     if picture.understood and not ink.inverted:
         notes = []
-    kept = (own if own is None else votes) if fitted is None else fitted.observed
+    kept = None if own is None else votes
+    if fitted is not None:
+        kept = fitted.observed
     return ReadPicture(name, image, known_ideal, unit, kept, fitted, tuple(notes), tuple(doubts))
 
 
@@ -234,7 +238,7 @@ def _check_observed(seen: Votes, votes: Votes, name: str) -> None:
 
 def _marked(unit: Pixels, seen: Votes, votes: Votes) -> Votes:
     """Lost pixels that hold a mark instead of a value, such as -1. [H, W]"""
-    noise = find_noise(np.where(votes, unit, np.nan))
+    noise = estimate_noise(np.where(votes, unit, np.nan))
     apart = np.abs(unit - 0.5).max(0)
     marked: Votes = apart > FAR_LOST + REACH * noise
     # A value outside 0 to 1 that repeats exactly is a mark as well.
@@ -347,8 +351,7 @@ def _merged(texts: Sequence[tuple[str, ...]], labels: Sequence[str]) -> tuple[st
         if len(of) == len(texts) or any(label in note for label in of):
             merged.append(note)
         else:
-            shown = ", ".join(of[:3]) + (f" and {len(of) - 3} more" if len(of) > 3 else "")
-            merged.append(f"{note} ({shown})")
+            merged.append(f"{note} ({list_names(of, 3)})")
     return tuple(merged)
 
 

@@ -16,6 +16,7 @@ from inpaint.checks import check_choice
 from inpaint.errors import ArgumentError, FileError
 from inpaint.files.paper import Pixels, Votes, fit_trend
 from inpaint.generators.kind import PictureKind
+from inpaint.noise import estimate_noise
 
 Orientation = Literal["rows", "columns"]
 Ink = Literal["dark", "light"]
@@ -127,7 +128,7 @@ def find_range(
     seen = np.sort(values[votes].astype(np.float64))
     cut = min(OUTLIERS, len(seen) // 50)
     low, high = float(seen[cut]), float(seen[len(seen) - 1 - cut])
-    noise = find_noise(np.where(votes, values.astype(np.float64), np.nan))
+    noise = estimate_noise(np.where(votes, values.astype(np.float64), np.nan))
     doubts: tuple[str, ...] = ()
     if options.value_range is not None:
         chosen = options.value_range
@@ -217,13 +218,6 @@ def _detect_ink(image: Pixels, votes: Votes) -> tuple[Ink, bool]:
         if lighter > CLEAR * darker:
             return "light", False
     return ("dark" if paper >= 0.5 else "light"), abs(paper - 0.5) < UNCLEAR
-
-
-def find_noise(values: Pixels) -> float:
-    """Standard deviation of the noise, from the differences of neighbours. [C, H, W]"""
-    steps = np.abs(np.diff(values, axis=-1))
-    steps = steps[np.isfinite(steps)]
-    return float(np.median(steps)) / 0.954 if len(steps) else 0.0
 
 
 def _guess(low: float, high: float, noise: float, *, integers: bool, name: str) -> Range:

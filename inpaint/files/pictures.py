@@ -13,7 +13,6 @@ from PIL import Image, ImageOps
 from inpaint.errors import FileError
 from inpaint.files.checks import check_file
 from inpaint.files.normalize import BYTES, Range
-from inpaint.files.paper import Pixels
 from inpaint.files.stored import StoredPicture, StoredSet
 from inpaint.types import Skipped
 
@@ -111,18 +110,6 @@ def as_stored(picture: Image.Image, name: str = "") -> StoredPicture:
         opacity = np.asarray(picture.getchannel("A"), dtype=np.float64) / 255
     grey = picture.mode in ("1", "L", "LA", "F")
     return StoredPicture(_channels(picture, "L" if grey else "RGB"), name, BYTES, opacity)
-
-
-def read_grey(path: Path) -> Pixels:
-    """Read the grey values of a picture, from 0 for black to 1 for white. [H, W]
-
-    Raises:
-        FileError: If the file is not a picture or is too large.
-    """
-    stored = _decode(path)
-    assert stored.limits is not None
-    grey: Pixels = stored.values.mean(0) / stored.limits[1]
-    return grey
 
 
 def _channels(picture: Image.Image, mode: str) -> NDArray[np.uint8]:

@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from inpaint.errors import ArgumentError, ShapeError
-from inpaint.files.checks import FilePath
+from inpaint.files.checks import FilePath, list_names
 from inpaint.files.interpret import ReadPicture, normalize
 from inpaint.files.job import DamageJob, ImagesJob
 from inpaint.files.masks import read_mask, refuse_white
@@ -195,7 +194,7 @@ def doubt_likeness(images: ImageSet, observed: Tensor, generator: AnyGenerator) 
     ]
     if not odd:
         return images
-    shown = ", ".join(odd[:3]) + (f" and {len(odd) - 3} more" if len(odd) > 3 else "")
+    shown = list_names(odd, 3)
     which = f"image {shown} does" if len(odd) == 1 else f"images {shown} do"
     return replace(
         images, doubts=(*images.doubts, f"{which} not look like what {generator.name} draws")
@@ -249,8 +248,8 @@ class _Damage:
             images, mask, found = self._fit(stored, read)
         else:
             mask = self._mask_of(shape, stored)
-            images, found = read(shape, observed=_spatial(mask))
-            mask = mask[_places(stored, images)]
+            images, found = read(shape, mask=mask)
+            mask = mask[stored.places(images.numbers)]
         images = doubt_likeness(images, mask.observed, generator)
         if kind.known_by != "card":
             images = replace(images, notes=(*images.notes, kind.sentence(generator.name)))
@@ -296,9 +295,9 @@ class _Damage:
                 )
             mask = self._mask_of((1, *own[1:]), stored)
         assert mask is not None
-        images, found = read(shape, observed=_spatial(mask) if on_stored else None)
+        images, found = read(shape, mask=mask if on_stored else None)
         every = torch.ones(1, *shape, dtype=torch.bool)
-        observed = every if on_stored else mask[_places(stored, images)].observed
+        observed = every if on_stored else mask[stored.places(images.numbers)].observed
         if any(each.observed is not None for each in found):
             all_seen = np.ones(shape[1:], dtype=bool)
             seen = np.stack([all_seen if x.observed is None else x.observed for x in found])
@@ -326,18 +325,6 @@ def _own_shape(stored: StoredSet) -> ImageShape | None:
     """The shape of the pictures as stored; None if they have different sizes."""
     shapes = {picture.shape[1:] for picture in stored.pictures}
     return stored.pictures[0].shape if len(shapes) == 1 else None
-
-
-def _spatial(mask: Mask) -> NDArray[np.bool_]:
-    """Where all channels are observed. [H, W] or [B, H, W]"""
-    found: NDArray[np.bool_] = mask.observed.all(-3).cpu().numpy()
-    return found
-
-
-def _places(stored: StoredSet, images: ImageSet) -> list[int]:
-    """The places in a stored set of the images that could be read."""
-    place = {number: index for index, number in enumerate(stored.numbers)}
-    return [place[number] for number in images.numbers]
 
 
 def select(image_set: Images, numbers: Sequence[int] | None) -> Images:

@@ -61,10 +61,7 @@ def read_images(
     options = ReadOptions(orientation, ink, value_range)
     stored = read_stored(source, orientation, image_shape)
     kind = usual_kind(stored, image_shape) if kind is None else kind
-    observed = None if mask is None else mask.observed.all(-3).cpu().numpy()
-    images, _ = normalize(
-        stored, kind, image_shape, observed=observed, damaged=damaged, options=options
-    )
+    images, _ = normalize(stored, kind, image_shape, mask=mask, damaged=damaged, options=options)
     return images
 
 

@@ -52,7 +52,7 @@ class StoredSet:
         notes: What the reader decided about all of them.
         numbers: The number of each picture in its source.
         skipped: Pictures that could not be read.
-        from_file: Whether they were read from a file or a folder, and not given as arrays.
+        given: Whether they were given as arrays or pictures, and not read from a file.
         whole: Whether the pictures are undamaged: then each is its own ideal.
     """
 
@@ -61,7 +61,7 @@ class StoredSet:
     notes: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
     skipped: tuple[Skipped, ...] = ()
-    from_file: bool = False
+    given: bool = False
     whole: bool = True
 
     def __post_init__(self) -> None:
@@ -72,6 +72,11 @@ class StoredSet:
     def total(self) -> int:
         """How many pictures there are, with those that could not be read."""
         return len(self.pictures) + len(self.skipped)
+
+    def places(self, numbers: Sequence[int]) -> list[int]:
+        """Where the pictures of these numbers stand in the set."""
+        place = {number: index for index, number in enumerate(self.numbers)}
+        return [place[number] for number in numbers]
 
     def __len__(self) -> int:
         return len(self.pictures)

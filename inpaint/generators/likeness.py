@@ -15,6 +15,7 @@ from torch import Tensor
 
 from inpaint.generators.kind import typical_images
 from inpaint.generators.module import AnyGenerator
+from inpaint.noise import estimate_noise
 
 SAMPLES = 600
 """Images drawn; half of them make the cloud, and the others show how far its own images lie."""
@@ -79,7 +80,8 @@ def unlike(generator: AnyGenerator, images: Tensor, observed: Tensor) -> list[bo
     cloud, seen = _cloud(generator), observed.flatten()
     own = float(cloud.distances(cloud.others, seen).max())
     distances = cloud.distances(images.flatten(1), seen)
-    noise = torch.tensor([_noise(image, observed) for image in images])
+    shown = torch.where(observed, images, torch.nan).numpy()
+    noise = torch.tensor([estimate_noise(image) for image in shown])
     # What is left of the distance without the noise.
     distances = (distances.square() - noise.square()).clamp(min=0).sqrt()
     return (distances > max(UNLIKE, BEYOND * own)).tolist()
@@ -95,10 +97,3 @@ def _cloud(generator: AnyGenerator) -> _Cloud:
         variances = (spread[:DIRECTIONS].square() / len(drawn)).clamp(min=1e-12)
         _CLOUDS[generator] = _Cloud(mean, directions[:DIRECTIONS], variances, others)
     return _CLOUDS[generator]
-
-
-def _noise(image: Tensor, observed: Tensor) -> float:
-    """Standard deviation of the noise, from the differences of neighbours. [C, H, W]"""
-    both = observed[..., 1:] & observed[..., :-1]
-    steps = image.diff(dim=-1).abs()[both]
-    return float(steps.median()) / 0.954 if len(steps) else 0.0

@@ -30,8 +30,9 @@ from inpaint.plots.comparison import (
 )
 
 MAX_ROWS = 12
-MOST_LETTERS = 18
 """Most images in one figure; the heading says so if there are more."""
+MOST_LETTERS = 18
+"""Most letters of a file's name beside its row."""
 MAX_CURVES = 256
 """Most restarts whose curves are drawn in addition to the best; more would only blur together."""
 
