@@ -15,6 +15,7 @@ from torch import Tensor
 
 from inpaint.errors import FileError
 from inpaint.files.output import (
+    PLAN,
     WRITING,
     WRITTEN,
     check_writable,
@@ -173,6 +174,23 @@ def test_the_folders_of_a_sweep_are_finished_with_it(tmp_path: Path) -> None:
         if (place / WRITTEN).exists():
             finish_writing(place / "N7")
             assert seen(place) == {**with_record(NEW), **OTHERS}
+
+
+@pytest.mark.parametrize(
+    "plan", ['{"remove": ["../mine.txt"], "move": []}', '{"remove": [], "move": [3]}', "[]", "{"]
+)
+def test_a_plan_of_somebody_else_touches_nothing_outside(plan: str, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder_of(folder, OLD)
+    before = seen(folder)
+    (tmp_path / "mine.txt").write_bytes(b"mine")
+    (folder / WRITTEN).mkdir()
+    (folder / WRITTEN / PLAN).write_text(plan)
+    with pytest.raises(FileError, match=f"{WRITTEN} inside is damaged"):
+        finish_writing(folder)
+    assert (tmp_path / "mine.txt").read_bytes() == b"mine"
+    shutil.rmtree(folder / WRITTEN)
+    assert seen(folder) == before
 
 
 def test_two_writers_never_mix_their_files(tmp_path: Path) -> None:

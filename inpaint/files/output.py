@@ -128,20 +128,36 @@ def _finish(directory: Path) -> None:
     if not (written / PLAN).exists():
         shutil.rmtree(written, ignore_errors=True)
         return
-    plan = json.loads((written / PLAN).read_text())
+    removed, moved = _read_plan(written / PLAN)
     # After an interruption, some files are in their places already.
-    moves = [name for name in plan["move"] if (written / name).exists()]
+    moves = [name for name in moved if (written / name).exists()]
     # Records go first and come last, so that none lists a file that is not there.
-    for name in sorted({*plan["remove"], *moves}, key=_records_first):
+    for name in sorted({*removed, *moves}, key=_records_first):
         (directory / name).unlink(missing_ok=True)
     for name in moves:
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (written / name).rename(directory / name)
-    for folder in {(directory / name).parent for name in plan["remove"]} - {directory}:
+    for folder in {(directory / name).parent for name in removed} - {directory}:
         with contextlib.suppress(OSError):
             folder.rmdir()
     (written / PLAN).unlink()
     shutil.rmtree(written)
+
+
+def _read_plan(path: Path) -> tuple[list[str], list[str]]:
+    """The files to remove and those to move; a folder of somebody else's may hold any plan.
+
+    Raises:
+        OSError: If it is damaged, or names a file outside the directory.
+    """
+    try:
+        plan = json.loads(path.read_bytes())
+        removed, moved = list(plan["remove"]), list(plan["move"])
+        if all(isinstance(name, str) and _is_inside(name) for name in (*removed, *moved)):
+            return removed, moved
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise OSError(f"{path.parent.name} inside is damaged; remove it")
 
 
 def _records_first(name: str) -> tuple[bool, int]:
