@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 USABLE = 0.75
 """Share of the free memory that one piece of work may take."""
 
+MOST_STEPS = 100_000_000
+"""Most steps of a training."""
+
 LONGEST_NAME = 200
 """Most bytes of a name, which leaves room for endings."""
 
@@ -51,6 +54,16 @@ def check_number(name: str, value: Any, *, positive: bool) -> None:
     if not _finite(value) or value < 0 or (positive and value == 0):
         rule = "above 0" if positive else "0 or above"
         raise ArgumentError(f"{name} is {value!r}; choose a finite number {rule}.")
+
+
+def check_training(config: Any) -> None:
+    """Check the settings that every training has: name, batch, seed, checkpoints and averages."""
+    check_file_name("name", config.name)
+    check_integer("batch_size", config.batch_size, 1, 1_000_000)
+    check_integer("seed", config.seed, 0, 2**63 - 1)
+    check_integer("checkpoint_every", config.checkpoint_every, 1, MOST_STEPS)
+    check_between("augmentation", config.augmentation, 0.0, 5.0)
+    check_between("average", config.average, 0.0, 0.999999)
 
 
 def check_file_name(name: str, value: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inpaint.checks import check_between, check_integer, check_number
+from inpaint.checks import MOST_STEPS, check_integer, check_number, check_training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +37,6 @@ class ClassifierConfig:
     name: str = "classifier"
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("steps", 1, 100_000_000),
-            ("batch_size", 1, 1_000_000),
-            ("seed", 0, 2**63 - 1),
-            ("checkpoint_every", 1, 100_000_000),
-        ):
-            check_integer(name, getattr(self, name), low, high)
+        check_training(self)
+        check_integer("steps", self.steps, 1, MOST_STEPS)
         check_number("learning_rate", self.learning_rate, positive=True)
-        check_between("augmentation", self.augmentation, 0.0, 5.0)
-        check_between("average", self.average, 0.0, 0.999999)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from inpaint.classifier.model import Classifier
-from inpaint.errors import FileError, ShapeError
-from inpaint.files.safetensors import pack_tensors, read_tensors
+from inpaint.files.safetensors import pack_tensors, read_module
 from inpaint.generators.pretrained.catalog import SUFFIX, Catalog
 
 _CATALOG = Catalog("classifier", folder="classifiers", alternative=f"a file that ends in {SUFFIX}")
@@ -32,23 +30,12 @@ def read_classifier(path: str | Path) -> Classifier:
     Raises:
         FileError: If the file cannot be read, or does not hold a valid classifier.
     """
-    tensors, metadata = read_tensors(path)
-    if _ENTRY not in metadata:
-        raise FileError(
-            f"{path} holds no classifier of this program; train one by inpaint train-classifier."
-        )
-    try:
-        facts = json.loads(metadata[_ENTRY])
-        channels, height, width = facts["image_shape"]
-        classifier = Classifier(
-            (channels, height, width), facts["classes"], name=str(facts["name"])
-        )
-        classifier.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    except (KeyError, TypeError, ValueError, RuntimeError, ShapeError) as error:
-        raise FileError(f"{path} does not hold a valid classifier: {error}") from error
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in classifier.state_dict().values()):
-        raise FileError(f"{path} holds weights that are NaN or infinite; choose another file.")
-    return classifier.eval().requires_grad_(requires_grad=False)
+    return read_module(path, _ENTRY, _build, what="classifier", command="train-classifier")
+
+
+def _build(facts: Any) -> Classifier:
+    channels, height, width = facts["image_shape"]
+    return Classifier((channels, height, width), facts["classes"], name=str(facts["name"]))
 
 
 def classifier_names() -> tuple[str, ...]:
@@ -66,9 +53,7 @@ def load_classifier(name: str) -> Classifier:
         ArgumentError: If no classifier has this name.
         FileError: If the file cannot be read.
     """
-    if name.endswith(SUFFIX):
-        return read_classifier(name)
-    with _CATALOG.weights(name) as path:
+    with _CATALOG.find(name) as path:
         return read_classifier(path)
 
 

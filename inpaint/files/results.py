@@ -52,12 +52,8 @@ def describe_restoration(
     job = problem.job
     assert isinstance(job, RestoreJob)
     results = {
-        "source": problem.image_set.source,
-        "read_as": problem.notes,
-        "doubts": problem.image_set.doubts,
-        "skipped": problem.image_set.skipped,
+        **_describe_inputs(problem),
         "observed": comparison.title,
-        "numbers": problem.measurement.numbers,
         "backend": search.backend,
         "reasons": search.reasons,
         "seconds": search.seconds,
@@ -81,25 +77,21 @@ def describe_posterior(
     job = problem.job
     assert isinstance(job, PosteriorJob)
     results = {
-        "source": problem.image_set.source,
-        "read_as": problem.notes,
-        "doubts": problem.image_set.doubts,
-        "skipped": problem.image_set.skipped,
+        **_describe_inputs(problem),
         "observed": problem.measurement.operator.title,
-        "numbers": problem.measurement.numbers,
         "sampling": _describe_sampling(estimated),
         "images": [
             {
                 "number": number,
-                "label": label,
+                "name": file,
                 "estimate": name,
                 "finding": finding,
                 "posterior": _trusted(summary),
                 "errors": errors,
             }
-            for number, label, name, finding, summary, errors in zip(
+            for number, file, name, finding, summary, errors in zip(
                 problem.measurement.numbers,
-                problem.measurement.labels,
+                problem.measurement.names or ("",) * len(estimated.names),
                 estimated.names,
                 findings,
                 estimated.summaries,
@@ -229,6 +221,18 @@ def posterior_arrays(estimated: Estimated) -> Arrays:
         arrays[name][~converged] = math.nan
     arrays |= _mode_arrays(summaries)
     return arrays | {"converged": converged, "estimate": _array(estimated.images)}
+
+
+def _describe_inputs(problem: Problem) -> dict[str, Any]:
+    """What was read, and how."""
+    images = problem.image_set
+    return {
+        "source": images.source,
+        "read_as": problem.notes,
+        "doubts": images.doubts,
+        "skipped": images.skipped,
+        "numbers": images.numbers,
+    }
 
 
 def _describe_sampling(estimated: Estimated) -> dict[str, Any]:

@@ -12,18 +12,20 @@ import errno
 import glob
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
-from inpaint.errors import ArgumentError, FileError
+from inpaint.errors import ArgumentError, FileError, ShapeError
 from inpaint.files.checks import FilePath
 from inpaint.generators import Dense, Generator
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def read_safetensors(path: FilePath) -> Generator:
@@ -187,6 +189,34 @@ def read_tensors(path: FilePath) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from error
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def read_module(
+    path: FilePath, entry: str, build: Callable[[Any], Module], *, what: str, command: str
+) -> Module:
+    """Read a module whose facts stand in one entry of the metadata, ready to be used.
+
+    Args:
+        path: The file.
+        entry: Name of the entry, a JSON object.
+        build: Makes the module from the facts, with whatever weights.
+        what: What the module is, for messages.
+        command: Command that trains one, for messages.
+
+    Raises:
+        FileError: If the file cannot be read, or does not hold a valid module of this kind.
+    """
+    tensors, metadata = read_tensors(path)
+    if entry not in metadata:
+        raise FileError(f"{path} holds no {what} of this program; train one by inpaint {command}.")
+    try:
+        module = build(json.loads(metadata[entry]))
+        module.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    except (KeyError, TypeError, ValueError, RuntimeError, ShapeError) as error:
+        raise FileError(f"{path} does not hold a valid {what}: {error}") from error
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in module.state_dict().values()):
+        raise FileError(f"{path} holds weights that are NaN or infinite; choose another file.")
+    return module.eval().requires_grad_(requires_grad=False)
 
 
 def _entry(metadata: dict[str, str], name: str, kind: type, path: FilePath) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inpaint.checks import check_between, check_file_name, check_integer, check_number
+from inpaint.checks import MOST_STEPS, check_between, check_integer, check_number, check_training
 from inpaint.errors import ArgumentError
 
 GROUPS = 8
@@ -47,22 +47,11 @@ class NetworkConfig:
     name: str = "network"
 
     def __post_init__(self) -> None:
-        check_file_name("name", self.name)
-        for name, low, high in (
-            ("width", GROUPS, 1024),
-            ("steps", 1, 100_000_000),
-            ("batch_size", 1, 1_000_000),
-            ("seed", 0, 2**63 - 1),
-            ("checkpoint_every", 1, 100_000_000),
-        ):
-            check_integer(name, getattr(self, name), low, high)
+        check_training(self)
+        check_integer("width", self.width, GROUPS, 1024)
+        check_integer("steps", self.steps, 1, MOST_STEPS)
         if self.width % GROUPS:
             raise ArgumentError(f"width is {self.width}; choose a multiple of {GROUPS}.")
         check_number("learning_rate", self.learning_rate, positive=True)
-        for name, most in (
-            ("weight_decay", 1e3),
-            ("dropout", 0.9),
-            ("augmentation", 5.0),
-            ("average", 0.999999),
-        ):
-            check_between(name, getattr(self, name), 0.0, most)
+        check_between("weight_decay", self.weight_decay, 0.0, 1e3)
+        check_between("dropout", self.dropout, 0.0, 0.9)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-import torch
-
-from inpaint.errors import FileError, ShapeError
-from inpaint.files.safetensors import pack_tensors, read_tensors, write_whole
+from inpaint.files.safetensors import pack_tensors, read_module, write_whole
 from inpaint.generators.pretrained.catalog import SUFFIX, Catalog
 from inpaint.network.model import InpaintingNetwork
 
 _CATALOG = Catalog("network", folder="networks", alternative=f"a file that ends in {SUFFIX}")
+_ENTRY = "inpainting_network"
 
 
 def write_network(network: InpaintingNetwork, path: str | Path) -> None:
@@ -27,7 +26,7 @@ def write_network(network: InpaintingNetwork, path: str | Path) -> None:
 def pack_network(network: InpaintingNetwork) -> bytes:
     """A network as the content of a safetensors file."""
     metadata = {
-        "inpainting_network": json.dumps(
+        _ENTRY: json.dumps(
             {"image_shape": network.image_shape, "width": network.width, "name": network.name}
         )
     }
@@ -40,24 +39,12 @@ def read_network(path: str | Path) -> InpaintingNetwork:
     Raises:
         FileError: If the file cannot be read, or does not hold a valid network.
     """
-    tensors, metadata = read_tensors(path)
-    if "inpainting_network" not in metadata:
-        raise FileError(
-            f"{path} holds no inpainting network of this program; train one by "
-            "inpaint train-network."
-        )
-    try:
-        facts = json.loads(metadata["inpainting_network"])
-        channels, height, width = facts["image_shape"]
-        network = InpaintingNetwork(
-            (channels, height, width), facts["width"], name=str(facts["name"])
-        )
-        network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    except (KeyError, TypeError, ValueError, RuntimeError, ShapeError) as error:
-        raise FileError(f"{path} does not hold a valid inpainting network: {error}") from error
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in network.state_dict().values()):
-        raise FileError(f"{path} holds weights that are NaN or infinite; choose another file.")
-    return network.eval().requires_grad_(requires_grad=False)
+    return read_module(path, _ENTRY, _build, what="inpainting network", command="train-network")
+
+
+def _build(facts: Any) -> InpaintingNetwork:
+    channels, height, width = facts["image_shape"]
+    return InpaintingNetwork((channels, height, width), facts["width"], name=str(facts["name"]))
 
 
 def network_names() -> tuple[str, ...]:
@@ -75,9 +62,7 @@ def load_network(name: str) -> InpaintingNetwork:
         ArgumentError: If no network has this name.
         FileError: If the file cannot be read.
     """
-    if name.endswith(SUFFIX):
-        return read_network(name)
-    with _CATALOG.weights(name) as path:
+    with _CATALOG.find(name) as path:
         return read_network(path)
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from inpaint.checks import check_between, check_choice, check_file_name, check_integer
+from inpaint.checks import (
+    MOST_STEPS,
+    check_between,
+    check_choice,
+    check_integer,
+    check_training,
+)
 from inpaint.errors import ArgumentError
 
 ObjectiveName = Literal["adversarial", "variational", "hybrid"]
@@ -94,17 +100,14 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_choice("objective", self.objective, OBJECTIVES)
         check_choice("activation", self.activation, ACTIVATIONS)
-        check_file_name("name", self.name)
+        check_training(self)
         for name, low, high in (
             ("latent_size", 1, 4096),
-            ("steps", 0, 100_000_000),
-            ("inversion_steps", 0, 100_000_000),
-            ("batch_size", 1, 1_000_000),
+            ("steps", 0, MOST_STEPS),
+            ("inversion_steps", 0, MOST_STEPS),
             ("inversion_batch", 1, 1_000_000),
             ("inversion_restarts", 1, 1000),
             ("critic_steps", 1, 1000),
-            ("seed", 0, 2**63 - 1),
-            ("checkpoint_every", 1, 100_000_000),
         ):
             check_integer(name, getattr(self, name), low, high)
         if self.steps == self.inversion_steps == 0:
@@ -128,8 +131,6 @@ class TrainConfig:
             ("sample_spread", 0.1, 10.0),
             ("paper_weight", 0.0, 1e6),
             ("active_share", 0.01, 1.0),
-            ("augmentation", 0.0, 5.0),
-            ("average", 0.0, 0.999999),
         ):
             check_between(name, getattr(self, name), lowest, highest)
         if self.active_share < 1 and self.activation != "relu":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -40,6 +40,14 @@ class Catalog:
         """
         self._check(name)
         return resources.as_file(self._folder() / f"{name}{SUFFIX}")
+
+    def find(self, name: str) -> AbstractContextManager[Path]:
+        """The weights of a model, or the file of the user's that a path names.
+
+        Raises:
+            ArgumentError: If it is no path that ends in `SUFFIX`, and no model has this name.
+        """
+        return nullcontext(Path(name)) if name.endswith(SUFFIX) else self.weights(name)
 
     def card(self, name: str) -> str:
         """The model card, as Markdown.
