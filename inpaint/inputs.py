@@ -26,6 +26,7 @@ from inpaint.files.stored import StoredPicture, StoredSet
 from inpaint.generators import AnyGenerator, as_generator
 from inpaint.generators.kind import PictureKind
 from inpaint.operators import LinearOperator, Mask, fit_operator, is_operator, is_operator_name
+from inpaint.operators.measuring import measurement_of
 from inpaint.tensors import as_tensor, is_numbers, with_batch
 from inpaint.types import ImageSet, ImageShape, Measurement, Operator
 
@@ -149,15 +150,7 @@ def as_measurement(
             f"The images hold NaN or infinity at {place} [image, channel, row, column], which is "
             "observed and must be finite; mark such pixels as lost."
         )
-    return Measurement(
-        values=values,
-        operator=operator,
-        ideal=image_set.ideal,
-        numbers=image_set.numbers,
-        names=image_set.names,
-        source=image_set.source,
-        noise_level=noise_level,
-    )
+    return measurement_of(image_set, values, operator, noise_level=noise_level)
 
 
 def _with_mask(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from typer.testing import CliRunner, Result
 
 from inpaint.cli import app
 from inpaint.config import RestoreConfig
+from inpaint.errors import InpaintError
 from inpaint.files.digits import Eight
 from inpaint.generators import Dense, Generator
 from inpaint.operators import (
@@ -138,6 +141,27 @@ def refused(result: Result, *words: str) -> None:
     assert "Traceback" not in message
     for word in words:
         assert word in message
+
+
+def spoil(
+    data: st.DataObject, path: Path, *, changes: tuple[int, int] = (1, 8), kept: float = 0.5
+) -> None:
+    """Change some bytes of a file, and cut it to at least this share of its length."""
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(*changes))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(int(kept * len(content)), len(content)))])
+
+
+def read_or_refuse(path: Path, *readers: Callable[[Path], object]) -> None:
+    """See that each reader reads a file, or refuses it in one line."""
+    message = ""
+    for read in readers:
+        try:
+            read(path)
+        except InpaintError as error:
+            message += str(error)
+    assert "\n" not in message
 
 
 def write_idx(path: Path, array: np.ndarray) -> Path:

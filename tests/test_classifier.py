@@ -129,8 +129,3 @@ def test_the_shipped_classifier_reads_held_out_handwriting(data_dir: Path) -> No
         part=slice(-10_000, None),
     )
     assert accuracy(load_classifier("digits"), *held_out) == pytest.approx(0.9884, abs=2e-4)
-
-
-def test_a_name_that_is_no_file_name_is_refused_before_a_training() -> None:
-    with pytest.raises(ArgumentError, match="name is 'a/b'"):
-        ClassifierConfig(name="a/b")

@@ -15,6 +15,7 @@ from PIL import Image
 
 from inpaint import ImageSet, InpaintError, read_images
 from inpaint.errors import ArgumentError, FileError
+from tests.helpers import spoil
 
 SHAPE = (1, 28, 28)
 
@@ -144,10 +145,7 @@ def test_a_damaged_file_is_read_or_refused_in_one_sentence(
     data: st.DataObject, tmp_path: Path
 ) -> None:
     path = data.draw(st.sampled_from(make_files(tmp_path)))
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(0, 8))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    spoil(data, path, changes=(0, 8), kept=0)
     with contextlib.suppress(InpaintError):
         images = read_images(path, image_shape=SHAPE)
         assert isinstance(images, ImageSet)

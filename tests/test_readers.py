@@ -24,6 +24,7 @@ from inpaint.files.masks import read_mask
 from inpaint.files.matrices import read_operator
 from inpaint.files.state_dict import read_state_dict
 from inpaint.operators import to_matrix
+from tests.helpers import spoil
 
 
 def test_columns_of_the_real_file_become_upright_pictures(data_dir: Path, eights: ImageSet) -> None:
@@ -321,9 +322,6 @@ def test_a_damaged_mask_matrix_or_state_dict_never_crashes(
     data: st.DataObject, tmp_path: Path
 ) -> None:
     path, read = data.draw(st.sampled_from(sorted(make_files(tmp_path).items(), key=str)))
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(0, 8))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    spoil(data, path, changes=(0, 8), kept=0)
     with contextlib.suppress(InpaintError):
         read(str(path))

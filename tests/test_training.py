@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from inpaint.classifier.config import ClassifierConfig
 from inpaint.errors import ArgumentError, FileError, InpaintError, ShapeError
 from inpaint.network.config import NetworkConfig
 from inpaint.training import inversion, penalties
@@ -315,7 +316,7 @@ def test_a_checkpoint_of_another_training_is_refused_with_a_reason(
 @pytest.mark.parametrize(
     "name", ["", " a", "a/b", "a\\b", "../a", ".a", "a\nb", "a:b", "a" * 300, None]
 )
-@pytest.mark.parametrize("config", [TrainConfig, NetworkConfig])
+@pytest.mark.parametrize("config", [TrainConfig, NetworkConfig, ClassifierConfig])
 def test_a_name_that_no_file_can_have_is_refused(config: type, name: object) -> None:
     with pytest.raises(ArgumentError, match="files are named after it"):
         config(name=name)

@@ -62,6 +62,20 @@ def measure(
             scaled = scaled * torch.where(weights > 0, weights.to(values), torch.inf).rsqrt()
         observed = operator.observed
         values = values + (scaled if observed is None else scaled * observed.to(scaled))
+    return measurement_of(image_set, values, operator, weights=weights)
+
+
+def measurement_of(
+    image_set: ImageSet, values: Tensor, operator: Operator, **known: Any
+) -> Measurement:
+    """What was measured of some images, with what is known of each of them.
+
+    Args:
+        image_set: The images. B images
+        values: What was measured. [B, C', H', W']
+        operator: How it came from them.
+        known: Weights and noise level, see `Measurement`.
+    """
     return Measurement(
         values=values,
         operator=operator,
@@ -69,7 +83,7 @@ def measure(
         numbers=image_set.numbers,
         names=image_set.names,
         source=image_set.source,
-        weights=weights,
+        **known,
     )
 
 
